@@ -1,0 +1,47 @@
+using Streaming.Core.Log;
+using Streaming.Users;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// The port of whatever runs the user actors: in-process shards here, Akka.Cluster.Sharding in Streaming.Akka. A shard is a
+/// partition of <c>events</c>. Messages of a shard are handled in the order told; messages of one user never run at once.
+/// </summary>
+public interface IUserHost : IAsyncDisposable
+{
+    /// <summary>
+    /// Hands over records of one partition, in order. Completes when the shard's bounded mailbox has taken them all, which is
+    /// how back-pressure reaches the log. The host copies what it needs before completing.
+    /// </summary>
+    ValueTask TellAsync(LogBatch batch, CancellationToken cancel = default);
+
+    /// <summary>Completes when everything told so far is handled and its effects have reached the sink.</summary>
+    Task DrainAsync(CancellationToken cancel = default);
+
+    /// <summary>
+    /// Builds the lists that the messages so far have made stale (each user and surface once, however many events asked for it),
+    /// at most <paramref name="urgentMax"/> per shard of those an action asked for, oldest first. Returns how many stay waiting.
+    /// </summary>
+    Task<int> RefreshAsync(long nowMs, int urgentMax, CancellationToken cancel = default);
+
+    /// <summary>Runs a read-only question on the shard's thread; null state when the user is unknown.</summary>
+    Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default);
+
+    /// <summary>Persists every changed user and the shards' own state into the store. Call only when drained.</summary>
+    Task FlushAsync(CancellationToken cancel = default);
+
+    /// <summary>What it has done since it started.</summary>
+    UserHostCounts Counts { get; }
+}
+
+/// <summary>Counters of a host, summed over its shards.</summary>
+/// <param name="Applied">Events that changed a user.</param>
+/// <param name="Repeats">Events dropped as repeats (event id, or position already applied).</param>
+/// <param name="DeadLetters">Events set aside.</param>
+/// <param name="Restarts">Actors restarted after an exception.</param>
+/// <param name="Resident">Users in memory now.</param>
+/// <param name="Passivated">Users moved out of memory so far.</param>
+/// <param name="Loaded">Users brought back from the store so far.</param>
+/// <param name="Lists">Lists built.</param>
+public readonly record struct UserHostCounts(
+    long Applied, long Repeats, long DeadLetters, long Restarts, long Resident, long Passivated, long Loaded, long Lists);

@@ -1,0 +1,89 @@
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+
+namespace Streaming.Core.Examples;
+
+/// <summary>
+/// One joined, labelled impression: a record of the <c>examples</c> topic. Everything about the moment of showing is as it was
+/// then; only the label came later.
+/// </summary>
+public sealed class Example
+{
+    /// <summary>The event that released this example; with <see cref="Ordinal"/> it names the example, so repeats after a crash can be dropped.</summary>
+    public required LogPosition Source { get; init; }
+
+    /// <summary>Index among the records released by the same event.</summary>
+    public required int Ordinal { get; init; }
+
+    public required string User { get; init; }
+    public required ulong ItemKey { get; init; }
+
+    /// <summary>The item's id where the catalogue did not know it at the time; else null.</summary>
+    public string? ItemId { get; init; }
+
+    public required long ShownMs { get; init; }
+
+    /// <summary>Event time at which the label became known: the action, or the end of the attribution window.</summary>
+    public required long LabelMs { get; init; }
+
+    /// <summary>1 for a positive, 0 for a negative.</summary>
+    public required float Label { get; init; }
+
+    /// <summary>Weight of the labelling action (Users:ActionWeights); 1 for negatives.</summary>
+    public float Weight { get; init; } = 1f;
+
+    /// <summary>Rate w at which negatives like this one were kept, in (0, 1]; 1 for positives. Counts divide by it.</summary>
+    public float SampleRate { get; init; } = 1f;
+
+    /// <summary>A late positive: the same impression already left as a negative.</summary>
+    public bool IsCorrection { get; init; }
+
+    /// <summary>What the user did; <see cref="EventKind.Impression"/> for a negative.</summary>
+    public EventKind Action { get; init; } = EventKind.Impression;
+
+    /// <summary>Zero-based; -1 unknown.</summary>
+    public int Position { get; init; } = -1;
+
+    public string Surface { get; init; } = "";
+    public string Arm { get; init; } = "";
+    public long ListVersion { get; init; }
+    public string ModelVersion { get; init; } = "";
+
+    /// <summary>Probability with which the slot showed this item; NaN when unknown.</summary>
+    public float Propensity { get; init; } = float.NaN;
+
+    /// <summary>Hashed features, aligned with <see cref="Values"/>. Owned by the example once it is released.</summary>
+    public required uint[] Features { get; init; }
+
+    /// <summary>Feature values; same length as <see cref="Features"/>.</summary>
+    public required float[] Values { get; init; }
+
+    /// <summary>The user's embedding when the item was shown, before this label moved it; empty where none is kept.</summary>
+    public float[] UserVector { get; init; } = [];
+}
+
+/// <summary>
+/// One action of a user on an item, with what co-visitation and popularity need beside it: the other record of the
+/// <c>examples</c> topic.
+/// </summary>
+public sealed class Interaction
+{
+    public required LogPosition Source { get; init; }
+    public required int Ordinal { get; init; }
+    public required string User { get; init; }
+    public required ulong ItemKey { get; init; }
+    public string? ItemId { get; init; }
+    public required EventKind Action { get; init; }
+
+    /// <summary>Action weight, negative for dislike and hide.</summary>
+    public required float Weight { get; init; }
+
+    public required long TimeMs { get; init; }
+    public string Surface { get; init; } = "";
+
+    /// <summary>The user's earlier positive items, newest first, without this one.</summary>
+    public ulong[] Recent { get; init; } = [];
+
+    /// <summary>|N(u)|: positive actions of the user so far, this one included.</summary>
+    public int UserActions { get; init; }
+}

@@ -1,0 +1,4 @@
+namespace Streaming.Core.Feeds;
+
+/// <summary>placeholder, written next</summary>
+public static class FeedListCodec;

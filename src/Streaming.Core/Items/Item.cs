@@ -1,0 +1,66 @@
+using Streaming.Core.Ids;
+
+namespace Streaming.Core.Items;
+
+/// <summary>One catalogue entry, as an upsert on the <c>items</c> topic states it whole.</summary>
+public sealed class Item
+{
+    public Item(string id)
+    {
+        Id = id;
+        Key = StableHash.Of(id);
+    }
+
+    public string Id { get; }
+
+    /// <summary><see cref="StableHash"/> of <see cref="Id"/>: how user state, tables and indexes refer to the item.</summary>
+    public ulong Key { get; }
+
+    public IReadOnlyList<string> Tags { get; init; } = [];
+    public IReadOnlyList<string> Categories { get; init; } = [];
+    public string? Author { get; init; }
+
+    /// <summary>Unix ms; 0 when unknown, then <see cref="FirstSeenMs"/> stands in.</summary>
+    public long PublishedMs { get; init; }
+
+    /// <summary>Unix ms after which the item must not be shown; <see cref="long.MaxValue"/> for never.</summary>
+    public long ExpiresMs { get; init; } = long.MaxValue;
+
+    public IReadOnlyList<KeyValuePair<string, string>> Attributes { get; init; } = [];
+
+    /// <summary>Event time at which the catalogue first met the item.</summary>
+    public long FirstSeenMs { get; init; }
+
+    /// <summary>True when the item is known from events alone: it has an id and nothing else.</summary>
+    public bool IsStub { get; init; }
+
+    private ulong[]? _tagKeys;
+    private ulong[]? _categoryKeys;
+    private ulong? _authorKey;
+
+    /// <summary>Interest keys of the tags, aligned with <see cref="Tags"/>; cached, for hot paths.</summary>
+    public ReadOnlySpan<ulong> TagKeys => _tagKeys ??= [.. Tags.Select(t => InterestKey.Tag(t))];
+
+    /// <summary>Interest keys of the categories, aligned with <see cref="Categories"/>.</summary>
+    public ReadOnlySpan<ulong> CategoryKeys => _categoryKeys ??= [.. Categories.Select(c => InterestKey.Category(c))];
+
+    /// <summary>Interest key of the author; 0 without one.</summary>
+    public ulong AuthorKey => _authorKey ??= Author is null ? 0 : InterestKey.Author(Author);
+
+    /// <summary>When the item became available, Unix ms.</summary>
+    public long BornMs => PublishedMs > 0 ? PublishedMs : FirstSeenMs;
+
+    public bool IsExpired(long nowMs) => ExpiresMs <= nowMs;
+}
+
+/// <summary>Keys under which interests in tags, categories and authors are kept; the three never share a key.</summary>
+public static class InterestKey
+{
+    private static readonly ulong TagSalt = StableHash.Of("interest:tag");
+    private static readonly ulong CategorySalt = StableHash.Of("interest:category");
+    private static readonly ulong AuthorSalt = StableHash.Of("interest:author");
+
+    public static ulong Tag(string tag) => StableHash.Combine(TagSalt, StableHash.Of(tag));
+    public static ulong Category(string category) => StableHash.Combine(CategorySalt, StableHash.Of(category));
+    public static ulong Author(string author) => StableHash.Combine(AuthorSalt, StableHash.Of(author));
+}

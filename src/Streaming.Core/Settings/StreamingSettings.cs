@@ -1,0 +1,29 @@
+namespace Streaming.Core.Settings;
+
+/// <summary>All settings. Bound from appsettings.json, environment and flags; an unknown or bad key stops the start.</summary>
+public sealed record StreamingSettings
+{
+    public NodeSettings Node { get; init; } = new();
+    public LogSettings Log { get; init; } = new();
+    public KafkaSettings Kafka { get; init; } = new();
+    public UsersSettings Users { get; init; } = new();
+    public LearningSettings Learning { get; init; } = new();
+    public FeedsSettings Feeds { get; init; } = new();
+    public ExperimentsSettings Experiments { get; init; } = new();
+    public ServingSettings Serving { get; init; } = new();
+
+    /// <summary>Everything that is wrong, as "Section:Key: what"; empty when the settings are sound.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        var problems = new SettingsProblems();
+        Node.Validate(problems);
+        Log.Validate(problems);
+        Kafka.Validate(problems);
+        Users.Validate(problems);
+        Learning.Validate(problems);
+        Feeds.Validate(problems);
+        Experiments.Validate(problems);
+        Serving.Validate(problems);
+        return problems.List;
+    }
+}

@@ -1,0 +1,4 @@
+namespace Streaming.Users;
+
+/// <summary>placeholder, written next</summary>
+public sealed class UserMachine;
