@@ -15,33 +15,44 @@ public interface IUserHost : IAsyncDisposable
     /// </summary>
     ValueTask TellAsync(LogBatch batch, CancellationToken cancel = default);
 
-    /// <summary>Completes when everything told so far is handled and its effects have reached the sink.</summary>
+    /// <summary>Completes when everything told so far is handled and its effects have reached the sinks.</summary>
     Task DrainAsync(CancellationToken cancel = default);
 
     /// <summary>
     /// Builds the lists that the messages so far have made stale (each user and surface once, however many events asked for it),
-    /// at most <paramref name="urgentMax"/> per shard of those an action asked for, oldest first. Returns how many stay waiting.
+    /// at most <paramref name="listsMax"/> per shard, those asked for by an action first, oldest first. Returns how many stay waiting.
     /// </summary>
-    Task<int> RefreshAsync(long nowMs, int urgentMax, CancellationToken cancel = default);
+    Task<int> RefreshAsync(long nowMs, int listsMax, CancellationToken cancel = default);
+
+    /// <summary>Asks for a list as if an event had made it stale: for a caller who waits for a list that has seen some event.</summary>
+    Task RequestListAsync(string user, string surface, CancellationToken cancel = default);
 
     /// <summary>Runs a read-only question on the shard's thread; null state when the user is unknown.</summary>
     Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default);
 
-    /// <summary>Persists every changed user and the shards' own state into the store. Call only when drained.</summary>
+    /// <summary>Persists every changed user and the shards' own state (offset included) into the store. Call only when drained.</summary>
     Task FlushAsync(CancellationToken cancel = default);
 
-    /// <summary>What it has done since it started.</summary>
+    /// <summary>What it has done, summed over the shards it runs; exact when drained, and kept across restarts.</summary>
     UserHostCounts Counts { get; }
 }
 
-/// <summary>Counters of a host, summed over its shards.</summary>
+/// <summary>Counters of a host.</summary>
 /// <param name="Applied">Events that changed a user.</param>
 /// <param name="Repeats">Events dropped as repeats (event id, or position already applied).</param>
+/// <param name="Forgotten">Events dropped because their user asked to be forgotten after they happened.</param>
 /// <param name="DeadLetters">Events set aside.</param>
+/// <param name="Ticks">Control records that only moved event time on.</param>
 /// <param name="Restarts">Actors restarted after an exception.</param>
-/// <param name="Resident">Users in memory now.</param>
-/// <param name="Passivated">Users moved out of memory so far.</param>
-/// <param name="Loaded">Users brought back from the store so far.</param>
 /// <param name="Lists">Lists built.</param>
+/// <param name="Passivated">Users moved out of memory.</param>
+/// <param name="Loaded">Users brought back from the store.</param>
+/// <param name="Resident">Users in memory now.</param>
 public readonly record struct UserHostCounts(
-    long Applied, long Repeats, long DeadLetters, long Restarts, long Resident, long Passivated, long Loaded, long Lists);
+    long Applied, long Repeats, long Forgotten, long DeadLetters, long Ticks, long Restarts, long Lists, long Passivated, long Loaded,
+    long Resident)
+{
+    public static UserHostCounts operator +(UserHostCounts a, UserHostCounts b) => new(
+        a.Applied + b.Applied, a.Repeats + b.Repeats, a.Forgotten + b.Forgotten, a.DeadLetters + b.DeadLetters, a.Ticks + b.Ticks,
+        a.Restarts + b.Restarts, a.Lists + b.Lists, a.Passivated + b.Passivated, a.Loaded + b.Loaded, a.Resident + b.Resident);
+}

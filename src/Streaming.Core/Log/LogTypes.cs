@@ -53,6 +53,11 @@ public sealed class LogBatch
     public int Partition { get; private set; }
     public int Count { get; private set; }
 
+    /// <summary>
+    /// Wall time at which the records reached this node, Unix ms; 0 when each record's own time says it. Only latency figures use it.
+    /// </summary>
+    public long ReceivedMs { get; set; }
+
     /// <summary>Offset to continue reading from after the last record of this batch.</summary>
     public long NextOffset { get; private set; }
 

@@ -9,11 +9,11 @@ public sealed record NodeSettings
     /// <summary>Seed of every random draw.</summary>
     public long Seed { get; init; } = 1;
 
-    /// <summary>Worker threads of the user shards; 0 means one per core.</summary>
-    public int ShardThreads { get; init; }
-
     /// <summary>Events taken into one round at most, over all partitions.</summary>
     public int RoundEventsMax { get; init; } = 4096;
+
+    /// <summary>Lists built per shard and round at most; the rest waits its turn, coalescing meanwhile.</summary>
+    public int RoundListsMax { get; init; } = 512;
 
     /// <summary>Longest wait of an idle node before it looks again, ms.</summary>
     public int IdleWaitMs { get; init; } = 5;
@@ -27,14 +27,21 @@ public sealed record NodeSettings
     /// <summary>Time between tick records that move event time on when no user acts, ms.</summary>
     public int TickIntervalMs { get; init; } = 1_000;
 
+    /// <summary>
+    /// How far the actors may be behind before new events are answered "try again later", in offsets: bytes on the embedded log,
+    /// records on Kafka.
+    /// </summary>
+    public long LagOffsetsMax { get; init; } = 512_000_000;
+
     public void Validate(SettingsProblems problems)
     {
         problems.NotEmpty("Node:DataDir", DataDir);
-        problems.InRange("Node:ShardThreads", ShardThreads, 0, 1024);
         problems.InRange("Node:RoundEventsMax", RoundEventsMax, 1, 1 << 20);
+        problems.InRange("Node:RoundListsMax", RoundListsMax, 1, 1 << 20);
         problems.InRange("Node:IdleWaitMs", IdleWaitMs, 1, 10_000);
         problems.InRange("Node:CheckpointIntervalMs", CheckpointIntervalMs, 100, 86_400_000);
         problems.InRange("Node:CheckpointsKept", CheckpointsKept, 2, 100);
+        problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, long.MaxValue);
         problems.InRange("Node:TickIntervalMs", TickIntervalMs, 10, 3_600_000);
     }
 }

@@ -64,6 +64,9 @@ public sealed record UsersSettings
     /// <summary>Users held in memory; the rest lies in the store.</summary>
     public int HotUsersMax { get; init; } = 50_000;
 
+    /// <summary>How far an event's time may lie ahead of its record's own time, ms; beyond, it is set aside.</summary>
+    public long FutureSkewMsMax { get; init; } = 24 * 3_600_000;
+
     /// <summary>Records waiting in a shard's mailbox before the log is read no further.</summary>
     public int MailboxRecordsMax { get; init; } = 8192;
 
@@ -88,6 +91,7 @@ public sealed record UsersSettings
         problems.InRange("Users:NegativeSampleRate", NegativeSampleRate, 1e-6, 1);
         problems.InRange("Users:HotUsersMax", HotUsersMax, 16, 100_000_000);
         problems.InRange("Users:MailboxRecordsMax", MailboxRecordsMax, 1, 1 << 20);
+        problems.InRange("Users:FutureSkewMsMax", FutureSkewMsMax, 0, 86_400_000L * 3650);
         foreach (var (type, weight) in ActionWeights) problems.InRange($"Users:ActionWeights:{type}", weight, -1000, 1000);
     }
 }

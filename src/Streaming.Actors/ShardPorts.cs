@@ -1,0 +1,50 @@
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+using Streaming.Core.Ports;
+using Streaming.Core.Settings;
+using Streaming.Users;
+
+namespace Streaming.Actors;
+
+/// <summary>Where a shard's effects go. Each shard has its own sink and calls it from its own thread.</summary>
+public interface IShardSink
+{
+    void Example(Example example);
+    void Interaction(Interaction interaction);
+    /// <summary>A list was built. <paramref name="sinceMs"/>: when the node received the first event that asked for it, Unix ms.</summary>
+    void List(FeedList list, long sinceMs);
+
+    void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason);
+
+    /// <summary>The user's state is gone; lists have to go too.</summary>
+    void Forgotten(string user);
+}
+
+/// <summary>What a shard is made of. One per shard: machine, builder, session and sink are used from its thread only.</summary>
+public sealed record ShardParts
+{
+    public required int Partition { get; init; }
+    public required UsersSettings Settings { get; init; }
+
+    /// <summary>Dimension of the user embedding.</summary>
+    public required int Dimension { get; init; }
+
+    public required UserMachine Machine { get; init; }
+    public required IFeedBuilder Builder { get; init; }
+
+    /// <summary>The arm of a user: fixed before a list is built.</summary>
+    public required Func<string, string> ArmOf { get; init; }
+
+    public required IStateSession Store { get; init; }
+    public required IShardSink Sink { get; init; }
+
+    /// <summary>
+    /// Reads this partition again from an offset, for the restart of an actor that threw.
+    /// </summary>
+    public required Func<long, ILogReader> Reread { get; init; }
+
+    /// <summary>Users this shard may hold in memory.</summary>
+    public required int HotUsersMax { get; init; }
+}

@@ -1,0 +1,402 @@
+using System.Text;
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
+using Streaming.Core.Ids;
+using Streaming.Core.Log;
+using Streaming.Core.Wire;
+using Streaming.Users;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// The shell around the users of one partition: loads, times, applies, restarts, passivates. It decides nothing about a user;
+/// <see cref="UserMachine"/> does. Not thread-safe: whoever hosts it gives it one thread of control (an in-process shard thread,
+/// or an Akka entity).
+/// </summary>
+public sealed class UserShard
+{
+    private const byte MetaVersion = 1;
+
+    private readonly ShardParts _parts;
+    private readonly HotUsers _hot = new();
+    private readonly WakeQueue _wakes = new();
+    private readonly RefreshQueue _refresh = new();
+    private readonly Dictionary<ulong, long> _forgottenAt = [];
+    private readonly HashSet<long> _poison = [];
+    private readonly Effects _effects;
+    private readonly ByteWriter _value = new(4096);
+    private readonly byte[] _metaKey;
+    private byte[] _key = new byte[256];
+    private long _clockMs;
+    private long _receivedMs;
+    private long _nextOffset;
+    private long _flushedOffset;
+    private UserHostCounts _counts;
+
+    public UserShard(ShardParts parts)
+    {
+        _parts = parts;
+        _effects = new Effects(this);
+        _metaKey = Encoding.UTF8.GetBytes($"\0shard:{parts.Partition}");
+        LoadMeta();
+    }
+
+    public int Partition => _parts.Partition;
+
+    /// <summary>The next record to apply: where reading goes on after a restart.</summary>
+    public long NextOffset => _nextOffset;
+
+    /// <summary>Event time of the partition, Unix ms: the largest record time so far.</summary>
+    public long ClockMs => _clockMs;
+
+    public UserHostCounts Counts => _counts with { Resident = _hot.Count };
+
+    /// <summary>Applies the records of a batch in order; those before <see cref="NextOffset"/> are repeats.</summary>
+    public void Apply(LogBatch batch)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var offset = batch.Offset(i);
+            if (offset < _nextOffset)
+            {
+                _counts = _counts with { Repeats = _counts.Repeats + 1 };
+                continue;
+            }
+            _receivedMs = batch.ReceivedMs > 0 ? batch.ReceivedMs : batch.TimeMs(i);
+            ApplyOne(new LogPosition(Partition, offset), batch.TimeMs(i), batch.Value(i).Span);
+            _nextOffset = i + 1 < batch.Count ? batch.Offset(i + 1) : batch.NextOffset;
+        }
+    }
+
+    /// <summary>Builds up to <paramref name="listsMax"/> of the lists that are stale; returns how many stay waiting.</summary>
+    public int Refresh(long nowMs, int listsMax)
+    {
+        while (listsMax-- > 0 && _refresh.TryTake(out var user, out var surface, out var sinceMs))
+        {
+            // A user may have been forgotten since the list was asked for.
+            if (!TryUse(user, out var resident)) continue;
+            var list = _parts.Builder.Build(resident.State, surface, _parts.ArmOf(user), nowMs);
+            resident.Dirty = true;
+            if (list is null) continue;
+            _counts = _counts with { Lists = _counts.Lists + 1 };
+            _parts.Sink.List(list, sinceMs);
+        }
+        return _refresh.Count;
+    }
+
+    /// <summary>Asks for a list as if an event had made it stale.</summary>
+    public void RequestList(string user, string surface) => _refresh.Add(user, surface, urgent: true, _receivedMs);
+
+    /// <summary>The user's state without making it more recently used; null when unknown.</summary>
+    public UserState? Peek(string user) => _hot.TryPeek(user, out var resident) ? resident.State : Load(user);
+
+    /// <summary>Writes every changed user and the shard's own state, its offset included, into the store.</summary>
+    public void Flush()
+    {
+        foreach (var resident in _hot.All)
+            if (resident.Dirty) Save(resident);
+        SaveMeta();
+        _poison.Clear();
+        _flushedOffset = _nextOffset;
+    }
+
+    private void ApplyOne(LogPosition source, long recordMs, ReadOnlySpan<byte> payload)
+    {
+        // The record's time, not the event's, moves the clock: an event that claims the far future must not end other users' windows.
+        if (recordMs > _clockMs)
+        {
+            _clockMs = recordMs;
+            WakeDue(source);
+        }
+        if (!EventParser.TryParse(payload, recordMs, out var e, out var reason))
+        {
+            SetAside(source, payload, reason);
+            return;
+        }
+        if (e.Kind == EventKind.Tick)
+        {
+            _counts = _counts with { Ticks = _counts.Ticks + 1 };
+            return;
+        }
+        if (e.TimeMs > recordMs + _parts.Settings.FutureSkewMsMax)
+        {
+            SetAside(source, payload, $"time {e.TimeMs} is more than {_parts.Settings.FutureSkewMsMax} ms after the record's own time {recordMs}");
+            return;
+        }
+        if (_forgottenAt.Count > 0 && _forgottenAt.TryGetValue(StableHash.Of(e.User), out var at) && e.TimeMs <= at)
+        {
+            _counts = _counts with { Forgotten = _counts.Forgotten + 1 };
+            return;
+        }
+        Handle(source, e, payload);
+    }
+
+    private void Handle(LogPosition source, UserEvent e, ReadOnlySpan<byte> payload)
+    {
+        var resident = Use(e.User);
+        _effects.Begin(resident);
+        HandleResult result;
+        try
+        {
+            result = _parts.Machine.Handle(resident.State, e, source, _effects);
+        }
+        catch (Exception problem) when (problem is not OutOfMemoryException)
+        {
+            _poison.Add(source.Offset);
+            Restart(resident, source);
+            SetAside(source, payload, $"the actor threw {problem.GetType().Name}: {problem.Message}");
+            return;
+        }
+        switch (result)
+        {
+            case HandleResult.Applied:
+                resident.Dirty = true;
+                _counts = _counts with { Applied = _counts.Applied + 1 };
+                if (_effects.Forget) Forget(resident, e.TimeMs);
+                else _effects.Release();
+                break;
+            case HandleResult.Repeat:
+                _counts = _counts with { Repeats = _counts.Repeats + 1 };
+                break;
+            default:
+                SetAside(source, payload, _effects.Reason ?? "rejected");
+                break;
+        }
+        if (result != HandleResult.Applied && resident.State.Events == 0) Drop(resident);
+    }
+
+    private void WakeDue(LogPosition source)
+    {
+        while (_wakes.TryTake(_clockMs, out var user, out _))
+        {
+            if (!TryUse(user, out var resident)) continue;
+            resident.WakeMs = long.MaxValue;
+            _effects.Begin(resident);
+            try
+            {
+                _parts.Machine.OnTime(resident.State, _clockMs, source, _effects);
+                resident.Dirty = true;
+                _effects.Release();
+            }
+            catch (Exception problem) when (problem is not OutOfMemoryException)
+            {
+                // No record is to blame, so none is poison; what the time-out would have released is set aside by name.
+                Restart(resident, source);
+                SetAside(source, Encoding.UTF8.GetBytes(user), $"the actor threw {problem.GetType().Name} in a time-out: {problem.Message}");
+            }
+        }
+    }
+
+    /// <summary>
+    /// An actor that threw may be half changed: its state is built again from the store and the log up to, and without, the record at
+    /// hand. Effects of the first run have left already, so those of the second are dropped.
+    /// </summary>
+    private void Restart(Resident resident, LogPosition until)
+    {
+        _counts = _counts with { Restarts = _counts.Restarts + 1 };
+        var user = resident.State.User;
+        var state = Load(user) ?? new UserState(user, _parts.Dimension);
+        var replay = new ReplayEffects();
+        var batch = new LogBatch();
+        var key = Encoding.UTF8.GetBytes(user);
+        var clockMs = 0L;
+        using var reader = _parts.Reread(_flushedOffset);
+        while (reader.Offset < until.Offset && reader.Read(batch, 4096, until.Offset) > 0)
+        {
+            for (var i = 0; i < batch.Count; i++)
+            {
+                var source = new LogPosition(Partition, batch.Offset(i));
+                clockMs = Math.Max(clockMs, batch.TimeMs(i));
+                if (replay.DueMs <= clockMs)
+                {
+                    replay.DueMs = long.MaxValue;
+                    Again(() => _parts.Machine.OnTime(state, clockMs, source, replay));
+                }
+                if (source.Offset <= state.LastApplied.Offset && state.Events > 0) continue;
+                if (_poison.Contains(source.Offset) || !batch.Key(i).Span.SequenceEqual(key)) continue;
+                if (!EventParser.TryParse(batch.Value(i).Span, batch.TimeMs(i), out var e, out _) || e.User != user) continue;
+                Again(() => _parts.Machine.Handle(state, e, source, replay));
+            }
+        }
+        resident.State = state;
+        resident.Dirty = true;
+        resident.WakeMs = long.MaxValue;
+        if (replay.DueMs < long.MaxValue) ScheduleWake(resident, replay.DueMs);
+    }
+
+    /// <summary>Repeats a step that may have thrown before; its failure is already on record.</summary>
+    private static void Again(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception problem) when (problem is not OutOfMemoryException)
+        {
+            // Set aside when it happened first.
+        }
+    }
+
+    private void Forget(Resident resident, long timeMs)
+    {
+        var user = resident.State.User;
+        Drop(resident);
+        _parts.Store.Delete(KeyOf(user));
+        _forgottenAt[StableHash.Of(user)] = timeMs;
+        _parts.Sink.Forgotten(user);
+    }
+
+    private void SetAside(LogPosition source, ReadOnlySpan<byte> payload, string reason)
+    {
+        _counts = _counts with { DeadLetters = _counts.DeadLetters + 1 };
+        _parts.Sink.DeadLetter(source, _clockMs, payload, reason);
+    }
+
+    private Resident Use(string user)
+    {
+        if (TryUse(user, out var resident)) return resident;
+        resident = new Resident(new UserState(user, _parts.Dimension));
+        Admit(resident);
+        return resident;
+    }
+
+    private bool TryUse(string user, out Resident resident)
+    {
+        if (_hot.TryUse(user, out resident!)) return true;
+        if (Load(user) is not { } state) return false;
+        _counts = _counts with { Loaded = _counts.Loaded + 1 };
+        resident = new Resident(state);
+        Admit(resident);
+        return true;
+    }
+
+    private void Admit(Resident resident)
+    {
+        while (_hot.Count >= _parts.HotUsersMax && _hot.Oldest is { } oldest)
+        {
+            if (oldest.Dirty) Save(oldest);
+            Drop(oldest);
+            _counts = _counts with { Passivated = _counts.Passivated + 1 };
+        }
+        _hot.Add(resident);
+    }
+
+    private void Drop(Resident resident) => _hot.Remove(resident);
+
+    private UserState? Load(string user)
+    {
+        _value.Clear();
+        return _parts.Store.TryRead(KeyOf(user), _value) ? UserStateCodec.Read(_value.WrittenSpan, _parts.Dimension, user) : null;
+    }
+
+    private void Save(Resident resident)
+    {
+        _value.Clear();
+        UserStateCodec.Write(resident.State, _value);
+        _parts.Store.Upsert(KeyOf(resident.State.User), _value.WrittenSpan);
+        resident.Dirty = false;
+    }
+
+    private ReadOnlySpan<byte> KeyOf(string user)
+    {
+        var max = Encoding.UTF8.GetMaxByteCount(user.Length);
+        if (_key.Length < max) _key = new byte[max];
+        return _key.AsSpan(0, Encoding.UTF8.GetBytes(user, _key));
+    }
+
+    private void ScheduleWake(Resident resident, long dueMs)
+    {
+        if (dueMs >= resident.WakeMs) return;
+        resident.WakeMs = dueMs;
+        _wakes.Add(resident.State.User, dueMs);
+    }
+
+    private void SaveMeta()
+    {
+        _value.Clear();
+        _value.Byte(MetaVersion);
+        _value.Int64(_nextOffset);
+        _value.Int64(_clockMs);
+        foreach (var count in (ReadOnlySpan<long>)[_counts.Applied, _counts.Repeats, _counts.Forgotten, _counts.DeadLetters, _counts.Ticks,
+                     _counts.Restarts, _counts.Lists, _counts.Passivated, _counts.Loaded]) _value.Int64(count);
+        _wakes.Write(_value);
+        _refresh.Write(_value);
+        _value.Count(_forgottenAt.Count);
+        foreach (var (user, at) in _forgottenAt.OrderBy(x => x.Key))
+        {
+            _value.UInt64(user);
+            _value.Int64(at);
+        }
+        _parts.Store.Upsert(_metaKey, _value.WrittenSpan);
+    }
+
+    private void LoadMeta()
+    {
+        _value.Clear();
+        if (!_parts.Store.TryRead(_metaKey, _value)) return;
+        var from = new ByteReader(_value.WrittenSpan);
+        from.Version(MetaVersion, "the shard's state");
+        _nextOffset = _flushedOffset = from.Int64();
+        _clockMs = from.Int64();
+        _counts = new UserHostCounts(from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(),
+            from.Int64(), from.Int64(), 0);
+        _wakes.Read(ref from);
+        _refresh.Read(ref from);
+        for (var left = from.Count(16); left > 0; left--) _forgottenAt[from.UInt64()] = from.Int64();
+    }
+
+    /// <summary>
+    /// Holds the effects of one message back until it is handled: an actor that throws half-way has then emitted nothing.
+    /// </summary>
+    private sealed class Effects(UserShard shard) : IUserEffects
+    {
+        private readonly List<object> _records = [];
+        private readonly List<(string Surface, bool Urgent)> _refresh = [];
+        private Resident? _resident;
+        private long _dueMs;
+
+        public string? Reason { get; private set; }
+        public bool Forget { get; private set; }
+
+        public void Begin(Resident resident)
+        {
+            _resident = resident;
+            _records.Clear();
+            _refresh.Clear();
+            _dueMs = long.MaxValue;
+            Reason = null;
+            Forget = false;
+        }
+
+        public void Release()
+        {
+            foreach (var record in _records)
+            {
+                if (record is Example example) shard._parts.Sink.Example(example);
+                else shard._parts.Sink.Interaction((Interaction)record);
+            }
+            foreach (var (surface, urgent) in _refresh) shard._refresh.Add(_resident!.State.User, surface, urgent, shard._receivedMs);
+            if (_dueMs < long.MaxValue) shard.ScheduleWake(_resident!, _dueMs);
+        }
+
+        void IUserEffects.Emit(Example example) => _records.Add(example);
+        void IUserEffects.Emit(Interaction interaction) => _records.Add(interaction);
+        void IUserEffects.Refresh(string surface, bool urgent) => _refresh.Add((surface, urgent));
+        void IUserEffects.Wake(long dueMs) => _dueMs = Math.Min(_dueMs, dueMs);
+        void IUserEffects.Reject(string reason) => Reason = reason;
+        void IUserEffects.Forget() => Forget = true;
+    }
+
+    /// <summary>Effects of a replay after a restart: only the next wake-up matters.</summary>
+    private sealed class ReplayEffects : IUserEffects
+    {
+        public long DueMs = long.MaxValue;
+
+        void IUserEffects.Emit(Example example) { }
+        void IUserEffects.Emit(Interaction interaction) { }
+        void IUserEffects.Refresh(string surface, bool urgent) { }
+        void IUserEffects.Wake(long dueMs) => DueMs = Math.Min(DueMs, dueMs);
+        void IUserEffects.Reject(string reason) { }
+        void IUserEffects.Forget() { }
+    }
+}

@@ -1,0 +1,46 @@
+using Streaming.Core.Ids;
+using Streaming.Core.Wire;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// Wake-ups in event time. Ties go by the user's hash, never by insertion, so that a shard restored from a checkpoint wakes
+/// users in the same order as one that never stopped.
+/// </summary>
+internal sealed class WakeQueue
+{
+    private readonly PriorityQueue<string, (long DueMs, ulong Tie)> _queue = new();
+
+    public int Count => _queue.Count;
+
+    public void Add(string user, long dueMs) => _queue.Enqueue(user, (dueMs, StableHash.Of(user)));
+
+    /// <summary>Takes the next user whose time has come.</summary>
+    public bool TryTake(long nowMs, out string user, out long dueMs)
+    {
+        if (_queue.TryPeek(out user!, out var priority) && priority.DueMs <= nowMs)
+        {
+            dueMs = priority.DueMs;
+            _queue.Dequeue();
+            return true;
+        }
+        dueMs = 0;
+        return false;
+    }
+
+    public void Write(ByteWriter into)
+    {
+        into.Count(_queue.Count);
+        foreach (var (user, (dueMs, _)) in _queue.UnorderedItems.OrderBy(x => x.Priority).ThenBy(x => x.Element, StringComparer.Ordinal))
+        {
+            into.String(user);
+            into.Int64(dueMs);
+        }
+    }
+
+    public void Read(ref ByteReader from)
+    {
+        _queue.Clear();
+        for (var left = from.Count(9); left > 0; left--) Add(from.String() ?? "", from.Int64());
+    }
+}

@@ -1,0 +1,152 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Streaming.Core.Ports;
+
+namespace Streaming.Node;
+
+/// <summary>
+/// One consistent state of a whole node: stores, learners, and the input positions that produced them. It counts once its
+/// manifest is in place, which is one rename.
+/// </summary>
+public sealed record CheckpointManifest
+{
+    public const int CurrentVersion = 1;
+
+    public int Version { get; init; } = CurrentVersion;
+    public required long Id { get; init; }
+    public required long CreatedMs { get; init; }
+    public required string UsersToken { get; init; }
+    public required string FeedsToken { get; init; }
+
+    /// <summary>Next offset to read, per partition.</summary>
+    public required long[] Events { get; init; }
+
+    public required long[] Items { get; init; }
+
+    /// <summary>How far a replay has come; null outside one.</summary>
+    public ReplayProgress? Replay { get; init; }
+
+    public required CheckpointPart[] Parts { get; init; }
+}
+
+/// <summary>Which source a replay reads, and how many of its records are in the state.</summary>
+public sealed record ReplayProgress(string Fingerprint, long Records);
+
+/// <summary>One learner's file; the hash tells a torn one from a whole one.</summary>
+public sealed record CheckpointPart(string Name, string File, long Bytes, string Sha256);
+
+/// <summary>Writes, finds, verifies and removes checkpoints in one folder.</summary>
+public sealed class Checkpoints
+{
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+    private readonly string _folder;
+    private readonly int _kept;
+    private readonly Action<NodeNotice> _notice;
+
+    public Checkpoints(string folder, int kept, Action<NodeNotice> notice)
+    {
+        _folder = folder;
+        _kept = kept;
+        _notice = notice;
+        Directory.CreateDirectory(folder);
+    }
+
+    /// <summary>Writes the parts and then the manifest. Until the manifest stands, the previous checkpoint is the newest.</summary>
+    /// <exception cref="IOException">Disk full or not writable; nothing that counted before is lost.</exception>
+    public void Write(CheckpointManifest draft, IReadOnlyList<ICheckpointed> parts)
+    {
+        var folder = FolderOf(draft.Id);
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(folder);
+        var written = new List<CheckpointPart>();
+        foreach (var part in parts)
+        {
+            var file = part.Name + ".bin";
+            var path = Path.Combine(folder, file);
+            using (var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            {
+                part.Save(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            written.Add(new CheckpointPart(part.Name, file, new FileInfo(path).Length, HashOf(path)));
+        }
+        var manifest = draft with { Parts = [.. written] };
+        var temporary = Path.Combine(folder, "manifest.tmp");
+        using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
+        {
+            JsonSerializer.Serialize(stream, manifest, Json);
+            stream.Flush(flushToDisk: true);
+        }
+        File.Move(temporary, Path.Combine(folder, "manifest.json"));
+    }
+
+    /// <summary>Manifests in place, newest first, whole or not.</summary>
+    public IReadOnlyList<CheckpointManifest> List()
+    {
+        var found = new List<CheckpointManifest>();
+        foreach (var id in Ids().OrderDescending())
+        {
+            var path = Path.Combine(FolderOf(id), "manifest.json");
+            if (!File.Exists(path)) continue;
+            try
+            {
+                using var stream = File.OpenRead(path);
+                var manifest = JsonSerializer.Deserialize<CheckpointManifest>(stream) ?? throw new InvalidDataException("it is empty");
+                if (manifest.Version > CheckpointManifest.CurrentVersion)
+                    throw new InvalidDataException($"it has version {manifest.Version}; this build reads up to {CheckpointManifest.CurrentVersion}");
+                found.Add(manifest);
+            }
+            catch (Exception problem) when (problem is JsonException or InvalidDataException)
+            {
+                _notice(new NodeNotice(NoticeLevel.Warning, $"checkpoint {id} has an unreadable manifest and is passed over: {problem.Message}"));
+            }
+        }
+        return found;
+    }
+
+    /// <summary>Checks that every part is there and whole.</summary>
+    /// <exception cref="InvalidDataException">Naming the part.</exception>
+    public void Verify(CheckpointManifest manifest)
+    {
+        foreach (var part in manifest.Parts)
+        {
+            var path = Path.Combine(FolderOf(manifest.Id), part.File);
+            if (!File.Exists(path)) throw new InvalidDataException($"part '{part.Name}' is missing");
+            if (new FileInfo(path).Length != part.Bytes || HashOf(path) != part.Sha256)
+                throw new InvalidDataException($"part '{part.Name}' is torn or changed");
+        }
+    }
+
+    /// <summary>Loads the verified parts.</summary>
+    public void Load(CheckpointManifest manifest, IReadOnlyList<ICheckpointed> parts)
+    {
+        foreach (var part in parts)
+        {
+            var stored = manifest.Parts.FirstOrDefault(p => p.Name == part.Name)
+                ?? throw new InvalidDataException($"part '{part.Name}' is not in checkpoint {manifest.Id}");
+            using var stream = new FileStream(Path.Combine(FolderOf(manifest.Id), stored.File), FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+            part.Load(stream);
+        }
+    }
+
+    /// <summary>Removes all but the newest ones; returns the manifests that stay.</summary>
+    public IReadOnlyList<CheckpointManifest> Prune()
+    {
+        var all = List();
+        var keep = all.Take(_kept).ToList();
+        var keepIds = keep.Select(m => m.Id).ToHashSet();
+        foreach (var id in Ids().Where(id => !keepIds.Contains(id))) Directory.Delete(FolderOf(id), recursive: true);
+        return keep;
+    }
+
+    private IEnumerable<long> Ids() => Directory.EnumerateDirectories(_folder)
+        .Select(Path.GetFileName).Where(n => long.TryParse(n, out _)).Select(n => long.Parse(n!));
+
+    private string FolderOf(long id) => Path.Combine(_folder, id.ToString("D12"));
+
+    private static string HashOf(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+}

@@ -1,0 +1,108 @@
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+using Streaming.Core.Ports;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+
+namespace Streaming.Node;
+
+/// <summary>How a look-up ended.</summary>
+public enum FeedOutcome
+{
+    /// <summary>The user's own list.</summary>
+    Own,
+    /// <summary>The popular list of the user's segment: no list of their own yet.</summary>
+    Segment,
+    /// <summary>There is nothing to show at all yet.</summary>
+    Empty,
+    /// <summary>The list has not seen the event that the caller named, and did not within the wait.</summary>
+    NotYet,
+}
+
+/// <summary>What a caller asks for.</summary>
+/// <param name="User">Any string.</param>
+/// <param name="Surface">"" is the default surface.</param>
+/// <param name="Tags">Declared interests, for a user without history; may be empty.</param>
+/// <param name="After">The list must have seen this event; null for any list.</param>
+/// <param name="WaitMs">How long to wait for such a list, ms; bounded by Serving:FreshnessWaitMsMax.</param>
+public readonly record struct FeedRequest(string User, string Surface, IReadOnlyList<string> Tags, LogPosition? After, int WaitMs);
+
+/// <summary>Answers look-ups from the cache. Any thread; the plain path touches nothing but the cache.</summary>
+public sealed class FeedLookup
+{
+    private readonly IFeedCache _cache;
+    private readonly FreshLists _fresh;
+    private readonly Func<string, string> _armOf;
+    private readonly ServingSettings _settings;
+    private readonly AsyncSignal _signal;
+    private readonly TimeProvider _time;
+
+    internal FeedLookup(
+        IFeedCache cache, FreshLists fresh, Func<string, string> armOf, ServingSettings settings, AsyncSignal signal, TimeProvider time)
+    {
+        _cache = cache;
+        _fresh = fresh;
+        _armOf = armOf;
+        _settings = settings;
+        _signal = signal;
+        _time = time;
+    }
+
+    public string ArmOf(string user) => _armOf(user);
+
+    /// <summary>The name under which a segment's popular list is cached.</summary>
+    public const string SegmentArm = "popular";
+
+    /// <summary>
+    /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless
+    /// the caller asked for a list newer than the cached one.
+    /// </summary>
+    public ValueTask<FeedOutcome> FindAsync(FeedRequest request, ByteWriter into, CancellationToken cancel = default)
+    {
+        var own = _cache.TryGet(request.User, request.Surface, _armOf(request.User), into);
+        if (request.After is { } after && !(own && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)))
+            return WaitAsync(request, after, into, cancel);
+        return ValueTask.FromResult(own ? FeedOutcome.Own : FindSegment(request, into));
+    }
+
+    /// <summary>A cached list by its reserved name: popular per tag, per surface, over all.</summary>
+    public bool TryPopular(string segment, ByteWriter into) => _cache.TryGet(IFeedCache.SegmentUser(segment), "", SegmentArm, into);
+
+    private async ValueTask<FeedOutcome> WaitAsync(FeedRequest request, LogPosition after, ByteWriter into, CancellationToken cancel)
+    {
+        var wait = _fresh.Wait(request.User, request.Surface, after);
+        if (wait is null) return FeedOutcome.NotYet;
+        _signal.Set();
+        // The list may have come between the first look and the wait.
+        into.Clear();
+        var arm = _armOf(request.User);
+        if (_cache.TryGet(request.User, request.Surface, arm, into) && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after))
+        {
+            _fresh.Abandon(request.User, wait);
+            return FeedOutcome.Own;
+        }
+        try
+        {
+            var bound = TimeSpan.FromMilliseconds(Math.Clamp(request.WaitMs, 0, _settings.FreshnessWaitMsMax));
+            await wait.WaitAsync(bound, _time, cancel).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return FeedOutcome.NotYet;
+        }
+        finally
+        {
+            _fresh.Abandon(request.User, wait);
+        }
+        into.Clear();
+        return _cache.TryGet(request.User, request.Surface, arm, into) ? FeedOutcome.Own : FeedOutcome.NotYet;
+    }
+
+    private FeedOutcome FindSegment(FeedRequest request, ByteWriter into)
+    {
+        foreach (var tag in request.Tags)
+            if (TryPopular("tag:" + tag, into)) return FeedOutcome.Segment;
+        if (request.Surface.Length > 0 && TryPopular("surface:" + request.Surface, into)) return FeedOutcome.Segment;
+        return TryPopular("", into) ? FeedOutcome.Segment : FeedOutcome.Empty;
+    }
+}

@@ -1,0 +1,40 @@
+using Streaming.Actors;
+
+namespace Streaming.Node;
+
+/// <summary>A node's figures at one moment.</summary>
+public sealed record NodeStatus
+{
+    /// <summary>Records taken from <c>events</c> by this process.</summary>
+    public required long Records { get; init; }
+
+    /// <summary>How far the state is behind the log, in offsets: bytes on the embedded log, records on Kafka.</summary>
+    public required long LagOffsets { get; init; }
+
+    public required long Rounds { get; init; }
+    public required UserHostCounts Users { get; init; }
+    public required long Items { get; init; }
+    public required long ItemDeadLetters { get; init; }
+
+    /// <summary>Events rejected at the door; each is in <c>dead-letter</c> too.</summary>
+    public required long IngestRejected { get; init; }
+
+    /// <summary>Examples learned.</summary>
+    public required long Examples { get; init; }
+
+    public required string Models { get; init; }
+
+    /// <summary>Milliseconds from the receipt of an event to the list that has seen it being in the cache; NaN when none.</summary>
+    public required double ClickToListMsP50 { get; init; }
+
+    public required double ClickToListMsP99 { get; init; }
+
+    /// <summary>Event time, Unix ms.</summary>
+    public required long ClockMs { get; init; }
+
+    public required long CheckpointId { get; init; }
+    public required long ServedDropped { get; init; }
+
+    /// <summary>Share of wall time per phase since the start: read, users, learning, lists; in seconds.</summary>
+    public required double[] PhaseSeconds { get; init; }
+}

@@ -1,0 +1,90 @@
+using System.Text;
+using Streaming.Actors;
+using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+using Streaming.Core.Metrics;
+using Streaming.Core.Ports;
+using Streaming.Core.Wire;
+
+namespace Streaming.Node;
+
+/// <summary>
+/// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
+/// thread, until the round takes them.
+/// </summary>
+internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time)
+    : IShardSink
+{
+    private readonly EntryArena _examples = new();
+    private readonly EntryArena _deadLetters = new();
+
+    /// <summary>This round's records in the order the shard released them.</summary>
+    public List<ExampleRecord> Records { get; } = [];
+
+    /// <summary>Microseconds from receipt of an event to the list that has seen it being in the cache.</summary>
+    public LatencyHistogram ClickToList => clickToList;
+
+    public void Example(Example example)
+    {
+        Records.Add(new ExampleRecord(example, null));
+        ExampleCodec.Write(example, _examples.Begin(example.User, partition, example.LabelMs));
+        _examples.End();
+    }
+
+    public void Interaction(Interaction interaction)
+    {
+        Records.Add(new ExampleRecord(null, interaction));
+        ExampleCodec.Write(interaction, _examples.Begin(interaction.User, partition, interaction.TimeMs));
+        _examples.End();
+    }
+
+    public void List(FeedList list, long sinceMs)
+    {
+        cache.Put(list);
+        if (sinceMs > 0) clickToList.Record((time.GetUtcNow().ToUnixTimeMilliseconds() - sinceMs) * 1000);
+        fresh.Signal(list);
+    }
+
+    public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)
+    {
+        var into = _deadLetters.Begin("", 0, timeMs);
+        new DeadLetter(reason, Topics.Events, source, timeMs, payload.ToArray()).Write(into);
+        _deadLetters.End();
+    }
+
+    public void Forgotten(string user) => cache.Delete(user);
+
+    public void TakeExamples(List<LogEntry> into) => _examples.Take(into);
+
+    public void TakeDeadLetters(List<LogEntry> into) => _deadLetters.Take(into);
+
+    /// <summary>Entries being encoded one after another into one buffer that is handed over whole.</summary>
+    private sealed class EntryArena
+    {
+        private readonly List<(int KeyAt, int ValueAt, int End, int Partition, long TimeMs)> _entries = [];
+        private ByteWriter _bytes = new(64 * 1024);
+        private (int KeyAt, int ValueAt, int Partition, long TimeMs) _open;
+
+        public ByteWriter Begin(string key, int partition, long timeMs)
+        {
+            var at = _bytes.Length;
+            Encoding.UTF8.GetBytes(key, _bytes);
+            _open = (at, _bytes.Length, partition, timeMs);
+            return _bytes;
+        }
+
+        public void End() => _entries.Add((_open.KeyAt, _open.ValueAt, _bytes.Length, _open.Partition, _open.TimeMs));
+
+        /// <summary>Hands over the entries with their buffer, and starts a new one: the append may still be reading the old.</summary>
+        public void Take(List<LogEntry> into)
+        {
+            if (_entries.Count == 0) return;
+            var bytes = _bytes.WrittenMemory;
+            foreach (var e in _entries)
+                into.Add(new LogEntry(bytes[e.KeyAt..e.ValueAt], bytes[e.ValueAt..e.End], e.TimeMs, e.Partition));
+            _entries.Clear();
+            _bytes = new ByteWriter(Math.Max(64 * 1024, bytes.Length));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using Streaming.Actors;
+using Streaming.Core.Examples;
+using Streaming.Core.Items;
+using Streaming.Core.Log;
+
+namespace Streaming.Node;
+
+/// <summary>Offsets before which a round reads, per partition: where a replay cuts its rounds.</summary>
+internal sealed record RoundLimits(long[] Events, long[] Items);
+
+/// <summary>
+/// The node's heartbeat. A round takes what the log holds, in phases with a barrier between them: catalogue, user actors (in
+/// parallel, models frozen), learning (one thread, in a fixed order), lists (in parallel, models frozen again). So actors never
+/// see a half-applied model, and a round is a function of the records it took: where a replay cuts its rounds at fixed records,
+/// the same log gives the same state, bit for bit, however many threads ran it.
+/// </summary>
+internal sealed class Rounds : IDisposable
+{
+    private readonly IEventLog _log;
+    private readonly IUserHost _host;
+    private readonly ModelSet _models;
+    private readonly PartitionSink[] _sinks;
+    private readonly ILogReader[] _events;
+    private readonly ILogReader[] _items;
+    private readonly LogBatch _batch = new();
+    private readonly List<LogEntry> _examples = [];
+    private readonly List<LogEntry> _deadLetters = [];
+    private readonly List<(ExampleRecord Record, long TimeMs, int Partition, int Index)> _merged = [];
+    private readonly int _eventsMax;
+    private readonly int _listsMax;
+
+    public Rounds(
+        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax, int listsMax)
+    {
+        _log = log;
+        _host = host;
+        _models = models;
+        _sinks = sinks;
+        _eventsMax = eventsMax;
+        _listsMax = listsMax;
+        _events = [.. events.Select((offset, p) => log.OpenReader(Topics.Events, p, offset))];
+        _items = [.. items.Select((offset, p) => log.OpenReader(Topics.Items, p, offset))];
+    }
+
+    /// <summary>Next offset to read per partition of <c>events</c>: every record before it is in the state.</summary>
+    public long[] EventPositions => [.. _events.Select(r => r.Offset)];
+
+    /// <summary>Next offset to read per partition of <c>items</c>.</summary>
+    public long[] ItemPositions => [.. _items.Select(r => r.Offset)];
+
+    public long Count { get; private set; }
+
+    /// <summary>Records of <c>events</c> taken so far by this process.</summary>
+    public long Records { get; private set; }
+
+    /// <summary>Ticks of the wall clock spent per phase, for the benchmarks: read, users, learning, lists.</summary>
+    public long[] PhaseTicks { get; } = new long[4];
+
+    /// <summary>
+    /// Runs one round; returns the number of records taken plus lists left waiting, 0 when there was nothing to do.
+    /// </summary>
+    /// <param name="limits">Where to stop reading; null takes what is there up to the round's bound.</param>
+    /// <param name="nowMs">Time of the lists: the wall clock live, the event clock in a replay.</param>
+    /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
+    /// <param name="cancel">Stops between phases only at the start.</param>
+    public async Task<int> RunAsync(RoundLimits? limits, long nowMs, long receivedMs, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        var started = Stopwatch.GetTimestamp();
+        ApplyItems(limits);
+        var taken = await ReadEventsAsync(limits, receivedMs).ConfigureAwait(false);
+        var read = Stopwatch.GetTimestamp();
+        await _host.DrainAsync(CancellationToken.None).ConfigureAwait(false);
+        var users = Stopwatch.GetTimestamp();
+        var append = AppendDerivedAsync();
+        Learn();
+        await append.ConfigureAwait(false);
+        var learned = Stopwatch.GetTimestamp();
+        var waiting = await _host.RefreshAsync(nowMs, _listsMax, CancellationToken.None).ConfigureAwait(false);
+        PhaseTicks[0] += read - started;
+        PhaseTicks[1] += users - read;
+        PhaseTicks[2] += learned - users;
+        PhaseTicks[3] += Stopwatch.GetTimestamp() - learned;
+        if (taken > 0) Count++;
+        Records += taken;
+        return taken + waiting;
+    }
+
+    public void Dispose()
+    {
+        foreach (var reader in _events) reader.Dispose();
+        foreach (var reader in _items) reader.Dispose();
+    }
+
+    private void ApplyItems(RoundLimits? limits)
+    {
+        for (var p = 0; p < _items.Length; p++)
+        {
+            while (_items[p].Read(_batch, 1024, limits?.Items[p] ?? long.MaxValue) > 0)
+            {
+                for (var i = 0; i < _batch.Count; i++)
+                {
+                    if (ItemParser.TryParse(_batch.Value(i).Span, _batch.TimeMs(i), out var change, out var reason)) _models.Apply(change);
+                    else DeadLetterItem(p, i, reason);
+                }
+            }
+        }
+    }
+
+    private void DeadLetterItem(int partition, int index, string reason)
+    {
+        var letter = new DeadLetter(
+            reason, Topics.Items, new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).ToArray());
+        var into = new Core.Wire.ByteWriter();
+        letter.Write(into);
+        _deadLetters.Add(new LogEntry(default, into.WrittenMemory, _batch.TimeMs(index), 0));
+        _models.ItemDeadLetters++;
+    }
+
+    private async Task<int> ReadEventsAsync(RoundLimits? limits, long receivedMs)
+    {
+        var taken = 0;
+        var perPartition = limits is null ? Math.Max(1, _eventsMax / _events.Length) : int.MaxValue;
+        for (var p = 0; p < _events.Length; p++)
+        {
+            for (var left = perPartition; left > 0;)
+            {
+                var read = _events[p].Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
+                if (read == 0) break;
+                _batch.ReceivedMs = receivedMs;
+                await _host.TellAsync(_batch).ConfigureAwait(false);
+                left -= read;
+                taken += read;
+            }
+        }
+        return taken;
+    }
+
+    private async Task AppendDerivedAsync()
+    {
+        _examples.Clear();
+        foreach (var sink in _sinks)
+        {
+            sink.TakeExamples(_examples);
+            sink.TakeDeadLetters(_deadLetters);
+        }
+        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
+        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
+        _deadLetters.Clear();
+    }
+
+    /// <summary>Learns the round's examples in the order of their labels' event time, ties by partition: independent of thread timing.</summary>
+    private void Learn()
+    {
+        _merged.Clear();
+        for (var p = 0; p < _sinks.Length; p++)
+        {
+            var records = _sinks[p].Records;
+            for (var i = 0; i < records.Count; i++)
+                _merged.Add((records[i], records[i].Example?.LabelMs ?? records[i].Interaction!.TimeMs, p, i));
+            records.Clear();
+        }
+        _merged.Sort(static (a, b) =>
+            a.TimeMs != b.TimeMs ? a.TimeMs.CompareTo(b.TimeMs)
+            : a.Partition != b.Partition ? a.Partition.CompareTo(b.Partition) : a.Index.CompareTo(b.Index));
+        foreach (var (record, _, _, _) in _merged) _models.Learn(record);
+    }
+}

@@ -1,0 +1,323 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Streaming.Actors;
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+using Streaming.Core.Metrics;
+using Streaming.Core.Wire;
+using Streaming.Experiments;
+using Streaming.Users;
+
+namespace Streaming.Node;
+
+/// <summary>
+/// One node with all roles: log -> user actors -> learning -> lists -> cache, in rounds (<see cref="Rounds"/>). Runs live
+/// (<see cref="RunAsync"/>) or driven round by round by a replay.
+/// </summary>
+public sealed class StreamingNode : IAsyncDisposable
+{
+    private const string Group = "node";
+
+    private readonly NodeParts _parts;
+    private readonly Checkpoints _checkpoints;
+    private readonly AsyncSignal _signal = new();
+    private readonly LatencyHistogram _clickToList = new();
+    private readonly FreshLists _fresh = new(waitersMax: 10_000);
+    private readonly ConcurrentQueue<Action> _questions = new();
+    private readonly SemaphoreSlim _driver = new(1, 1);
+    private ModelSet _models = null!;
+    private IUserHost _host = null!;
+    private UserShard[] _shards = null!;
+    private Rounds _rounds = null!;
+    private long _nextCheckpointId = 1;
+    private long _clockMs;
+    private long _lag;
+
+    private StreamingNode(NodeParts parts)
+    {
+        _parts = parts;
+        _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
+        Splitter = new TrafficSplitter(parts.Settings.Experiments);
+        Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax);
+        Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
+        Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
+    }
+
+    public IEventLog Log => _parts.Log;
+    public TrafficSplitter Splitter { get; }
+    public Ingest Ingest { get; }
+    public FeedLookup Lookup { get; }
+    public ServedLog Served { get; }
+
+    /// <summary>The checkpoint this node went on from; null after a fresh start.</summary>
+    public CheckpointManifest? Restored { get; private set; }
+
+    /// <summary>Whether the log held events before this start.</summary>
+    public bool HasHistory { get; private set; }
+
+    /// <summary>True once the state stands and rounds can run.</summary>
+    public bool IsReady { get; private set; }
+
+    /// <summary>Event time: the largest record time in the state, Unix ms.</summary>
+    public long ClockMs => _clockMs;
+
+    internal long[] EventPositions => _rounds.EventPositions;
+    internal long[] ItemPositions => _rounds.ItemPositions;
+
+    /// <summary>Restores the newest whole checkpoint, or starts fresh, and opens the log behind it.</summary>
+    /// <exception cref="InvalidDataException">There are checkpoints, and none can be used.</exception>
+    public static async Task<StreamingNode> OpenAsync(NodeParts parts, CancellationToken cancel = default)
+    {
+        var node = new StreamingNode(parts);
+        await node.RestoreAsync(cancel).ConfigureAwait(false);
+        return node;
+    }
+
+    /// <summary>Runs until cancelled; then takes what is left, writes a checkpoint and returns.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        var settings = _parts.Settings.Node;
+        var lastCheckpoint = NowMs();
+        var lastTick = 0L;
+        while (!cancel.IsCancellationRequested)
+        {
+            if (NowMs() - lastTick >= settings.TickIntervalMs)
+            {
+                await TickAsync(NowMs()).ConfigureAwait(false);
+                _models.RefreshSegments(_parts.Feeds, NowMs());
+                lastTick = NowMs();
+            }
+            var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
+            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs)
+            {
+                await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+                lastCheckpoint = NowMs();
+            }
+            if (work > 0) continue;
+            try
+            {
+                await _signal.WaitAsync(TimeSpan.FromMilliseconds(settings.IdleWaitMs), cancel).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                break;
+            }
+        }
+        while (await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false) > 0)
+        {
+            // Drain: what was acknowledged before the stop is in the checkpoint.
+        }
+        await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Asks the models something between rounds, when nobody writes them.</summary>
+    public Task<T> AskModelsAsync<T>(Func<ModelSet, T> question)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _questions.Enqueue(() =>
+        {
+            try
+            {
+                done.TrySetResult(question(_models));
+            }
+            catch (Exception problem)
+            {
+                done.TrySetException(problem);
+            }
+        });
+        _signal.Set();
+        return done.Task;
+    }
+
+    /// <summary>Asks one user's actor something, read-only; the state is null for an unknown user.</summary>
+    public Task<T> AskUserAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default) =>
+        _host.AskAsync(user, question, cancel);
+
+    public NodeStatus Status() => new()
+    {
+        Records = _rounds.Records,
+        LagOffsets = Volatile.Read(ref _lag),
+        Rounds = _rounds.Count,
+        Users = _host.Counts,
+        Items = _models.Catalog.Count,
+        ItemDeadLetters = _models.ItemDeadLetters,
+        IngestRejected = Ingest.Rejected,
+        Examples = _models.Examples,
+        Models = _models.Versions,
+        ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
+        ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
+        ClockMs = _clockMs,
+        CheckpointId = _nextCheckpointId - 1,
+        ServedDropped = Served.Dropped,
+        PhaseSeconds = [.. _rounds.PhaseTicks.Select(t => (double)t / Stopwatch.Frequency)],
+    };
+
+    /// <summary>The models, for figures after a run; only while no round runs.</summary>
+    public ModelSet Models => _models;
+
+    public async ValueTask DisposeAsync()
+    {
+        await Served.DisposeAsync().ConfigureAwait(false);
+        if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
+        _rounds?.Dispose();
+        _driver.Dispose();
+    }
+
+    internal long NowMs() => _parts.Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <inheritdoc cref="Rounds.RunAsync"/>
+    internal async Task<int> RoundAsync(RoundLimits? limits, long nowMs, long receivedMs, CancellationToken cancel)
+    {
+        await _driver.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            while (_questions.TryDequeue(out var question)) question();
+            foreach (var (user, surface, after) in _fresh.Waiting())
+                if (after.Offset < EventPositions[after.Partition]) await _host.RequestListAsync(user, surface, cancel).ConfigureAwait(false);
+            var work = await _rounds.RunAsync(limits, nowMs, receivedMs, cancel).ConfigureAwait(false);
+            _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
+            if (limits is null) await MeasureLagAsync().ConfigureAwait(false);
+            return work;
+        }
+        finally
+        {
+            _driver.Release();
+        }
+    }
+
+    /// <summary>Moves event time past every attribution window and takes rounds until no list waits: the end of a replay.</summary>
+    internal async Task FinishAsync(long clockMs, CancellationToken cancel)
+    {
+        await TickAsync(clockMs + _parts.Settings.Users.AttributionWindowMs + 1).ConfigureAwait(false);
+        while (await RoundAsync(null, clockMs, 0, cancel).ConfigureAwait(false) > 0)
+        {
+            // Until nothing is left.
+        }
+        _models.RefreshSegments(_parts.Feeds, clockMs);
+    }
+
+    /// <summary>Saves one consistent state of everything, and moves the consumer's committed position up to it.</summary>
+    internal async Task CheckpointAsync(ReplayProgress? replay, CancellationToken cancel)
+    {
+        await _driver.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await _host.FlushAsync(cancel).ConfigureAwait(false);
+            var manifest = new CheckpointManifest
+            {
+                Id = _nextCheckpointId++,
+                CreatedMs = NowMs(),
+                UsersToken = await _parts.Users.CheckpointAsync(cancel).ConfigureAwait(false),
+                FeedsToken = await _parts.Feeds.CheckpointAsync(cancel).ConfigureAwait(false),
+                Events = EventPositions,
+                Items = ItemPositions,
+                Replay = replay,
+                Parts = [],
+            };
+            _checkpoints.Write(manifest, _models.Parts);
+            var kept = _checkpoints.Prune();
+            _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
+            _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
+            // Retention may drop only what the oldest kept checkpoint does not need.
+            await CommitAsync(Topics.Events, kept[^1].Events, cancel).ConfigureAwait(false);
+            await CommitAsync(Topics.Items, kept[^1].Items, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _driver.Release();
+        }
+    }
+
+    private ValueTask CommitAsync(string topic, long[] next, CancellationToken cancel) =>
+        Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel);
+
+    private async Task RestoreAsync(CancellationToken cancel)
+    {
+        var manifests = _checkpoints.List();
+        foreach (var manifest in manifests)
+        {
+            try
+            {
+                _checkpoints.Verify(manifest);
+                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel).ConfigureAwait(false);
+                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel).ConfigureAwait(false);
+                _models = new ModelSet(_parts.Settings);
+                _checkpoints.Load(manifest, _models.Parts);
+                Restored = manifest;
+                break;
+            }
+            catch (InvalidDataException problem)
+            {
+                _parts.Notice(new NodeNotice(
+                    NoticeLevel.Warning, $"checkpoint {manifest.Id} cannot be used ({problem.Message}); trying the one before", problem));
+            }
+        }
+        if (Restored is null && manifests.Count > 0)
+            throw new InvalidDataException(
+                $"none of the {manifests.Count} checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
+        _models = Restored is null ? new ModelSet(_parts.Settings) : _models;
+        _nextCheckpointId = manifests.Count > 0 ? manifests[0].Id + 1 : 1;
+        await OpenRoundsAsync(cancel).ConfigureAwait(false);
+        IsReady = true;
+    }
+
+    private async Task OpenRoundsAsync(CancellationToken cancel)
+    {
+        var events = new long[Log.PartitionCount(Topics.Events)];
+        var items = new long[Log.PartitionCount(Topics.Items)];
+        if (Restored is { } manifest && (manifest.Events.Length != events.Length || manifest.Items.Length != items.Length))
+            throw new InvalidDataException(
+                $"the checkpoint is of {manifest.Events.Length} partitions, the log has {events.Length}; Log:Partitions cannot change once data exists");
+        for (var p = 0; p < events.Length; p++)
+        {
+            var range = await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false);
+            HasHistory |= range.End > range.Earliest;
+            events[p] = Restored?.Events[p] ?? range.Earliest;
+        }
+        for (var p = 0; p < items.Length; p++)
+            items[p] = Restored?.Items[p] ?? (await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false)).Earliest;
+        var sinks = new PartitionSink[events.Length];
+        _shards = new UserShard[events.Length];
+        for (var p = 0; p < events.Length; p++)
+        {
+            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time);
+            _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
+            _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
+        }
+        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
+        var node = _parts.Settings.Node;
+        _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax);
+    }
+
+    private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink) => new()
+    {
+        Partition = partition,
+        Settings = _parts.Settings.Users,
+        Dimension = _parts.Settings.Learning.EmbeddingDim,
+        Machine = new UserMachine(_parts.Settings.Users, _models.ForShard(), _parts.Settings.Node.Seed),
+        Builder = _models.BuilderForShard(),
+        ArmOf = Splitter.ArmOf,
+        Store = _parts.Users.OpenSession(),
+        Sink = sink,
+        Reread = offset => Log.OpenReader(Topics.Events, partition, offset),
+        HotUsersMax = Math.Max(16, _parts.Settings.Users.HotUsersMax / shards),
+    };
+
+    private async Task TickAsync(long timeMs)
+    {
+        var json = new ByteWriter();
+        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
+        var entries = new LogEntry[_shards.Length];
+        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
+        await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
+    }
+
+    private async Task MeasureLagAsync()
+    {
+        var positions = EventPositions;
+        long lag = 0;
+        for (var p = 0; p < positions.Length; p++)
+            lag += Math.Max(0, (await Log.RangeAsync(Topics.Events, p).ConfigureAwait(false)).End - positions[p]);
+        Volatile.Write(ref _lag, lag);
+    }
+}
