@@ -1,0 +1,225 @@
+# Shared by ./run and ./test: everything a fresh machine with only the .NET SDK needs, in the order it is needed.
+# Sourced, never run. Works on bash 3.2 and POSIX tools; asks no question; says what it installs and why.
+#
+# Environment:
+#   STREAMING_INSTALL=no   never installs a system package, only says what is missing
+#   STREAMING_REPROBE=1    asks the package registry again what it serves
+#   UseAkka, UseTorchSharp, UsePrometheusNet, UseKafkaRedist = true|false   forces one side of a package seam
+
+PROBE="$ROOT/.probe"
+HOST_DLL="$ROOT/src/Streaming.Host/bin/Release/net10.0/streaming.dll"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# One thread per BLAS call: the node runs its own threads, and OpenBLAS spinning beside them costs more than it gives.
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+# ---- the SDK -------------------------------------------------------------------------------------------------------
+
+need_dotnet() {
+    local version=''
+    if ! command -v dotnet >/dev/null 2>&1 && [ -x "${HOME:-/}/.dotnet/dotnet" ]; then export PATH="$HOME/.dotnet:$PATH"; fi
+    if command -v dotnet >/dev/null 2>&1; then version="$(cd "$ROOT" && dotnet --version 2>/dev/null || true)"; fi
+    case "${version%%.*}" in
+        '' | *[!0-9]*) version=0 ;;
+        *) version="${version%%.*}" ;;
+    esac
+    [ "$version" -ge 10 ] || die "Streaming needs the .NET SDK 10 or newer, and this machine has $([ "$version" = 0 ] && echo none || echo "$version").
+  Debian, Ubuntu: apt-get install dotnet-sdk-10.0 (from Microsoft's package feed on Debian)
+  Fedora:         dnf install dotnet-sdk-10.0
+  macOS:          brew install --cask dotnet-sdk
+  elsewhere:      https://dotnet.microsoft.com/download"
+}
+
+# ---- what the package registry serves ------------------------------------------------------------------------------
+
+package_version() { # id [line filter]
+    grep "Include=\"$1\"" "$ROOT/Directory.Packages.props" | grep "${2:-.}" | sed -n 's/.*Version="\([^"]*\)".*/\1/p' | head -n 1
+}
+
+# Restores a throw-away project with these packages into a throw-away folder. Leaves yes, no or unreachable in FOLDER/answer.
+probe_one() { # folder id=version...
+    local folder="$1" reference references=''
+    shift
+    mkdir -p "$folder"
+    for reference in "$@"; do
+        references="$references<PackageReference Include=\"${reference%%=*}\" Version=\"[${reference#*=}]\" />"
+    done
+    echo "<Project Sdk=\"Microsoft.NET.Sdk\"><PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup><ItemGroup>$references</ItemGroup></Project>" \
+        > "$folder/probe.csproj"
+    if (cd "$folder" && NUGET_PACKAGES="$folder/packages" dotnet restore probe.csproj -v q > log 2>&1); then echo yes > "$folder/answer"
+    elif grep -qE 'NU110[0-9]' "$folder/log"; then echo no > "$folder/answer"
+    else echo unreachable > "$folder/answer"; fi
+}
+
+probe_key() {
+    { cat "$ROOT/Directory.Packages.props" "$ROOT/deploy/setup.sh" "$ROOT"/[Nn]u[Gg]et.[Cc]onfig \
+        "${HOME:-/}"/.nuget/NuGet/NuGet.Config "${HOME:-/}"/.config/NuGet/NuGet.Config 2>/dev/null || true; } | cksum
+}
+
+# Writes .probe/packages.props, which Directory.Build.props imports. An environment variable of the same name wins.
+probe_packages() {
+    local key temp id answer kafka all=yes
+    key="$(probe_key)"
+    if [ "${STREAMING_REPROBE:-}" != 1 ] && [ -f "$PROBE/packages.props" ] && [ "$(cat "$PROBE/packages.key" 2>/dev/null)" = "$key" ]; then return; fi
+    say "asking the package registry what it serves (once)"
+    temp="$(mktemp -d)"
+    cp "$ROOT"/[Nn]u[Gg]et.[Cc]onfig "$temp/" 2>/dev/null || true
+    probe_one "$temp/UseAkka" "Akka.Cluster.Hosting=$(package_version Akka.Cluster.Hosting)" &
+    probe_one "$temp/UseTorchSharp" "TorchSharp-cpu=$(package_version TorchSharp-cpu)" &
+    probe_one "$temp/UsePrometheusNet" "prometheus-net.AspNetCore=$(package_version prometheus-net.AspNetCore)" &
+    # librdkafka.redist carries the number of the Confluent.Kafka that it belongs to.
+    kafka="$(package_version Confluent.Kafka "== 'true'")"
+    probe_one "$temp/UseKafkaRedist" "librdkafka.redist=$kafka" "Confluent.Kafka=$kafka" &
+    wait
+    {
+        echo '<Project>'
+        echo '  <PropertyGroup>'
+        for id in UseAkka UseTorchSharp UsePrometheusNet UseKafkaRedist; do
+            answer="$(cat "$temp/$id/answer" 2>/dev/null || echo unreachable)"
+            [ "$answer" != unreachable ] || all=no
+            echo "    <$id Condition=\"'\$($id)' == ''\">$([ "$answer" = yes ] && echo true || echo false)</$id>"
+            say "  $(sed -n 's/.*PackageReference Include="\([^"]*\)".*/\1/p' "$temp/$id/probe.csproj" | head -n 1): $answer"
+        done
+        echo '  </PropertyGroup>'
+        echo '</Project>'
+    } > "$PROBE/packages.props.new"
+    # Replaced only when it changed: a new time stamp makes MSBuild evaluate and compile everything again.
+    if cmp -s "$PROBE/packages.props.new" "$PROBE/packages.props"; then rm "$PROBE/packages.props.new"
+    else mv "$PROBE/packages.props.new" "$PROBE/packages.props"; fi
+    # An answer that never came is not remembered: the next start asks again.
+    if [ "$all" = yes ]; then echo "$key" > "$PROBE/packages.key"; else rm -f "$PROBE/packages.key"; fi
+    rm -rf "$temp"
+}
+
+seam() { # name: true or false, as the build will see it
+    local forced="${!1:-}"
+    if [ -n "$forced" ]; then echo "$forced"; return; fi
+    sed -n "s/.*<$1 [^>]*>\([a-z]*\)<.*/\1/p" "$PROBE/packages.props"
+}
+
+# ---- system packages -----------------------------------------------------------------------------------------------
+
+have_library() { # librdkafka.so.1: by the loader's cache, or where Homebrew puts it
+    if ldconfig -p 2>/dev/null | grep "$1" >/dev/null || /sbin/ldconfig -p 2>/dev/null | grep "$1" >/dev/null; then return 0; fi
+    local stem="${1%%.so*}" folder
+    for folder in /opt/homebrew/lib /usr/local/lib /usr/lib /usr/lib64; do
+        if ls "$folder/$stem".so* "$folder/$stem".*dylib >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
+}
+
+# Installs Debian packages, or says what to type. Returns 1 when they are still missing.
+apt_install() { # packages...
+    local as_root=''
+    if [ "$(id -u)" != 0 ]; then
+        if sudo -n true >/dev/null 2>&1; then as_root='sudo -n'; else as_root=no; fi
+    fi
+    if [ "$as_root" = no ] || [ "${STREAMING_INSTALL:-}" = no ]; then
+        say "    type: sudo apt-get update && sudo apt-get install -y $*"
+        return 1
+    fi
+    # A fresh image has no package lists yet, and old lists name files that are gone: update once and try again.
+    if apt_get $as_root install "$@"; then return 0; fi
+    if apt_get $as_root update && apt_get $as_root install "$@"; then return 0; fi
+    tail -n 5 "$PROBE/apt.log" >&2
+    say "    apt-get could not install: $* (all of its output: .probe/apt.log)"
+    return 1
+}
+
+apt_get() { # [sudo -n] install|update packages...
+    local as_root=''
+    if [ "$1" = sudo ]; then as_root='sudo -n'; shift 2; fi
+    local verb="$1"
+    shift
+    # shellcheck disable=SC2086
+    if [ "$verb" = update ]; then set -- update; else set -- install -y --no-install-recommends "$@"; fi
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@" > "$PROBE/apt.log" 2>&1 < /dev/null
+}
+
+other_systems() { # brew dnf pacman: what to install where there is no apt
+    say "    macOS: brew install $1   Fedora: dnf install $2   Arch: pacman -S $3"
+}
+
+need_native() {
+    if [ "$(seam UseKafkaRedist)" != true ] && ! have_library librdkafka.so.1; then
+        say "installing librdkafka1: the Kafka client library, which the package registry does not serve"
+        if command -v apt-get >/dev/null 2>&1; then apt_install librdkafka1 || die "librdkafka is required (above is how to get it)"
+        else other_systems librdkafka librdkafka librdkafka; die "librdkafka is required"; fi
+    fi
+    if ! command -v zstd >/dev/null 2>&1; then
+        say "installing zstd: reads data sets that come compressed (.zst)"
+        if command -v apt-get >/dev/null 2>&1; then apt_install zstd || say "    runs without: .zst files cannot be read"
+        else other_systems zstd zstd zstd; say "    runs without: .zst files cannot be read"; fi
+    fi
+    need_tensors
+}
+
+# The tensor library's thin layer over the system's libtorch; without it everything runs but the deep models.
+need_tensors() {
+    local source="$ROOT/src/Streaming.Tensors/native/shim.cpp" built="$PROBE/native/libstreaming_torch.so"
+    if [ "$(seam UseTorchSharp)" = true ] || [ ! -f "$source" ]; then return 0; fi
+    if [ -f "$built" ] && [ ! "$source" -nt "$built" ]; then return 0; fi
+    # A failed try is remembered, so that a machine without libtorch does not pay for it at every start.
+    if [ -f "$PROBE/tensors.missing" ] && [ "${STREAMING_REPROBE:-}" != 1 ] && [ ! "$source" -nt "$PROBE/tensors.missing" ]; then return 0; fi
+    local includes="${TORCH_INCLUDE:-/usr/include}" compiler="${CXX:-g++}"
+    if [ ! -f "$includes/torch/csrc/api/include/torch/torch.h" ] || ! command -v "$compiler" >/dev/null 2>&1; then
+        say "installing libtorch-dev, libopenblas0-pthread and g++: tensors for the deep models (about a minute, once)"
+        if ! command -v apt-get >/dev/null 2>&1; then other_systems 'pytorch gcc' 'pytorch-devel openblas gcc-c++' 'python-pytorch gcc'; without_tensors; return 0; fi
+        apt_install libtorch-dev libopenblas0-pthread g++ || { without_tensors; return 0; }
+    fi
+    say "compiling the layer over libtorch (about a minute, once)"
+    mkdir -p "$PROBE/native"
+    if "$compiler" -std=c++17 -O2 -fPIC -shared -fvisibility=hidden -o "$built.new" "$source" \
+        -I"$includes" -I"$includes/torch/csrc/api/include" -L"${TORCH_LIB:-/usr/lib}" -ltorch -ltorch_cpu -lc10 > "$PROBE/native/compile.log" 2>&1; then
+        mv "$built.new" "$built"
+        rm -f "$PROBE/tensors.missing"
+    else
+        tail -n 10 "$PROBE/native/compile.log" >&2
+        without_tensors
+    fi
+}
+
+without_tensors() {
+    say "    runs without deep models; STREAMING_REPROBE=1 tries again"
+    : > "$PROBE/tensors.missing"
+}
+
+# ---- the build -----------------------------------------------------------------------------------------------------
+
+build_inputs() {
+    (cd "$ROOT" && find src tests Directory.Build.props Directory.Packages.props .editorconfig Streaming.sln .probe/packages.props \
+        \( -name bin -o -name obj -o -name TestResults \) -prune -o -type f "$@" -print)
+}
+
+build_key() { # the list of files (one that is gone changes it) and the seams
+    { build_inputs | sort; echo "$(seam UseAkka) $(seam UseTorchSharp) $(seam UsePrometheusNet) $(seam UseKafkaRedist)"; } | cksum
+}
+
+# Builds in Release when any input changed since the last good build. The build's output shows only when it failed.
+need_build() { # name target output
+    local name="$1" target="$2" output="$3" key log="$PROBE/build.log"
+    key="$(build_key)"
+    if [ -f "$output" ] && [ -f "$PROBE/$name.built" ] && [ "$(cat "$PROBE/$name.built")" = "$key" ] \
+        && [ -z "$(build_inputs -newer "$PROBE/$name.built" | head -n 1)" ]; then return 0; fi
+    say "building ($target)"
+    # Dated before the build starts: a file saved meanwhile counts as newer.
+    echo "$key" > "$PROBE/$name.building"
+    # The compiler server outlives the build and must not inherit the lock (9).
+    if ! (cd "$ROOT" && dotnet build "$target" -c Release -v q --nologo -clp:NoSummary) > "$log" 2>&1 < /dev/null 9>&-; then
+        cat "$log" >&2
+        die "the build failed (above; also in .probe/build.log)"
+    fi
+    mv "$PROBE/$name.building" "$PROBE/$name.built"
+}
+
+# Two starts at once take turns. The lock is given up before the node starts (release_lock).
+take_lock() {
+    mkdir -p "$PROBE"
+    exec 9> "$PROBE/lock"
+    if command -v flock >/dev/null 2>&1; then flock 9; fi
+}
+
+release_lock() { exec 9>&-; }
