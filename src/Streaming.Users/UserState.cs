@@ -44,26 +44,50 @@ public sealed class UserState(string user, int dimension)
     /// <summary>Positive actions, oldest first; the newest is last.</summary>
     public List<PastAction> History { get; } = [];
 
-    /// <summary>Impressions that wait for their click, oldest first.</summary>
+    /// <summary>
+    /// Impressions whose attribution window is open, by time shown. Those already labelled stay until the window ends, so that
+    /// a second action on them makes no second example.
+    /// </summary>
     public List<PendingImpression> Pending { get; } = [];
 
-    /// <summary>Impressions that left as negatives and may still be corrected by a late click, oldest first.</summary>
+    /// <summary>Impressions past their window, by time shown: a negative may still be corrected by a late click.</summary>
     public List<PendingImpression> Closed { get; } = [];
 
-    /// <summary>Long-term weights of tags, categories and authors by <see cref="Core.Items.InterestKey"/>.</summary>
-    public Dictionary<ulong, Interest> Interests { get; } = [];
+    /// <summary>
+    /// Long-term weights of tags, categories and authors by <see cref="Core.Items.InterestKey"/>: action weight x time decay,
+    /// summed over actions (the "TF" side). Inverse catalogue frequency changes with the catalogue, so readers apply it.
+    /// Read one with <see cref="UserInterests.WeightAt"/>.
+    /// </summary>
+    public KeyedTable<Interest> Interests { get; } = new();
 
     /// <summary>Served, seen, clicked, disliked: kept apart, per item key.</summary>
-    public Dictionary<ulong, ItemMarks> Marks { get; } = [];
+    public KeyedTable<ItemMarks> Marks { get; } = new();
 
     /// <summary>Hashes of the last event ids, oldest first.</summary>
     public List<ulong> RecentEventIds { get; } = [];
+
+    /// <summary>Last search terms, lower-case, oldest first.</summary>
+    public List<string> RecentTerms { get; } = [];
 
     /// <summary>Lists built for this user lately, newest last: ties impressions to arm, version and propensities.</summary>
     public List<ListRef> Lists { get; } = [];
 
     /// <summary>Version of the last list built.</summary>
     public long ListVersion { get; set; }
+
+    /// <summary>Items seen for the first time since list <see cref="SeenListVersion"/>, or since a refresh was asked for.</summary>
+    public int SeenSinceList { get; set; }
+
+    /// <summary>The <see cref="ListVersion"/> that <see cref="SeenSinceList"/> counts from.</summary>
+    public long SeenListVersion { get; set; }
+
+    /// <summary>Event time of the wake-up that was asked for and has not come yet; 0 for none.</summary>
+    public long WakeMs { get; set; }
+
+    /// <summary>Source of the last record released, and the ordinal that the next record from the same source gets.</summary>
+    public LogPosition ReleaseSource { get; set; } = new(0, -1);
+
+    public int ReleaseOrdinal { get; set; }
 
     /// <summary>The user's embedding (matrix factorisation), shape [dim].</summary>
     public float[] Embedding { get; } = new float[dimension];
@@ -94,9 +118,28 @@ public sealed class UserState(string user, int dimension)
 
     /// <summary>Several interests: cluster centres of acted-upon item vectors, each of shape [dim].</summary>
     public List<InterestVector> InterestVectors { get; } = [];
+
+    /// <summary>Roughly what the state takes in memory, bytes; walks the impressions. Strings shared with others count once here.</summary>
+    public long ApproxBytes
+    {
+        get
+        {
+            long bytes = 700 + 2 * User.Length + 4 * 3 * (Embedding.Length + 8);
+            bytes += Marks.ApproxBytes + Interests.ApproxBytes;
+            bytes += 32L * (History.Capacity + Session.Actions.Capacity) + 8L * (RecentEventIds.Capacity + Pending.Capacity + Closed.Capacity);
+            foreach (var p in Pending) bytes += p.ApproxBytes;
+            foreach (var p in Closed) bytes += p.ApproxBytes;
+            foreach (var list in Lists) bytes += 130 + 12L * list.Items.Length;
+            foreach (var term in RecentTerms) bytes += 24 + 2 * term.Length;
+            return bytes + InterestVectors.Count * (70L + 4 * Embedding.Length);
+        }
+    }
 }
 
-/// <summary>The session under way; empty (<see cref="Actions"/> of length 0 and <see cref="StartMs"/> 0) between sessions.</summary>
+/// <summary>
+/// The session under way; empty (<see cref="Actions"/> of length 0 and <see cref="StartMs"/> 0) between sessions. Nobody is woken
+/// only to close one: a session whose gap has passed is closed by the next event or wake-up, before anything reads it.
+/// </summary>
 public sealed class Session
 {
     /// <summary>Explicit id, or null when the gap decides.</summary>
@@ -110,7 +153,10 @@ public sealed class Session
 /// <summary>One action on an item.</summary>
 public readonly record struct PastAction(ulong ItemKey, EventKind Action, float Weight, long TimeMs);
 
-/// <summary>A weight that decays with time.</summary>
+/// <summary>A weight that decays with time. Negative: an aversion.</summary>
+/// <param name="Weight">As of <paramref name="TimeMs"/>.</param>
+/// <param name="TimeMs">Event time to which <paramref name="Weight"/> has been decayed.</param>
+/// <param name="Count">Actions that touched it.</param>
 public readonly record struct Interest(float Weight, long TimeMs, int Count);
 
 /// <summary>One of several interest vectors.</summary>
@@ -122,9 +168,29 @@ public sealed class InterestVector(float[] centre)
 }
 
 /// <summary>What happened between the user and one item.</summary>
+/// <param name="Served">Times it left the server in a list.</param>
+/// <param name="Seen">Times it was on the screen (a repeat report of the same request does not count).</param>
+/// <param name="Clicked">Positive actions of any kind.</param>
+/// <param name="Disliked">By a dislike.</param>
+/// <param name="Hidden">By a hide.</param>
+/// <param name="LastMs">Largest event time of any of these.</param>
 public readonly record struct ItemMarks(int Served, int Seen, int Clicked, bool Disliked, bool Hidden, long LastMs);
 
-/// <summary>An impression in the join, with everything as it was when it was shown.</summary>
+/// <summary>What an impression has been released as. The numeric values are persisted; never renumber.</summary>
+public enum ImpressionLabel : byte
+{
+    /// <summary>Nothing yet.</summary>
+    Waiting = 0,
+    /// <summary>Label 0; a positive action in time still corrects it.</summary>
+    Negative = 1,
+    /// <summary>Left with label 1, or replaced by a rating's own example: further actions make no further example.</summary>
+    Settled = 2,
+}
+
+/// <summary>
+/// An impression in the join, with everything as it was when it was shown. The arrays are never written after capture: the
+/// released example shares them; they are let go (empty) once no further example can need them.
+/// </summary>
 public sealed class PendingImpression
 {
     public required ulong ItemKey { get; init; }
@@ -139,9 +205,12 @@ public sealed class PendingImpression
     public long ListVersion { get; init; }
     public string ModelVersion { get; init; } = "";
     public float Propensity { get; init; } = float.NaN;
-    public required uint[] Features { get; init; }
-    public required float[] Values { get; init; }
-    public required float[] UserVector { get; init; }
+    public required uint[] Features { get; set; }
+    public required float[] Values { get; set; }
+    public required float[] UserVector { get; set; }
+    public ImpressionLabel Label { get; set; }
+
+    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length);
 }
 
 /// <summary>A list built for the user: what an impression needs to know of it.</summary>

@@ -58,6 +58,20 @@ public sealed record UsersSettings
     /// <summary>Seconds of dwell at or above which it counts as a positive action.</summary>
     public double DwellPositiveSeconds { get; init; } = 10;
 
+    /// <summary>
+    /// What a rating below <see cref="RatingPositiveAt"/> adds to interests: mild, because the user did choose the item; at most 0.
+    /// </summary>
+    public double RatingNegativeWeight { get; init; } = -0.25;
+
+    /// <summary>Search terms remembered, newest kept; also the most that one search adds.</summary>
+    public int SearchTermsMax { get; init; } = 10;
+
+    /// <summary>What a search term adds to the interest in the tag of the same name.</summary>
+    public double SearchTermWeight { get; init; } = 0.25;
+
+    /// <summary>New items seen since the last list after which a fresh one is asked for, without urgency.</summary>
+    public int RefreshAfterSeen { get; init; } = 10;
+
     /// <summary>Rate w at which negatives are kept, in (0, 1].</summary>
     public double NegativeSampleRate { get; init; } = 1;
 
@@ -88,10 +102,16 @@ public sealed record UsersSettings
         problems.InRange("Users:InterestVectorsMax", InterestVectorsMax, 1, 16);
         problems.InRange("Users:RatingPositiveAt", RatingPositiveAt, -1e9, 1e9);
         problems.InRange("Users:DwellPositiveSeconds", DwellPositiveSeconds, 0, 86_400);
+        problems.InRange("Users:RatingNegativeWeight", RatingNegativeWeight, -1000, 0);
+        problems.InRange("Users:SearchTermsMax", SearchTermsMax, 0, 1000);
+        problems.InRange("Users:SearchTermWeight", SearchTermWeight, 0, 1000);
+        problems.InRange("Users:RefreshAfterSeen", RefreshAfterSeen, 1, 10_000);
         problems.InRange("Users:NegativeSampleRate", NegativeSampleRate, 1e-6, 1);
         problems.InRange("Users:HotUsersMax", HotUsersMax, 16, 100_000_000);
         problems.InRange("Users:MailboxRecordsMax", MailboxRecordsMax, 1, 1 << 20);
         problems.InRange("Users:FutureSkewMsMax", FutureSkewMsMax, 0, 86_400_000L * 3650);
         foreach (var (type, weight) in ActionWeights) problems.InRange($"Users:ActionWeights:{type}", weight, -1000, 1000);
+        foreach (var (type, weight) in ActionWeights)
+            problems.InRange($"Users:ActionWeights:{type}", weight, -1000, type is "dislike" or "hide" ? 0 : 1000);
     }
 }

@@ -1,0 +1,64 @@
+using Streaming.Core.Events;
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+
+namespace Streaming.Users;
+
+/// <summary>
+/// Freezes the moment of showing: features, user vector, and the list that put the item there. Holds buffers: one per shard.
+/// </summary>
+internal sealed class ImpressionCapture(IUserModels models)
+{
+    private readonly FeatureBuffer _buffer = new();
+
+    /// <summary>What is known of the list behind an event; <see cref="Items"/> is empty where the list itself is forgotten.</summary>
+    public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities);
+
+    public string? UnknownItemId(ulong itemKey, string item) => models.Items.TryGet(itemKey, out _) ? null : item;
+
+    /// <summary>
+    /// The list of an impression: by request id (the id's own arm and version where the list is forgotten), else the newest
+    /// list of that surface that holds the item, else unknown.
+    /// </summary>
+    public Origin Find(UserState state, UserEvent e, ulong itemKey)
+    {
+        if (e.RequestId is not null && RequestId.TryParse(e.RequestId, out var arm, out var version, out _))
+        {
+            for (var i = state.Lists.Count - 1; i >= 0; i--)
+                if (state.Lists[i].Version == version && arm.SequenceEqual(state.Lists[i].Arm)) return Of(state.Lists[i]);
+            return new Origin(arm.ToString(), version, models.Versions, [], []);
+        }
+        for (var i = state.Lists.Count - 1; i >= 0; i--)
+            if (state.Lists[i].Surface == e.Surface && Array.IndexOf(state.Lists[i].Items, itemKey) >= 0) return Of(state.Lists[i]);
+        return new Origin("", 0, models.Versions, [], []);
+    }
+
+    /// <summary>
+    /// Captures one shown item as of now. <paramref name="userVector"/> is a copy of the embedding, shared by the items of one event.
+    /// </summary>
+    public PendingImpression Capture(
+        UserState state, UserEvent e, LogPosition source, int ordinal, ulong itemKey, string item, int position,
+        float propensity, in Origin origin, float[] userVector)
+    {
+        models.Features(state, itemKey, new ShownContext(e.TimeMs, e.Surface, position), _buffer);
+        return new PendingImpression
+        {
+            ItemKey = itemKey, ItemId = UnknownItemId(itemKey, item), Source = source, Ordinal = ordinal, ShownMs = e.TimeMs,
+            Position = position, Surface = e.Surface, Arm = origin.Arm, RequestId = e.RequestId, ListVersion = origin.Version,
+            ModelVersion = origin.Models, Propensity = propensity,
+            Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = userVector,
+        };
+    }
+
+    /// <summary>The explicit propensity, else the list's for this item (tried at its position first), else NaN.</summary>
+    public static float PropensityOf(float stated, in Origin origin, ulong itemKey, int position)
+    {
+        if (!float.IsNaN(stated)) return stated;
+        var at = (uint)position < (uint)origin.Items.Length && origin.Items[position] == itemKey ? position : Array.IndexOf(origin.Items, itemKey);
+        return (uint)at < (uint)origin.Propensities.Length ? origin.Propensities[at] : float.NaN;
+    }
+
+    public static float[] CopyOf(float[] embedding) => embedding.Length == 0 ? [] : embedding.AsSpan().ToArray();
+
+    private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities);
+}

@@ -1,0 +1,112 @@
+using System.Runtime.InteropServices;
+using Streaming.Core.Wire;
+
+namespace Streaming.Users;
+
+/// <summary>
+/// The persisted form of the impressions in a join. Neighbours mostly come from one list, so each writes only what differs
+/// from the one before; values that are all 1 are left out.
+/// </summary>
+internal static class ImpressionCodec
+{
+    [Flags]
+    private enum Same : ushort
+    {
+        None = 0, Surface = 1, Arm = 2, RequestId = 4, Models = 8, Vector = 16, Ones = 32, Source = 64, Shown = 128, NoPropensity = 256,
+        All = 511,
+    }
+
+    public static void Write(ByteWriter into, List<PendingImpression> impressions, long baseMs)
+    {
+        into.Count(impressions.Count);
+        PendingImpression? before = null;
+        foreach (var p in impressions)
+        {
+            var same = Compare(p, before);
+            into.VarInt((ulong)same);
+            into.UInt64(p.ItemKey);
+            into.Byte((byte)p.Label);
+            into.String(p.ItemId);
+            if (!same.HasFlag(Same.Source)) UserStateCodec.WritePosition(into, p.Source);
+            into.Signed(p.Ordinal);
+            if (!same.HasFlag(Same.Shown)) into.Signed(baseMs - p.ShownMs);
+            into.Signed(p.Position);
+            if (!same.HasFlag(Same.Surface)) into.String(p.Surface);
+            if (!same.HasFlag(Same.Arm))
+            {
+                into.String(p.Arm);
+                into.Signed(p.ListVersion);
+            }
+            if (!same.HasFlag(Same.RequestId)) into.String(p.RequestId);
+            if (!same.HasFlag(Same.Models)) into.String(p.ModelVersion);
+            if (!same.HasFlag(Same.NoPropensity)) into.Single(p.Propensity);
+            into.Count(p.Features.Length);
+            into.Raw(MemoryMarshal.AsBytes(p.Features.AsSpan()));
+            if (!same.HasFlag(Same.Ones)) into.Singles(p.Values);
+            if (!same.HasFlag(Same.Vector)) into.Singles(p.UserVector);
+            before = p;
+        }
+    }
+
+    public static void Read(ref ByteReader reader, List<PendingImpression> into, long baseMs)
+    {
+        var count = reader.Count(14);
+        into.EnsureCapacity(count);
+        PendingImpression? before = null;
+        for (var i = 0; i < count; i++) into.Add(before = ReadOne(ref reader, before, baseMs));
+    }
+
+    private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
+    {
+        var flags = reader.VarInt();
+        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity);
+        if (flags > (ulong)Same.All || (before is null && ((Same)flags & needsBefore) != 0))
+            throw new FormatException($"an impression has the unknown flags {flags:x}");
+        var same = (Same)flags;
+        var key = reader.UInt64();
+        var label = reader.Byte();
+        if (label > (byte)ImpressionLabel.Settled) throw new FormatException($"{label} is no label of an impression");
+        var itemId = reader.String();
+        var source = same.HasFlag(Same.Source) ? before!.Source : UserStateCodec.ReadPosition(ref reader);
+        var ordinal = UserStateCodec.Int(reader.Signed());
+        var shownMs = same.HasFlag(Same.Shown) ? before!.ShownMs : baseMs - reader.Signed();
+        var position = UserStateCodec.Int(reader.Signed());
+        var surface = same.HasFlag(Same.Surface) ? before!.Surface : UserStateCodec.Text(ref reader);
+        var (arm, version) = same.HasFlag(Same.Arm) ? (before!.Arm, before.ListVersion) : (UserStateCodec.Text(ref reader), reader.Signed());
+        var requestId = same.HasFlag(Same.RequestId) ? before!.RequestId : reader.String();
+        var models = same.HasFlag(Same.Models) ? before!.ModelVersion : UserStateCodec.Text(ref reader);
+        var propensity = same.HasFlag(Same.NoPropensity) ? float.NaN : reader.Single();
+        var features = new uint[reader.Count(4)];
+        reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
+        float[] values;
+        if (same.HasFlag(Same.Ones)) Array.Fill(values = new float[features.Length], 1f);
+        else values = reader.Singles();
+        if (values.Length != features.Length) throw new FormatException($"{features.Length} features have {values.Length} values");
+        return new PendingImpression
+        {
+            ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
+            Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
+            Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
+            UserVector = same.HasFlag(Same.Vector) ? before!.UserVector : reader.Singles(),
+        };
+    }
+
+    private static Same Compare(PendingImpression p, PendingImpression? before)
+    {
+        var same = Same.None;
+        if (!p.Values.AsSpan().ContainsAnyExcept(1f)) same |= Same.Ones;
+        if (BitConverter.SingleToInt32Bits(p.Propensity) == BitConverter.SingleToInt32Bits(float.NaN)) same |= Same.NoPropensity;
+        if (before is null) return same;
+        if (p.Surface == before.Surface) same |= Same.Surface;
+        if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;
+        if (p.RequestId == before.RequestId) same |= Same.RequestId;
+        if (p.ModelVersion == before.ModelVersion) same |= Same.Models;
+        if (p.Source == before.Source) same |= Same.Source;
+        if (p.ShownMs == before.ShownMs) same |= Same.Shown;
+        if (ReferenceEquals(p.UserVector, before.UserVector) || SameBits(p.UserVector, before.UserVector)) same |= Same.Vector;
+        return same;
+    }
+
+    private static bool SameBits(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
+        MemoryMarshal.AsBytes(a).SequenceEqual(MemoryMarshal.AsBytes(b));
+}

@@ -1,0 +1,215 @@
+using Streaming.Core.Events;
+using Streaming.Core.Ids;
+using Streaming.Core.Settings;
+
+namespace Streaming.Users;
+
+/// <summary>
+/// The join of impressions with the actions that label them. An impression waits in the half-open window
+/// [shown, shown + <see cref="UsersSettings.AttributionWindowMs"/>); at its end it leaves as a negative, and for
+/// <see cref="UsersSettings.LateWindowMs"/> more a positive action corrects it. Each impression becomes at most one negative and
+/// one positive example. Holds buffers: one per shard.
+/// </summary>
+internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models, long seed)
+{
+    private readonly ImpressionCapture _capture = new(models);
+    private readonly HashSet<ulong> _inRequest = [];
+    private readonly List<PendingImpression> _captured = [];
+    private readonly ulong _salt = StableHash.Combine((ulong)seed, StableHash.Of("users:negatives"));
+
+    public string? UnknownItemId(ulong itemKey, string item) => _capture.UnknownItemId(itemKey, item);
+
+    /// <summary>Ends the windows that are over by <paramref name="nowMs"/> and forgets what no late click can reach any more.</summary>
+    public void Advance(UserState state, long nowMs, in Outlet outlet)
+    {
+        var ended = 0;
+        while (ended < state.Pending.Count && WindowEnd(state.Pending[ended]) <= nowMs) ended++;
+        for (var i = 0; i < ended; i++) Leave(state, state.Pending[i], WindowEnd(state.Pending[i]), nowMs, outlet);
+        if (ended > 0) state.Pending.RemoveRange(0, ended);
+
+        var forgotten = 0;
+        while (forgotten < state.Closed.Count && LateEnd(state.Closed[forgotten]) <= nowMs) forgotten++;
+        if (forgotten > 0) state.Closed.RemoveRange(0, forgotten);
+    }
+
+    /// <summary>
+    /// Takes in the shown items of an impression event. An item that the same request (or the same event) has shown already is
+    /// the same impression. All are captured before any of them counts as seen. Returns them; valid until the next call.
+    /// </summary>
+    public List<PendingImpression> Show(UserState state, UserEvent e, long nowMs, in Outlet outlet)
+    {
+        _captured.Clear();
+        _inRequest.Clear();
+        if (e.RequestId is not null)
+        {
+            NoteRequest(state.Pending, e.RequestId);
+            NoteRequest(state.Closed, e.RequestId);
+        }
+        var userVector = ImpressionCapture.CopyOf(state.Embedding);
+        if (e.Items.Count == 0) Take(state, e, new ShownItem(e.Item!, e.Position), 0, userVector, outlet);
+        else
+            for (var i = 0; i < e.Items.Count; i++) Take(state, e, e.Items[i], i, userVector, outlet);
+        foreach (var impression in _captured) Enqueue(state, impression, nowMs, outlet);
+        return _captured;
+    }
+
+    /// <summary>
+    /// Labels an impression of the item 1: the one of the action's own request, else the newest. A waiting one leaves
+    /// as shown; one that left as a negative is corrected; one that is positive already stays as it is. Without any, the item
+    /// was on screen without anybody reporting it: it is captured now and leaves at once, with unknown propensity, so that
+    /// streams of clicks alone still teach. True when that happened.
+    /// </summary>
+    public bool Positive(UserState state, UserEvent e, ulong itemKey, float weight, long nowMs, in Outlet outlet)
+    {
+        if (Find(state, itemKey, e.RequestId) is { } shown)
+        {
+            if (shown.Label == ImpressionLabel.Settled) return false;
+            var isCorrection = shown.Label == ImpressionLabel.Negative;
+            outlet.Label(shown, 1, weight, e.Kind, e.TimeMs, isCorrection: isCorrection);
+            Settle(shown);
+            models.LearnUser(state, itemKey, 1, weight);
+            return false;
+        }
+        var unreported = CaptureNow(state, e, itemKey, outlet);
+        outlet.Label(unreported, 1, weight, e.Kind, e.TimeMs);
+        Settle(unreported);
+        Enqueue(state, unreported, nowMs, outlet);
+        models.LearnUser(state, itemKey, 1, weight);
+        return true;
+    }
+
+    /// <summary>
+    /// A dislike or the like: a waiting impression leaves at once with label 0, never sampled away. The user's embedding learns
+    /// the 0 in any case.
+    /// </summary>
+    public void Negative(UserState state, UserEvent e, ulong itemKey, in Outlet outlet)
+    {
+        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown)
+        {
+            outlet.Label(shown, 0, 1, e.Kind, e.TimeMs);
+            shown.Label = ImpressionLabel.Negative;
+        }
+        models.LearnUser(state, itemKey, 0, 1);
+    }
+
+    /// <summary>
+    /// A rating is its own impression, captured and released now. It also settles a waiting impression of the item, whose
+    /// end would otherwise contradict it.
+    /// </summary>
+    public void Rate(UserState state, UserEvent e, ulong itemKey, float label, in Outlet outlet)
+    {
+        outlet.Label(CaptureNow(state, e, itemKey, outlet), label, 1, e.Kind, e.TimeMs);
+        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown) Settle(shown);
+        models.LearnUser(state, itemKey, label, 1);
+    }
+
+    /// <summary>
+    /// Keeps one wake-up outstanding, for the earliest window that still waits; asks again only where that is earlier than
+    /// the one asked for, or where the one asked for should have come by now.
+    /// </summary>
+    public void ScheduleWake(UserState state, long nowMs, IUserEffects effects)
+    {
+        if (state.WakeMs <= nowMs) state.WakeMs = 0;
+        foreach (var impression in state.Pending)
+        {
+            if (impression.Label != ImpressionLabel.Waiting) continue;
+            var due = WindowEnd(impression);
+            if (state.WakeMs != 0 && state.WakeMs <= due) return;
+            state.WakeMs = due;
+            effects.Wake(due);
+            return;
+        }
+    }
+
+    private long WindowEnd(PendingImpression p) => p.ShownMs + settings.AttributionWindowMs;
+
+    private long LateEnd(PendingImpression p) => WindowEnd(p) + settings.LateWindowMs;
+
+    private void NoteRequest(List<PendingImpression> impressions, string requestId)
+    {
+        foreach (var p in impressions)
+            if (p.RequestId == requestId) _inRequest.Add(p.ItemKey);
+    }
+
+    private void Take(UserState state, UserEvent e, in ShownItem shown, int ordinal, float[] userVector, in Outlet outlet)
+    {
+        var key = StableHash.Of(shown.Item);
+        if (!_inRequest.Add(key)) return;
+        var origin = _capture.Find(state, e, key);
+        var propensity = ImpressionCapture.PropensityOf(shown.Propensity, origin, key, shown.Position);
+        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, origin, userVector));
+    }
+
+    private PendingImpression CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet) => _capture.Capture(
+        state, e, outlet.Source, 0, itemKey, e.Item!, e.Position, float.NaN, _capture.Find(state, e, itemKey),
+        ImpressionCapture.CopyOf(state.Embedding));
+
+    private void Enqueue(UserState state, PendingImpression impression, long nowMs, in Outlet outlet)
+    {
+        InsertByTime(state.Pending, impression);
+        while (state.Pending.Count > settings.PendingMax)
+        {
+            Leave(state, state.Pending[0], Math.Min(WindowEnd(state.Pending[0]), nowMs), nowMs, outlet);
+            state.Pending.RemoveAt(0);
+        }
+    }
+
+    private void Leave(UserState state, PendingImpression impression, long labelMs, long nowMs, in Outlet outlet)
+    {
+        if (impression.Label == ImpressionLabel.Waiting)
+        {
+            impression.Label = ImpressionLabel.Negative;
+            if (IsKept(impression))
+            {
+                outlet.Label(impression, 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate);
+                models.LearnUser(state, impression.ItemKey, 0, 1);
+            }
+        }
+        if (settings.ClosedMax == 0 || LateEnd(impression) <= nowMs) return;
+        InsertByTime(state.Closed, impression);
+        if (state.Closed.Count > settings.ClosedMax) state.Closed.RemoveAt(0);
+    }
+
+    /// <summary>The draw goes by where the impression came from, so that it does not matter what ends its window.</summary>
+    private bool IsKept(PendingImpression p)
+    {
+        if (settings.NegativeSampleRate >= 1) return true;
+        var place = StableHash.Combine((ulong)p.Source.Offset, ((ulong)(uint)p.Source.Partition << 32) | (uint)p.Ordinal);
+        return StableHash.Unit(StableHash.Combine(_salt, place)) < settings.NegativeSampleRate;
+    }
+
+    /// <summary>Nothing more can be learned from it: what is left only tells later actions so.</summary>
+    private static void Settle(PendingImpression impression)
+    {
+        impression.Label = ImpressionLabel.Settled;
+        impression.Features = [];
+        impression.Values = [];
+        impression.UserVector = [];
+    }
+
+    private static PendingImpression? Find(UserState state, ulong itemKey, string? requestId)
+    {
+        PendingImpression? newest = null;
+        return FindIn(state.Pending, itemKey, requestId, ref newest) ?? FindIn(state.Closed, itemKey, requestId, ref newest) ?? newest;
+    }
+
+    /// <summary>The impression of that very request; <paramref name="newest"/> is set to the newest of any where it was null.</summary>
+    private static PendingImpression? FindIn(List<PendingImpression> impressions, ulong itemKey, string? requestId, ref PendingImpression? newest)
+    {
+        for (var i = impressions.Count - 1; i >= 0; i--)
+        {
+            var p = impressions[i];
+            if (p.ItemKey != itemKey) continue;
+            if (requestId is not null && p.RequestId == requestId) return p;
+            newest ??= p;
+        }
+        return null;
+    }
+
+    private static void InsertByTime(List<PendingImpression> impressions, PendingImpression impression)
+    {
+        var at = impressions.Count;
+        while (at > 0 && impressions[at - 1].ShownMs > impression.ShownMs) at--;
+        impressions.Insert(at, impression);
+    }
+}
