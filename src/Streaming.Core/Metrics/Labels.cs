@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+
+namespace Streaming.Core.Metrics;
+
+/// <summary>
+/// Keeps a label's values bounded: the first <c>max</c> distinct ones stand for themselves, all later ones become
+/// <see cref="StreamingMeters.OtherLabel"/>. Thread-safe; allocates only for a value seen for the first time.
+/// </summary>
+public sealed class BoundedLabel(int max)
+{
+    private readonly ConcurrentDictionary<string, string> _values = new(StringComparer.Ordinal);
+    private readonly Lock _adding = new();
+
+    /// <summary>The label for a value.</summary>
+    public string Of(string value) => OfSpan(value);
+
+    /// <summary>The label for the part of <paramref name="text"/> before <paramref name="end"/>, or for all of it.</summary>
+    public string OfPrefix(string text, char end)
+    {
+        var at = text.IndexOf(end);
+        return OfSpan(at < 0 ? text : text.AsSpan(0, at));
+    }
+
+    private string OfSpan(ReadOnlySpan<char> value)
+    {
+        var bySpan = _values.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (bySpan.TryGetValue(value, out var known)) return known;
+        lock (_adding)
+        {
+            if (bySpan.TryGetValue(value, out known)) return known;
+            if (_values.Count >= max) return StreamingMeters.OtherLabel;
+            var text = value.ToString();
+            _values[text] = text;
+            return text;
+        }
+    }
+}
+
+/// <summary>
+/// A gauge whose owner sets the value and whose exporter reads it when scraped. The number of series is bounded; thread-safe.
+/// </summary>
+public sealed class LabelledGauge
+{
+    private readonly ConcurrentDictionary<string, double> _values = new(StringComparer.Ordinal);
+    private readonly string? _label;
+    private readonly int _max;
+
+    internal LabelledGauge(Meter meter, string name, string? label, string description, int max = 4096)
+    {
+        _label = label;
+        _max = max;
+        meter.CreateObservableGauge(name, Observe, description: description);
+    }
+
+    /// <summary>Sets the value of a gauge without a label.</summary>
+    public void Set(double value) => Set("", value);
+
+    /// <summary>Sets one series. A new label value beyond the bound is dropped.</summary>
+    public void Set(string label, double value)
+    {
+        if (_values.Count < _max || _values.ContainsKey(label)) _values[label] = value;
+    }
+
+    /// <summary>Ends one series: a partition that moved away, a model that was retired.</summary>
+    public void Remove(string label) => _values.TryRemove(label, out _);
+
+    private IEnumerable<Measurement<double>> Observe()
+    {
+        foreach (var (label, value) in _values)
+            yield return _label is null ? new Measurement<double>(value) : new Measurement<double>(value, new KeyValuePair<string, object?>(_label, label));
+    }
+}

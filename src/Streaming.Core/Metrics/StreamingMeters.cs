@@ -1,0 +1,139 @@
+using System.Diagnostics.Metrics;
+
+namespace Streaming.Core.Metrics;
+
+/// <summary>
+/// What a running process tells of itself: one meter and its instruments, the only place where they are named. Exporters
+/// (Streaming.Host) prefix the meter's name, so <c>events_total</c> is scraped as <c>streaming_events_total</c>. Every label
+/// has a bounded set of values. Recording costs next to nothing while no exporter listens, and allocates nothing then or later.
+/// </summary>
+/// <remarks>
+/// Gauges are observable because prometheus-net's adapter knows no other kind. Times are seconds, as Prometheus has it.
+/// </remarks>
+public static class StreamingMeters
+{
+    public const string MeterName = "Streaming";
+
+    /// <summary>What a label becomes once its <see cref="LabelValuesMax"/> distinct values are used up.</summary>
+    public const string OtherLabel = "other";
+
+    /// <summary>Distinct values of a label whose values come from input (event types, reasons).</summary>
+    public const int LabelValuesMax = 64;
+
+    private static readonly Meter Meter = new(MeterName);
+
+    private static readonly InstrumentAdvice<double> Milliseconds = Buckets(
+        .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10);
+
+    private static readonly InstrumentAdvice<double> Microseconds = Buckets(
+        .00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1);
+
+    private static readonly InstrumentAdvice<double> Ages = Buckets(.01, .05, .1, .25, .5, 1, 5, 15, 60, 300, 900, 3600, 21600, 86400);
+
+    private static readonly Counter<long> Events = Meter.CreateCounter<long>(
+        "events_total", description: "Events applied to a user, by type.");
+
+    private static readonly Counter<long> DeadLetters = Meter.CreateCounter<long>(
+        "dead_letters_total", description: "Records set aside, by kind of reason.");
+
+    private static readonly Counter<long> Lookups = Meter.CreateCounter<long>(
+        "lookups_total", description: "Feed look-ups, by result: personal, segment, empty, not_yet, error.");
+
+    private static readonly Counter<long> Examples = Meter.CreateCounter<long>(
+        "examples_total", description: "Joined examples, by label: positive, negative, correction.");
+
+    /// <summary>Events dropped as repeats of one already applied.</summary>
+    public static readonly Counter<long> Repeats = Meter.CreateCounter<long>(
+        "repeats_total", description: "Events dropped as repeats of one already applied.");
+
+    public static readonly Counter<long> ListsBuilt = Meter.CreateCounter<long>(
+        "lists_built_total", description: "Ranked lists built.");
+
+    public static readonly Counter<long> Restarts = Meter.CreateCounter<long>(
+        "actor_restarts_total", description: "User actors restarted after an exception.");
+
+    public static readonly Counter<long> Passivated = Meter.CreateCounter<long>(
+        "users_passivated_total", description: "Users moved out of memory into the store.");
+
+    public static readonly Counter<long> Loaded = Meter.CreateCounter<long>(
+        "users_loaded_total", description: "Users brought back into memory from the store.");
+
+    public static readonly Counter<long> Rounds = Meter.CreateCounter<long>(
+        "rounds_total", description: "Rounds of the node: read, apply, learn, refresh, append.");
+
+    public static readonly Histogram<double> RoundSeconds = Meter.CreateHistogram(
+        "round_seconds", "s", "Duration of one round of the node, in seconds.", null, Milliseconds);
+
+    public static readonly Histogram<double> CheckpointSeconds = Meter.CreateHistogram(
+        "checkpoint_seconds", "s", "Duration of one checkpoint, in seconds.", null, Milliseconds);
+
+    public static readonly Histogram<double> ClickToListSeconds = Meter.CreateHistogram(
+        "click_to_list_seconds", "s", "From accepting a click to the list that has seen it being in the cache, in seconds.", null, Milliseconds);
+
+    public static readonly Histogram<double> LookupSeconds = Meter.CreateHistogram(
+        "lookup_seconds", "s", "Duration of one feed look-up inside the server, in seconds.", null, Microseconds);
+
+    public static readonly Histogram<double> FeedAgeSeconds = Meter.CreateHistogram(
+        "feed_age_seconds", "s", "Age of a list when it is served, in seconds.", null, Ages);
+
+    /// <summary>Prequential AUC of each live model over its sliding window; label: the model's name.</summary>
+    public static readonly LabelledGauge PrequentialAuc = new(
+        Meter, "prequential_auc", "model", "Prequential AUC of a live model over its sliding window.");
+
+    /// <summary>Users in memory, over all shards of the process.</summary>
+    public static readonly LabelledGauge ResidentUsers = new(Meter, "resident_users", null, "Users held in memory.");
+
+    /// <summary>Records appended but not yet applied; label: partition of <c>events</c>.</summary>
+    public static readonly LabelledGauge LogLagRecords = new(
+        Meter, "log_lag_records", "partition", "Records of the event log that are appended but not yet applied, by partition.");
+
+    private static readonly BoundedLabel EventTypes = new(LabelValuesMax);
+    private static readonly BoundedLabel Reasons = new(LabelValuesMax);
+
+    /// <summary>Counts applied events of one type.</summary>
+    public static void CountEvents(string type, long count = 1) =>
+        Events.Add(count, new KeyValuePair<string, object?>("type", EventTypes.Of(type)));
+
+    /// <summary>
+    /// Counts records set aside. Only the part of <paramref name="reason"/> before its first colon becomes the label, so that
+    /// ids and positions in the rest of the sentence do not make a series each.
+    /// </summary>
+    public static void CountDeadLetters(string reason, long count = 1) =>
+        DeadLetters.Add(count, new KeyValuePair<string, object?>("reason", Reasons.OfPrefix(reason, ':')));
+
+    /// <summary>Counts one look-up.</summary>
+    public static void CountLookup(LookupResult result) =>
+        Lookups.Add(1, new KeyValuePair<string, object?>("result", LookupNames[(int)result]));
+
+    /// <summary>Counts joined examples.</summary>
+    public static void CountExamples(ExampleLabel label, long count = 1) =>
+        Examples.Add(count, new KeyValuePair<string, object?>("label", ExampleNames[(int)label]));
+
+    private static readonly string[] LookupNames = ["personal", "segment", "empty", "not_yet", "error"];
+    private static readonly string[] ExampleNames = ["positive", "negative", "correction"];
+
+    private static InstrumentAdvice<double> Buckets(params double[] upperBounds) => new() { HistogramBucketBoundaries = upperBounds };
+}
+
+/// <summary>How a feed look-up ended.</summary>
+public enum LookupResult
+{
+    /// <summary>The user's own list.</summary>
+    Personal,
+    /// <summary>The popular list of the user's segment.</summary>
+    Segment,
+    /// <summary>There was nothing to serve.</summary>
+    Empty,
+    /// <summary>The list does not yet hold the event that the caller asked for.</summary>
+    NotYet,
+    Error,
+}
+
+/// <summary>The label of an example, for counting.</summary>
+public enum ExampleLabel
+{
+    Positive,
+    Negative,
+    /// <summary>A late click turned an earlier negative.</summary>
+    Correction,
+}
