@@ -12,9 +12,9 @@ public sealed class TrafficSplitterTests
         new[] { "u1", "user-42", "日本" }.Select(Splitter(.05).BucketOf).ShouldBe([FixedU1, FixedUser42, FixedJapan]);
 
     // Read off the first build; a change would move users between arms in mid-experiment.
-    private const int FixedU1 = 0;
-    private const int FixedUser42 = 0;
-    private const int FixedJapan = 0;
+    private const int FixedU1 = 3991;
+    private const int FixedUser42 = 4420;
+    private const int FixedJapan = 3024;
 
     [Fact]
     public void The_holdout_gets_its_share()

@@ -110,7 +110,6 @@ public sealed record UsersSettings
         problems.InRange("Users:HotUsersMax", HotUsersMax, 16, 100_000_000);
         problems.InRange("Users:MailboxRecordsMax", MailboxRecordsMax, 1, 1 << 20);
         problems.InRange("Users:FutureSkewMsMax", FutureSkewMsMax, 0, 86_400_000L * 3650);
-        foreach (var (type, weight) in ActionWeights) problems.InRange($"Users:ActionWeights:{type}", weight, -1000, 1000);
         foreach (var (type, weight) in ActionWeights)
             problems.InRange($"Users:ActionWeights:{type}", weight, -1000, type is "dislike" or "hide" ? 0 : 1000);
     }
