@@ -1,0 +1,74 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Streaming.Core.Settings;
+using Streaming.Host.Metrics;
+using Streaming.Node;
+
+namespace Streaming.Host.Http;
+
+/// <summary>The HTTP API over a node.</summary>
+internal static class ApiServer
+{
+    /// <summary>Builds the application; the caller starts and stops it.</summary>
+    /// <param name="node">A node that is open; it need not run yet.</param>
+    /// <param name="settings">Address, limits.</param>
+    /// <param name="configureLogging">How to log.</param>
+    public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        configureLogging(builder.Logging);
+        builder.Services.AddOpenApi("v1", options => options.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info.Title = "Streaming";
+            document.Info.Description = "Real-time streaming recommender: events in, fresh lists out.";
+            document.Info.Version = "v1";
+            return Task.CompletedTask;
+        }));
+        var endpoint = IPEndPoint.Parse(settings.Serving.Listen);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = settings.Serving.RequestBytesMax;
+            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1AndHttp2);
+        });
+        var app = builder.Build();
+        Map(app, node, settings.Serving);
+        return app;
+    }
+
+    private static void Map(WebApplication app, StreamingNode node, ServingSettings settings)
+    {
+        var time = TimeProvider.System;
+        var feed = new FeedEndpoint(node, settings, time);
+        var ingest = new IngestEndpoints(node, settings, time);
+        var query = new QueryEndpoints(node);
+        app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags) =>
+                feed.HandleAsync(context, user, surface, limit, offset, after, wait_ms, tags))
+            .WithSummary("The user's list, from the cache").WithDescription(
+                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history.");
+        app.MapPost("/v1/events", ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
+            .WithSummary("One event, an array of events, or NDJSON; answered once durable");
+        app.MapPost("/v1/items", ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
+            .WithSummary("One item, an array, or NDJSON: insert, replace, or delete with deleted=true");
+        app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, id)).Accepts<object>("application/json").WithSummary("Insert or replace an item");
+        app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, id)).WithSummary("Delete an item: it leaves every list");
+        app.MapGet("/v1/items/{id}/similar", (string id, int? limit) => query.SimilarAsync(id, limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
+        app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset) =>
+            query.PopularAsync(context, surface, tag, limit ?? settings.DefaultLimit, offset ?? 0)).WithSummary("The popular list of a surface or tag");
+        app.MapGet("/v1/users/{user}", (string user, CancellationToken cancel) => query.UserAsync(user, cancel)).WithSummary("A user's state, for debugging");
+        app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, user)).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
+        app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, user)).WithSummary("Forget a user");
+        app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
+        app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
+        app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");
+        app.MapOpenApi("/openapi/{documentName}.json");
+        MetricsEndpoint.Map(app);
+    }
+
+    /// <summary>NaN is a legal "no value yet" of a figure; strict JSON has no word for it.</summary>
+    private static readonly System.Text.Json.JsonSerializerOptions StatusJson = new(System.Text.Json.JsonSerializerDefaults.Web)
+    {
+        PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
+}

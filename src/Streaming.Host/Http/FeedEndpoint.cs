@@ -1,0 +1,144 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Streaming.Core.Events;
+using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
+using Streaming.Core.Log;
+using Streaming.Core.Metrics;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Node;
+
+namespace Streaming.Host.Http;
+
+/// <summary>
+/// <c>GET /v1/feed/{user}</c>: the hot path. The cached list holds its entries already rendered, so a page is one copy; only the
+/// envelope around it is written per request.
+/// </summary>
+internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings, TimeProvider time)
+{
+    private static readonly JsonWriterOptions Plain = new() { SkipValidation = true };
+
+    [ThreadStatic]
+    private static ByteWriter? _list;
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? _json;
+
+    private long _nonce = time.GetUtcNow().ToUnixTimeMilliseconds() << 20;
+
+    public Task HandleAsync(
+        HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? waitMs, string? tags)
+    {
+        var started = Stopwatch.GetTimestamp();
+        if (user.Length is 0 or > EventLimits.IdCharsMax || user[0] == '\0')
+            return Problems.Write(context, 400, "bad-user", $"user must have 1 to {EventLimits.IdCharsMax} characters and not start with NUL");
+        var take = limit ?? settings.DefaultLimit;
+        var skip = offset ?? 0;
+        if (take is < 1 or > 1000) return Problems.Write(context, 400, "bad-limit", $"limit is {take}; allowed is 1 to 1000");
+        if (skip < 0) return Problems.Write(context, 400, "bad-offset", $"offset is {skip}; it cannot be negative");
+        LogPosition? position = null;
+        if (after is not null)
+        {
+            if (!node.Ingest.TryResolve(after, out var found) || found.Partition >= node.Partitions)
+                return Problems.Write(context, 400, "bad-after", $"after '{after}' is neither a position 'partition:offset' nor an event id that this node took lately");
+            position = found;
+        }
+        var request = new FeedRequest(user, surface ?? "", tags is null ? [] : tags.Split(',', StringSplitOptions.RemoveEmptyEntries), position, waitMs ?? settings.FreshnessWaitMsMax);
+        var list = _list ??= new ByteWriter(16 * 1024);
+        list.Clear();
+        var finding = node.Lookup.FindAsync(request, list, context.RequestAborted);
+        if (finding.IsCompletedSuccessfully) return Answer(context, request, finding.Result, list, skip, take, started);
+        // The wait outlives this thread's buffer: give it away.
+        _list = null;
+        return AnswerLater(context, request, finding, list, skip, take, started);
+    }
+
+    private async Task AnswerLater(
+        HttpContext context, FeedRequest request, ValueTask<FeedOutcome> finding, ByteWriter list, int skip, int take, long started) =>
+        await Answer(context, request, await finding.ConfigureAwait(false), list, skip, take, started).ConfigureAwait(false);
+
+    private Task Answer(HttpContext context, in FeedRequest request, FeedOutcome outcome, ByteWriter list, int skip, int take, long started)
+    {
+        StreamingMeters.CountLookup(outcome switch
+        {
+            FeedOutcome.Own => LookupResult.Personal,
+            FeedOutcome.Segment => LookupResult.Segment,
+            FeedOutcome.Empty => LookupResult.Empty,
+            _ => LookupResult.NotYet,
+        });
+        if (outcome == FeedOutcome.NotYet)
+        {
+            context.Response.Headers.RetryAfter = "1";
+            return Problems.Write(context, 503, "not-yet", "no list has seen that event yet; ask again");
+        }
+        var response = context.Response;
+        response.ContentType = "application/json";
+        var bytes = response.BodyWriter;
+        if (outcome == FeedOutcome.Empty) WriteEmpty(bytes, request);
+        else WriteList(bytes, request, outcome, new FeedListView(list.WrittenSpan), skip, take);
+        StreamingMeters.LookupSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        return bytes.FlushAsync(context.RequestAborted).AsTask();
+    }
+
+    private void WriteEmpty(IBufferWriter<byte> into, in FeedRequest request)
+    {
+        using var json = new Utf8JsonWriter(into, Plain);
+        json.WriteStartObject();
+        json.WriteString("request_id"u8, RequestId.Format(node.Lookup.ArmOf(request.User), 0, Nonce()));
+        json.WriteString("user"u8, request.User);
+        json.WriteString("surface"u8, request.Surface);
+        json.WriteString("source"u8, "empty"u8);
+        json.WriteStartArray("items"u8);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private void WriteList(IBufferWriter<byte> into, in FeedRequest request, FeedOutcome outcome, in FeedListView view, int skip, int take)
+    {
+        var from = Math.Min(skip, view.Count);
+        var count = Math.Min(take, view.Count - from);
+        var arm = node.Lookup.ArmOf(request.User);
+        // A segment's list is nobody's own: version 0 says that no actor knows it.
+        var version = outcome == FeedOutcome.Own ? view.Version : 0;
+        var requestId = RequestId.Format(arm, version, Nonce());
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        StreamingMeters.FeedAgeSeconds.Record(Math.Max(0, now - view.BuiltMs) / 1000.0);
+        var json = _json ??= new Utf8JsonWriter(into, Plain);
+        json.Reset(into);
+        json.WriteStartObject();
+        json.WriteString("request_id"u8, requestId);
+        json.WriteString("user"u8, request.User);
+        json.WriteString("surface"u8, request.Surface);
+        json.WriteString("arm"u8, arm);
+        json.WriteString("source"u8, outcome == FeedOutcome.Own ? "own"u8 : "segment"u8);
+        json.WriteNumber("list_version"u8, version);
+        json.WriteNumber("age_ms"u8, Math.Max(0, now - view.BuiltMs));
+        json.WriteNumber("last_event_ms"u8, view.LastEventMs);
+        if (outcome == FeedOutcome.Own) json.WriteString("last_event"u8, view.LastApplied.ToString());
+        json.WriteString("models"u8, view.Models);
+        json.WriteNumber("offset"u8, from);
+        json.WriteNumber("total"u8, view.Count);
+        json.WritePropertyName("items"u8);
+        json.Flush();
+        into.Write("["u8);
+        if (count > 0) into.Write(view.EntriesJson(from, count));
+        into.Write("]}"u8);
+        if (outcome == FeedOutcome.Own && count > 0) LogServed(request, view, requestId, from, count, now);
+    }
+
+    private void LogServed(in FeedRequest request, in FeedListView view, string requestId, int from, int count, long nowMs)
+    {
+        if (!node.Served.IsNew(StableHash.Of(request.User), view.Version, from, count)) return;
+        var items = new ShownItem[count];
+        for (var i = 0; i < count; i++) items[i] = new ShownItem(view.Item(from + i), from + i, view.Propensity(from + i));
+        node.Served.Add(new UserEvent
+        {
+            Kind = EventKind.Served, Type = "served", User = request.User, TimeMs = nowMs, Surface = request.Surface, RequestId = requestId, Items = items,
+        });
+    }
+
+    private ulong Nonce() => (ulong)Interlocked.Increment(ref _nonce);
+}

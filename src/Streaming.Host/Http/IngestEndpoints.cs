@@ -1,0 +1,193 @@
+using System.Text;
+using System.Text.Json;
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Node;
+
+namespace Streaming.Host.Http;
+
+/// <summary>Events, items and users coming in: answered only once durable.</summary>
+internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settings, TimeProvider time)
+{
+    public Task PostEventsAsync(HttpContext context) => PostAsync(context, node.Ingest.EventsAsync);
+
+    public Task PostItemsAsync(HttpContext context) => PostAsync(context, node.Ingest.ItemsAsync);
+
+    /// <summary>Insert or replace one item; the id of the path wins over one in the body.</summary>
+    public async Task PutItemAsync(HttpContext context, string id)
+    {
+        if (await BodyAsync(context).ConfigureAwait(false) is not { } body) return;
+        await OneItemAsync(context, WithId(body, id) ?? body).ConfigureAwait(false);
+    }
+
+    public Task DeleteItemAsync(HttpContext context, string id)
+    {
+        var json = new ByteWriter();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("id", id);
+            writer.WriteBoolean("deleted", true);
+            writer.WriteEndObject();
+        }
+        return OneItemAsync(context, json.WrittenMemory);
+    }
+
+    /// <summary>Insert or replace a user's profile: <c>{"interests": [...], "attributes": {...}}</c>.</summary>
+    public async Task PutUserAsync(HttpContext context, string user)
+    {
+        if (await BodyAsync(context).ConfigureAwait(false) is not { } body) return;
+        var json = new ByteWriter();
+        try
+        {
+            using var profile = JsonDocument.Parse(body);
+            using var writer = new Utf8JsonWriter(json);
+            writer.WriteStartObject();
+            writer.WriteString("type", EventKinds.Name(EventKind.UserUpsert));
+            writer.WriteString("user", user);
+            writer.WritePropertyName("profile");
+            profile.RootElement.WriteTo(writer);
+            writer.WriteEndObject();
+        }
+        catch (JsonException problem)
+        {
+            await Problems.Write(context, 400, "bad-profile", $"the profile is not JSON: {problem.Message}").ConfigureAwait(false);
+            return;
+        }
+        await OneEventAsync(context, json.WrittenMemory).ConfigureAwait(false);
+    }
+
+    /// <summary>Forgets the user: answers with a receipt once state and lists are gone.</summary>
+    public async Task DeleteUserAsync(HttpContext context, string user)
+    {
+        var now = time.GetUtcNow();
+        LogPosition position;
+        try
+        {
+            position = await node.Ingest.EventAsync(
+                new UserEvent { Kind = EventKind.UserDelete, Type = "user_delete", User = user, TimeMs = now.ToUnixTimeMilliseconds() },
+                context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (ArgumentException problem)
+        {
+            await Problems.Write(context, 400, "bad-user", problem.Message).ConfigureAwait(false);
+            return;
+        }
+        var applied = await node.WaitAppliedAsync(position, TimeSpan.FromSeconds(10), context.RequestAborted).ConfigureAwait(false);
+        context.Response.StatusCode = applied ? 200 : 202;
+        await context.Response.WriteAsJsonAsync(
+            new DeletionReceipt(user, position.ToString(), now, applied, ["actor state", "cached lists", "events of this user before the deletion are ignored when the log is read again"]),
+            context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private async Task PostAsync(
+        HttpContext context, Func<IReadOnlyList<ReadOnlyMemory<byte>>, CancellationToken, Task<IngestOutcome[]>> append)
+    {
+        if (await BodyAsync(context).ConfigureAwait(false) is not { } body) return;
+        var lines = context.Request.ContentType?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) ?? false;
+        var records = RequestBody.Records(body, lines, settings.BatchEventsMax);
+        if (records.Count > settings.BatchEventsMax)
+        {
+            await Problems.Write(context, 413, "batch-too-large", $"a batch may have {settings.BatchEventsMax} records; split it").ConfigureAwait(false);
+            return;
+        }
+        await AnswerAsync(context, () => append(records, context.RequestAborted)).ConfigureAwait(false);
+    }
+
+    private Task OneEventAsync(HttpContext context, ReadOnlyMemory<byte> json) =>
+        AnswerAsync(context, () => node.Ingest.EventsAsync([json], context.RequestAborted));
+
+    private Task OneItemAsync(HttpContext context, ReadOnlyMemory<byte> json) =>
+        AnswerAsync(context, () => node.Ingest.ItemsAsync([json], context.RequestAborted));
+
+    private async Task AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]>> append)
+    {
+        if (node.Ingest.IsOverloaded)
+        {
+            context.Response.Headers.RetryAfter = "1";
+            await Problems.Write(context, 429, "overloaded", "the actors are too far behind; try again in a second").ConfigureAwait(false);
+            return;
+        }
+        IngestOutcome[] outcomes;
+        try
+        {
+            outcomes = await append().ConfigureAwait(false);
+        }
+        catch (EventLogException problem)
+        {
+            context.Response.Headers.RetryAfter = "5";
+            await Problems.Write(context, 503, "log-unavailable", problem.Message).ConfigureAwait(false);
+            return;
+        }
+        var rejected = outcomes.Count(o => o.Problem is not null);
+        if (outcomes is [{ Problem: { } reason }])
+        {
+            await Problems.Write(context, 400, "rejected", reason).ConfigureAwait(false);
+            return;
+        }
+        context.Response.StatusCode = rejected == outcomes.Length && rejected > 0 ? 400 : 200;
+        context.Response.ContentType = "application/json";
+        WriteOutcomes(context.Response.BodyWriter, outcomes, rejected);
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private static void WriteOutcomes(System.Buffers.IBufferWriter<byte> into, IngestOutcome[] outcomes, int rejected)
+    {
+        using var json = new Utf8JsonWriter(into);
+        json.WriteStartObject();
+        json.WriteNumber("accepted"u8, outcomes.Length - rejected);
+        json.WriteNumber("rejected"u8, rejected);
+        json.WriteStartArray("results"u8);
+        foreach (var outcome in outcomes)
+        {
+            json.WriteStartObject();
+            if (outcome.Problem is { } problem) json.WriteString("error"u8, problem);
+            else json.WriteString("position"u8, outcome.Position.ToString());
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private async Task<ReadOnlyMemory<byte>?> BodyAsync(HttpContext context)
+    {
+        var body = await RequestBody.ReadAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
+        if (body is null)
+            await Problems.Write(context, 413, "request-too-large", $"a request may have {settings.RequestBytesMax} bytes (Serving:RequestBytesMax)").ConfigureAwait(false);
+        return body;
+    }
+
+    /// <summary>The object with its id replaced; null when the body is no JSON object, which the item parser then says better.</summary>
+    private static ReadOnlyMemory<byte>? WithId(ReadOnlyMemory<byte> body, string id)
+    {
+        try
+        {
+            using var item = JsonDocument.Parse(body);
+            if (item.RootElement.ValueKind != JsonValueKind.Object) return null;
+            var json = new ByteWriter();
+            using (var writer = new Utf8JsonWriter(json))
+            {
+                writer.WriteStartObject();
+                writer.WriteString("id", id);
+                foreach (var member in item.RootElement.EnumerateObject())
+                    if (member.Name != "id") member.WriteTo(writer);
+                writer.WriteEndObject();
+            }
+            return json.WrittenMemory;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>What a deletion removed.</summary>
+/// <param name="User">Who.</param>
+/// <param name="Position">Where the deletion stands in the log.</param>
+/// <param name="At">When it was asked for.</param>
+/// <param name="Applied">False: it is durable and will be applied, but was not yet when this answer was due.</param>
+/// <param name="Removed">What goes.</param>
+public sealed record DeletionReceipt(string User, string Position, DateTimeOffset At, bool Applied, IReadOnlyList<string> Removed);

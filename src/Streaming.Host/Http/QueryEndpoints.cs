@@ -1,0 +1,108 @@
+using System.Text.Json;
+using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
+using Streaming.Core.Wire;
+using Streaming.Node;
+using Streaming.Users;
+
+namespace Streaming.Host.Http;
+
+/// <summary>Questions beside the hot path: similar, popular, a user's state.</summary>
+internal sealed class QueryEndpoints(StreamingNode node)
+{
+    public async Task<IResult> SimilarAsync(string id, int limit)
+    {
+        if (limit is < 1 or > 1000) return Results.Problem($"limit is {limit}; allowed is 1 to 1000", statusCode: 400);
+        var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, limit) : null)
+            .ConfigureAwait(false);
+        return similar is null
+            ? Results.Problem($"there is no item '{id}'", statusCode: 404, type: "urn:streaming:unknown-item")
+            : Results.Json(new { item = id, items = similar.Select(s => new { item = s.Item, score = s.Score }) });
+    }
+
+    public async Task PopularAsync(HttpContext context, string? surface, string? tag, int limit, int offset)
+    {
+        if (limit is < 1 or > 1000 || offset < 0)
+        {
+            await Problems.Write(context, 400, "bad-page", "limit must be 1 to 1000, offset not negative").ConfigureAwait(false);
+            return;
+        }
+        var list = new ByteWriter(16 * 1024);
+        var segment = tag is not null ? "tag:" + tag : surface is { Length: > 0 } ? "surface:" + surface : "";
+        if (!node.Lookup.TryPopular(segment, list) && segment.Length > 0) node.Lookup.TryPopular("", list);
+        context.Response.ContentType = "application/json";
+        WritePopular(context.Response.BodyWriter, segment, list, offset, limit);
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    public async Task<IResult> UserAsync(string user, CancellationToken cancel)
+    {
+        var view = await node.AskUserAsync(user, state => state is null ? null : UserView.Of(state), cancel).ConfigureAwait(false);
+        return view is null
+            ? Results.Problem($"there is no user '{user}'", statusCode: 404, type: "urn:streaming:unknown-user")
+            : Results.Json(view, Json);
+    }
+
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    private static void WritePopular(System.Buffers.IBufferWriter<byte> into, string segment, ByteWriter list, int offset, int limit)
+    {
+        using var json = new Utf8JsonWriter(into);
+        json.WriteStartObject();
+        json.WriteString("segment"u8, segment);
+        json.WriteNumber("offset"u8, offset);
+        json.WritePropertyName("items"u8);
+        if (list.Length == 0)
+        {
+            json.WriteRawValue("[]"u8);
+        }
+        else
+        {
+            var view = new FeedListView(list.WrittenSpan);
+            json.WriteRawValue([.. "["u8, .. view.EntriesJson(offset, limit), .. "]"u8]);
+        }
+        json.WriteEndObject();
+    }
+}
+
+/// <summary>A user's state as the API shows it; item and interest keys in hexadecimal, as states hold no strings.</summary>
+internal sealed record UserView
+{
+    public required string User { get; init; }
+    public required long Events { get; init; }
+    public required long Impressions { get; init; }
+    public required long Positives { get; init; }
+    public required long LastEventMs { get; init; }
+    public required string LastApplied { get; init; }
+    public required IReadOnlyList<string> Interests { get; init; }
+    public required SessionView Session { get; init; }
+    public required long SessionsClosed { get; init; }
+    public required IReadOnlyList<ActionView> History { get; init; }
+    public required int Pending { get; init; }
+    public required IReadOnlyList<WeightView> LongTerm { get; init; }
+    public required MarksView Marks { get; init; }
+    public required float[] Embedding { get; init; }
+    public required long ListVersion { get; init; }
+
+    public static UserView Of(UserState state) => new()
+    {
+        User = state.User, Events = state.Events, Impressions = state.Impressions, Positives = state.Positives, LastEventMs = state.LastEventMs,
+        LastApplied = state.LastApplied.ToString(), Interests = state.Profile?.Interests ?? [], SessionsClosed = state.SessionsClosed,
+        Session = new SessionView(state.Session.Id, state.Session.StartMs, state.Session.LastMs, state.Session.Actions.Count),
+        History = [.. state.History.TakeLast(50).Reverse().Select(a => new ActionView(a.ItemKey.ToString("x16"), a.Action.ToString(), a.Weight, a.TimeMs))],
+        Pending = state.Pending.Count,
+        LongTerm = [.. state.Interests.Select(i => new WeightView(i.Key.ToString("x16"), i.Value.Weight, i.Value.TimeMs)).OrderByDescending(w => w.Weight).Take(50)],
+        Marks = new MarksView(
+            state.Marks.Count(m => m.Value.Served > 0), state.Marks.Count(m => m.Value.Seen > 0), state.Marks.Count(m => m.Value.Clicked > 0),
+            state.Marks.Count(m => m.Value.Disliked), state.Marks.Count(m => m.Value.Hidden)),
+        Embedding = [.. state.Embedding], ListVersion = state.ListVersion,
+    };
+}
+
+internal sealed record SessionView(string? Id, long StartMs, long LastMs, int Actions);
+
+internal sealed record ActionView(string ItemKey, string Action, float Weight, long TimeMs);
+
+internal sealed record WeightView(string Key, float Weight, long TimeMs);
+
+internal sealed record MarksView(int Served, int Seen, int Clicked, int Disliked, int Hidden);
