@@ -271,7 +271,12 @@ public static class UserStateCodec
         WriteMean(into, state.ShortVector, state.ShortWeight, state.ShortMs);
         WriteMean(into, state.LongVector, state.LongWeight, state.LongMs);
         into.Count(state.InterestVectors.Count);
-        foreach (var vector in state.InterestVectors) WriteMean(into, vector.Centre, vector.Weight, vector.TimeMs);
+        foreach (var vector in state.InterestVectors)
+        {
+            into.Singles(vector.Centre);
+            into.Single(vector.Weight);
+            into.Signed(vector.TimeMs);
+        }
     }
 
     private static void ReadVectors(ref ByteReader reader, UserState state, int dimension)
@@ -282,11 +287,11 @@ public static class UserStateCodec
         state.EmbeddingBiasG2 = reader.Single();
         (state.ShortWeight, state.ShortMs) = ReadMean(ref reader, state.ShortVector);
         (state.LongWeight, state.LongMs) = ReadMean(ref reader, state.LongVector);
-        for (var left = reader.Count(6); left > 0; left--)
+        for (var left = reader.Count(4 * dimension + 6); left > 0; left--)
         {
-            var vector = new InterestVector(new float[dimension]);
-            (vector.Weight, vector.TimeMs) = ReadMean(ref reader, vector.Centre);
-            state.InterestVectors.Add(vector);
+            var centre = reader.Singles();
+            if (centre.Length != dimension) throw new FormatException($"expected a vector of {dimension}, found {centre.Length}");
+            state.InterestVectors.Add(new InterestVector(centre) { Weight = reader.Single(), TimeMs = reader.Signed() });
         }
     }
 
