@@ -1,0 +1,68 @@
+using Streaming.Core.Ids;
+using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Learning.Statistics;
+
+namespace Streaming.Learning.Features;
+
+/// <summary>
+/// The declared features and crosses, compiled, with the models they read. It has no state of its own: any number of
+/// <see cref="CandidateScorer"/>s, one per thread, extract at once while no learner writes. Training and serving go through
+/// the same scorers, so they cannot differ.
+/// </summary>
+public sealed class FeatureExtractor
+{
+    /// <summary>Values that one multi-valued feature (tags, attributes, ...) contributes at most; the rest is ignored.</summary>
+    internal const int ValuesMax = 16;
+
+    public FeatureExtractor(
+        StreamingSettings settings, IItemCatalog catalog, ItemStatistics statistics, MatrixFactorisation factors, FtrlModel ranker)
+    {
+        Users = settings.Users;
+        Learning = settings.Learning;
+        Catalog = catalog;
+        Statistics = statistics;
+        Factors = factors;
+        Ranker = ranker;
+        var names = Learning.Features.Count > 0 ? Learning.Features : FeatureNames.Default;
+        var crosses = Learning.Crosses.Count == 0 ? FeatureNames.DefaultCrosses : Learning.Crosses is ["none"] ? [] : Learning.Crosses;
+        var outputs = names.Distinct().Select(name => new FeatureOutput(FeatureKinds.Parse(name), null)).ToList();
+        foreach (var cross in crosses.Distinct())
+        {
+            if (!FeatureNames.TryParseCross(cross, out var left, out var right)) throw new ArgumentException($"unknown cross '{cross}'");
+            outputs.Add(new FeatureOutput(FeatureKinds.Parse(left), FeatureKinds.Parse(right)));
+        }
+        UserOutputs = [.. outputs.Where(o => o.Side == FeatureSide.User)];
+        CandidateOutputs = [.. outputs.Where(o => o.Side == FeatureSide.Candidate)];
+        var kinds = outputs.SelectMany(o => o.Second is { } second ? [o.First, second] : new[] { o.First }).Distinct().Order().ToList();
+        UserKinds = [.. kinds.Where(k => FeatureKinds.Side(k) == FeatureSide.User)];
+        CandidateKinds = [.. kinds.Where(k => FeatureKinds.Side(k) == FeatureSide.Candidate)];
+        Salts = [.. Enum.GetValues<FeatureKind>().Select(kind => StableHash.Of("feature:" + kind))];
+    }
+
+    internal UsersSettings Users { get; }
+    internal LearningSettings Learning { get; }
+    internal IItemCatalog Catalog { get; }
+    internal ItemStatistics Statistics { get; }
+    internal MatrixFactorisation Factors { get; }
+    internal FtrlModel Ranker { get; }
+    internal FeatureOutput[] UserOutputs { get; }
+    internal FeatureOutput[] CandidateOutputs { get; }
+    internal FeatureKind[] UserKinds { get; }
+    internal FeatureKind[] CandidateKinds { get; }
+
+    /// <summary>By kind: what its keys are combined with, so that equal values of two features differ.</summary>
+    internal ulong[] Salts { get; }
+
+    /// <summary>A scorer for one thread.</summary>
+    public CandidateScorer NewScorer() => new(this);
+}
+
+/// <summary>One emitted feature: a kind alone, or two crossed.</summary>
+internal readonly record struct FeatureOutput(FeatureKind First, FeatureKind? Second)
+{
+    public FeatureSide Side =>
+        FeatureKinds.Side(First) == FeatureSide.User && (Second is null || FeatureKinds.Side(Second.Value) == FeatureSide.User)
+            ? FeatureSide.User
+            : FeatureSide.Candidate;
+}

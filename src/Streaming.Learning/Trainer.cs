@@ -1,0 +1,165 @@
+using Streaming.Core.Examples;
+using Streaming.Core.Ids;
+using Streaming.Core.Log;
+using Streaming.Core.Ports;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Learning.Metrics;
+using Streaming.Learning.Statistics;
+
+namespace Streaming.Learning;
+
+/// <summary>
+/// Consumes the <c>examples</c> topic in order. Each example is predicted, scored and only then learned, by the ranker, the
+/// matrix factorisation, the item statistics and whatever else was registered. One thread calls it; nobody reads the models
+/// meanwhile.
+/// </summary>
+/// <remarks>
+/// Records repeated after a crash are dropped: of each partition of <c>events</c> it remembers the last (offset, ordinal).
+/// Repeats are told by the source, so all records of one source partition must come in order, as one partition of
+/// <c>examples</c> keeps them. The models and learners are checkpoint parts of their own; this part holds the marks and the figures.
+/// </remarks>
+public sealed class Trainer : ICheckpointed
+{
+    private const byte FormatVersion = 1;
+    private const int PartitionsMax = 1 << 16;
+
+    private readonly FtrlModel _ranker;
+    private readonly MatrixFactorisation _factors;
+    private readonly ItemStatistics _statistics;
+    private readonly IReadOnlyList<IStreamLearner> _others;
+    private readonly Action<string, long>? _onUnknownItem;
+
+    private Dictionary<int, Mark> _marks = [];
+    private PrequentialMetrics _rankerMetrics;
+    private PrequentialMetrics _itemMeanMetrics;
+    private PrequentialMetrics _userItemMeanMetrics;
+    private BaselineMeans _means;
+
+    private readonly record struct Mark(long Offset, int Ordinal);
+
+    /// <param name="settings">Bounds of the figures.</param>
+    /// <param name="ranker">Predicts and learns.</param>
+    /// <param name="factors">Learns the items' side.</param>
+    /// <param name="statistics">Learns.</param>
+    /// <param name="others">Further learners, told of everything after the models, in this order.</param>
+    /// <param name="onUnknownItem">Told the id and time of an item that the catalogue did not know when the record was made; may be told twice.</param>
+    public Trainer(
+        LearningSettings settings, FtrlModel ranker, MatrixFactorisation factors, ItemStatistics statistics,
+        IReadOnlyList<IStreamLearner>? others = null, Action<string, long>? onUnknownItem = null)
+    {
+        (_ranker, _factors, _statistics) = (ranker, factors, statistics);
+        (_others, _onUnknownItem) = (others ?? [], onUnknownItem);
+        _rankerMetrics = new PrequentialMetrics(ranker.Name, settings);
+        _itemMeanMetrics = new PrequentialMetrics("item mean", settings);
+        _userItemMeanMetrics = new PrequentialMetrics("user mean + item mean", settings);
+        _means = new BaselineMeans(settings.BaselineKeysMax);
+    }
+
+    public string Name => "trainer";
+
+    /// <summary>Examples learned.</summary>
+    public long Examples { get; private set; }
+
+    /// <summary>Interactions learned.</summary>
+    public long Interactions { get; private set; }
+
+    /// <summary>Records dropped as repeats.</summary>
+    public long Repeats { get; private set; }
+
+    /// <summary>Corrections learned: they are examples, but not scored, because their impression was already.</summary>
+    public long Corrections { get; private set; }
+
+    /// <summary>"ftrl:N mf:N".</summary>
+    public string Versions => $"ftrl:{_ranker.Version} mf:{_factors.Version}";
+
+    /// <summary>Figures of the ranker; then of the baselines, on the same stream.</summary>
+    public IReadOnlyList<PrequentialFigures> Figures() =>
+        [_rankerMetrics.Figures(), _itemMeanMetrics.Figures(), _userItemMeanMetrics.Figures()];
+
+    /// <summary>Every part that a checkpoint needs, this one included.</summary>
+    public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
+
+    /// <summary>Predicts, scores and learns one example; a repeat is dropped.</summary>
+    public void OnExample(Example example)
+    {
+        if (IsRepeat(example.Source, example.Ordinal)) return;
+        if (example.ItemId is { } id) _onUnknownItem?.Invoke(id, example.ShownMs);
+        var user = StableHash.Of(example.User);
+        var positive = example.Label > 0.5f;
+        var p = _ranker.PredictAndLearn(example.Features, example.Values, example.Label, example.Weight);
+        if (example.IsCorrection) Corrections++;
+        else Score(example, user, p, positive);
+        _factors.OnExample(example);
+        _statistics.OnExample(example);
+        foreach (var other in _others) other.OnExample(example);
+        Examples++;
+    }
+
+    /// <summary>Learns one interaction; a repeat is dropped.</summary>
+    public void OnInteraction(Interaction interaction)
+    {
+        if (IsRepeat(interaction.Source, interaction.Ordinal)) return;
+        if (interaction.ItemId is { } id) _onUnknownItem?.Invoke(id, interaction.TimeMs);
+        _ranker.OnInteraction(interaction);
+        _factors.OnInteraction(interaction);
+        _statistics.OnInteraction(interaction);
+        foreach (var other in _others) other.OnInteraction(interaction);
+        Interactions++;
+    }
+
+    private void Score(Example example, ulong user, float p, bool positive)
+    {
+        var weight = 1f / example.SampleRate;
+        var (itemMean, userItemMean) = _means.Predict(user, example.ItemKey);
+        _rankerMetrics.Add(user, p, positive, weight);
+        _itemMeanMetrics.Add(user, itemMean, positive, weight);
+        _userItemMeanMetrics.Add(user, userItemMean, positive, weight);
+        _means.Learn(user, example.ItemKey, positive);
+    }
+
+    private bool IsRepeat(LogPosition source, int ordinal)
+    {
+        if (_marks.TryGetValue(source.Partition, out var mark)
+            && (source.Offset < mark.Offset || (source.Offset == mark.Offset && ordinal <= mark.Ordinal)))
+        {
+            Repeats++;
+            return true;
+        }
+        _marks[source.Partition] = new Mark(source.Offset, ordinal);
+        return false;
+    }
+
+    public void Save(Stream into)
+    {
+        var writer = new CheckpointWriter(into, FormatVersion);
+        foreach (var count in (ReadOnlySpan<long>)[Examples, Interactions, Repeats, Corrections]) writer.Int64(count);
+        writer.Int32(_marks.Count);
+        foreach (var (partition, mark) in _marks.OrderBy(m => m.Key))
+        {
+            writer.Int32(partition);
+            writer.Int64(mark.Offset);
+            writer.Int32(mark.Ordinal);
+        }
+        _rankerMetrics.Save(writer);
+        _itemMeanMetrics.Save(writer);
+        _userItemMeanMetrics.Save(writer);
+        _means.Save(writer);
+        writer.Finish();
+    }
+
+    public void Load(Stream from)
+    {
+        var reader = new CheckpointReader(from, FormatVersion, "trainer");
+        var (examples, interactions, repeats, corrections) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
+        var marks = new Dictionary<int, Mark>();
+        for (var left = reader.Count(PartitionsMax); left > 0; left--) marks[reader.Int32()] = new Mark(reader.Int64(), reader.Int32());
+        var ranker = _rankerMetrics.Read(reader);
+        var itemMean = _itemMeanMetrics.Read(reader);
+        var userItemMean = _userItemMeanMetrics.Read(reader);
+        var means = _means.Read(reader);
+        reader.Finish();
+        (Examples, Interactions, Repeats, Corrections, _marks) = (examples, interactions, repeats, corrections, marks);
+        (_rankerMetrics, _itemMeanMetrics, _userItemMeanMetrics, _means) = (ranker, itemMean, userItemMean, means);
+    }
+}
