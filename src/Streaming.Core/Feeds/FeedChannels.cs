@@ -1,0 +1,16 @@
+namespace Streaming.Core.Feeds;
+
+/// <summary>Names of the recall channels: keys of <c>Feeds:Quotas</c> and values of <see cref="FeedEntry.Channel"/>.</summary>
+public static class FeedChannels
+{
+    public const string Popular = "popular";
+    public const string Trending = "trending";
+    public const string ItemCf = "itemcf";
+    public const string Embedding = "embedding";
+    public const string Interest = "interest";
+    public const string Author = "author";
+    public const string Fresh = "fresh";
+
+    /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh];
+}

@@ -1,0 +1,39 @@
+using Streaming.Core.Feeds;
+
+namespace Streaming.Feeds.Building;
+
+/// <summary>What an experiment's arm does when it builds a list.</summary>
+public sealed record ArmPolicy
+{
+    /// <summary>The arm's name, as assigned to users and written into lists and examples.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where set, these quotas replace all others: channels not named are off, and no surface overrides them.</summary>
+    public IReadOnlyDictionary<string, int>? Quotas { get; init; }
+
+    /// <summary>Whether a ranker orders the candidates; else they keep the order in which recall found them.</summary>
+    public bool Ranks { get; init; } = true;
+
+    /// <summary>Whether diversity windows and MMR re-order the ranked list.</summary>
+    public bool Diversifies { get; init; } = true;
+
+    /// <summary>Whether slots explore fresh items.</summary>
+    public bool Explores { get; init; } = true;
+
+    /// <summary>The arm's own ranker, or null for the builder's. Shards share it.</summary>
+    public IRanker? Ranker { get; init; }
+
+    /// <summary>Everything that is learned.</summary>
+    public static ArmPolicy Learned { get; } = new() { Name = "learned" };
+
+    /// <summary>
+    /// The hold-out that shows what learning is worth: the popular channel and the filters, in order of popularity, the same for
+    /// every user.
+    /// </summary>
+    /// <param name="candidates">How many popular items to look through.</param>
+    public static ArmPolicy Holdout(int candidates) => new()
+    {
+        Name = "holdout", Quotas = new Dictionary<string, int> { [FeedChannels.Popular] = candidates },
+        Ranks = false, Diversifies = false, Explores = false,
+    };
+}

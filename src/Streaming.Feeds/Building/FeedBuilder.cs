@@ -1,0 +1,212 @@
+using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
+using Streaming.Core.Log;
+using Streaming.Core.Ports;
+using Streaming.Core.Settings;
+using Streaming.Feeds.Recall;
+using Streaming.Feeds.Structures;
+using Streaming.Users;
+
+namespace Streaming.Feeds.Building;
+
+/// <summary>
+/// Builds lists: recall, filters and merge (<see cref="CandidateMerger"/>), ranking, re-ranking and exploration
+/// (<see cref="Reranker"/>). One instance per shard thread, with its own buffers; the index and the models are shared and only
+/// read. The same state, models and time give the same list. A build allocates the list, its entries and its
+/// <see cref="ListRef"/>, nothing else.
+/// </summary>
+public sealed class FeedBuilder : IFeedBuilder
+{
+    private static readonly byte FreshChannelIndex = (byte)FeedChannels.All.ToList().IndexOf(FeedChannels.Fresh);
+
+    private readonly FeedIndex _index;
+    private readonly IUserModels _models;
+    private readonly IRanker _ranker;
+    private readonly FeedsSettings _settings;
+    private readonly ListPlans _plans;
+    private readonly CandidateFilter _filter;
+    private readonly CandidateMerger _merger;
+    private readonly Reranker _reranker;
+    private readonly Slate _slate;
+    private readonly KeyMap<int> _slateIndex;
+    private readonly Slot[] _slots;
+    private readonly ulong[] _recallOrder;
+    private readonly ulong[] _rankOrder;
+    private readonly ulong[] _keys;
+    private readonly float[] _scores;
+    private readonly ulong[] _pool;
+    private readonly Candidate[] _popular;
+
+    /// <param name="index">Shared by all shards.</param>
+    /// <param name="models">The catalogue and the versions in force.</param>
+    /// <param name="vectors">For similarity between items.</param>
+    /// <param name="ranker">Of all arms whose policy names none.</param>
+    /// <param name="settings">Validated.</param>
+    /// <param name="arms">Policies by name; without any, <see cref="ArmPolicy.Learned"/> and <see cref="ArmPolicy.Holdout"/>.</param>
+    public FeedBuilder(
+        FeedIndex index, IUserModels models, IItemVectors vectors, IRanker ranker, FeedsSettings settings, params IReadOnlyList<ArmPolicy> arms)
+    {
+        (_index, _models, _ranker, _settings) = (index, models, ranker, settings);
+        _plans = new ListPlans(settings, arms.Count > 0 ? arms : [ArmPolicy.Learned, ArmPolicy.Holdout(settings.CandidatesMax)]);
+        _filter = new CandidateFilter(models.Items);
+        var quotaMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Max()));
+        var quotasMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Sum()));
+        _merger = new CandidateMerger(index.Channels, _filter, settings, quotaMax, quotasMax);
+        var lengthMax = _plans.All.Max(p => p.ListLength);
+        var capacity = settings.CandidatesMax + lengthMax + settings.FreshPoolMax;
+        _slate = new Slate(capacity, settings.FreshPoolMax);
+        _slateIndex = new KeyMap<int>(capacity);
+        _reranker = new Reranker(vectors, capacity, settings.FreshPoolMax);
+        _slots = new Slot[lengthMax];
+        _recallOrder = new ulong[Math.Max(quotasMax, settings.CandidatesMax)];
+        (_rankOrder, _keys, _scores) = (new ulong[capacity], new ulong[capacity], new float[capacity]);
+        _pool = new ulong[settings.FreshPoolMax];
+        _popular = new Candidate[settings.PopularTopMax];
+    }
+
+    public FeedList? Build(UserState user, string surface, string arm, long nowMs)
+    {
+        var plan = _plans.Of(arm, surface);
+        _filter.Start(user, plan, nowMs);
+        _merger.Merge(user, plan, new RecallRequest(surface, nowMs));
+        FillSlate(user, plan, surface, nowMs);
+        var version = user.ListVersion + 1;
+        var draws = StableHash.Combine(StableHash.Combine(_settings.Seed, StableHash.Of(user.User)), (ulong)version);
+        var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
+        if (count == 0) return null;
+        ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
+        return Publish(user, surface, arm, nowMs, version, plan.Arm.Ranks ? _models.Versions : "popularity", _slots.AsSpan(0, count));
+    }
+
+    /// <summary>
+    /// The popular list of a segment, for users of whom nothing is known: of the tag or category named <paramref name="segment"/>,
+    /// then of the surface, then overall; an empty segment starts with the surface. Null when there is nothing to show. Its version
+    /// is <paramref name="nowMs"/>, its user <see cref="IFeedCache.SegmentUser"/>.
+    /// </summary>
+    public FeedList? BuildSegment(string segment, string surface, string arm, long nowMs)
+    {
+        var plan = _plans.Of(arm, surface);
+        _filter.Start(null, plan, nowMs);
+        _slate.Clear();
+        _slateIndex.Clear();
+        var popular = _index.Popular;
+        if (segment.Length > 0)
+        {
+            var key = new Segment(segment, surface);
+            AddPopular(_popular.AsSpan(0, popular.FillInterest(key.TagKey, nowMs, _popular)), plan.ListLength);
+            AddPopular(_popular.AsSpan(0, popular.FillInterest(key.CategoryKey, nowMs, _popular)), plan.ListLength);
+        }
+        AddPopular(_popular.AsSpan(0, popular.Fill(surface, nowMs, _popular)), plan.ListLength);
+        if (_slate.Count == 0) return null;
+        var entries = new FeedEntry[_slate.Count];
+        for (var i = 0; i < entries.Length; i++)
+            entries[i] = new FeedEntry(_slate.Items[i].Id, _slate.Keys[i], _slate.Scores[i], FeedChannels.Popular, 1f);
+        return new FeedList
+        {
+            User = IFeedCache.SegmentUser(segment), Surface = surface, Arm = arm, Version = nowMs, BuiltMs = nowMs,
+            LastEventMs = nowMs, LastApplied = new LogPosition(0, -1), Models = "popularity", Entries = entries,
+        };
+    }
+
+    private void AddPopular(ReadOnlySpan<Candidate> found, int length)
+    {
+        foreach (var (key, score) in found)
+        {
+            if (_slate.Count == length) return;
+            if (_filter.Check(key, out var item) != FilterVerdict.Keep) continue;
+            _slateIndex.GetOrAdd(key, out var known);
+            if (!known) _slate.Add(key, item!, score, 0);
+        }
+    }
+
+    private void FillSlate(UserState user, ListPlan plan, string surface, long nowMs)
+    {
+        _slate.Clear();
+        AddRanked(_merger.Kept, _settings.CandidatesMax, user, plan, surface, nowMs);
+        _slate.FirstCount = _slate.Count;
+        // Fatigue yields only where the list would otherwise be short.
+        AddRanked(_merger.Reserve, Math.Max(0, plan.ListLength - _slate.Count), user, plan, surface, nowMs);
+        _slate.RankedCount = _slate.Count;
+        if (plan.ExploreEvery > 0) AddPool(nowMs);
+    }
+
+    /// <summary>Adds the best of a set by recall rank, then ordered by the ranker's score.</summary>
+    private void AddRanked(CandidateSet set, int max, UserState user, ListPlan plan, string surface, long nowMs)
+    {
+        var count = Math.Min(set.Count, max);
+        if (count == 0) return;
+        Descending.Sort(set.Ranks.AsSpan(0, set.Count), _recallOrder);
+        for (var i = 0; i < count; i++)
+        {
+            var at = Descending.Index(_recallOrder[i]);
+            (_keys[i], _scores[i]) = (set.Keys[at], set.Ranks[at]);
+        }
+        if (plan.Arm.Ranks) Score(user, plan, surface, nowMs, count);
+        Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
+        for (var r = 0; r < count; r++)
+        {
+            var i = Descending.Index(_rankOrder[r]);
+            var at = Descending.Index(_recallOrder[i]);
+            _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
+        }
+    }
+
+    private void AddPool(long nowMs)
+    {
+        _slateIndex.Clear();
+        for (var i = 0; i < _slate.Count; i++) _slateIndex.GetOrAdd(_slate.Keys[i], out _) = i;
+        foreach (var key in _pool.AsSpan(0, _index.Fresh.Pool(nowMs, _pool)))
+        {
+            if (_filter.Check(key, out var item) != FilterVerdict.Keep) continue;
+            ref var at = ref _slateIndex.GetOrAdd(key, out var known);
+            if (!known) at = _slate.Add(key, item!, 0f, FreshChannelIndex);
+            _slate.Pool[_slate.PoolCount++] = at;
+        }
+    }
+
+    /// <summary>Scores what exploration brought in from outside the candidates, so that every entry has a score of the same kind.</summary>
+    private void ScoreExplored(UserState user, ListPlan plan, string surface, long nowMs, ReadOnlySpan<Slot> slots)
+    {
+        var count = 0;
+        foreach (var slot in slots)
+            if (slot.Index >= _slate.RankedCount) _keys[count++] = _slate.Keys[slot.Index];
+        if (count == 0 || !plan.Arm.Ranks) return;
+        Score(user, plan, surface, nowMs, count);
+        count = 0;
+        foreach (var slot in slots)
+            if (slot.Index >= _slate.RankedCount) _slate.Scores[slot.Index] = _scores[count++];
+    }
+
+    private void Score(UserState user, ListPlan plan, string surface, long nowMs, int count)
+    {
+        (plan.Arm.Ranker ?? _ranker).Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
+        // A model that has diverged must not take the list's order with it.
+        for (var i = 0; i < count; i++)
+            if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
+    }
+
+    private FeedList Publish(
+        UserState user, string surface, string arm, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)
+    {
+        var entries = new FeedEntry[slots.Length];
+        var (keys, propensities) = (new ulong[slots.Length], new float[slots.Length]);
+        for (var s = 0; s < slots.Length; s++)
+        {
+            var (index, explored, propensity) = slots[s];
+            var channel = FeedChannels.All[explored ? FreshChannelIndex : _slate.Channels[index]];
+            entries[s] = new FeedEntry(_slate.Items[index].Id, _slate.Keys[index], _slate.Scores[index], channel, propensity);
+            (keys[s], propensities[s]) = (_slate.Keys[index], propensity);
+        }
+        user.ListVersion = version;
+        while (user.Lists.Count >= _settings.ListsRememberedMax) user.Lists.RemoveAt(0);
+        user.Lists.Add(new ListRef
+        {
+            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities,
+        });
+        return new FeedList
+        {
+            User = user.User, Surface = surface, Arm = arm, Version = version, BuiltMs = nowMs, LastEventMs = user.LastEventMs,
+            LastApplied = user.LastApplied, Models = models, Entries = entries,
+        };
+    }
+}

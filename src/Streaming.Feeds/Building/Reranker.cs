@@ -1,0 +1,167 @@
+using Streaming.Core.Ids;
+using Streaming.Feeds.Structures;
+
+namespace Streaming.Feeds.Building;
+
+/// <summary>
+/// Fills the slots of a list from the top. A slot takes the candidate of largest maximal marginal relevance (Carbonell and
+/// Goldstein, SIGIR 1998), lambda rel(i) - (1 - lambda) max over chosen j of sim(i, j), among those that the diversity window
+/// allows: no category and no author more than m times in any w consecutive slots. When the window allows none, it yields.
+/// rel is the score scaled to [0, 1] over the slate's range; sim is the vectors' cosine cut off at 0, or the Jaccard index of the
+/// tags where a vector is missing.
+/// <para>
+/// Every k-th slot explores with probability epsilon: it draws uniformly from F, the fresh items not yet used that the window
+/// allows. Given the slots above, item x then stands here with probability epsilon [x in F] / |F| + (1 - epsilon) [x = g], g the
+/// item chosen as above; with F empty, and in all other slots, with probability 1.
+/// </para>
+/// Bounded by O(n k); similarities are computed only for candidates that could still win. Not thread-safe; allocates nothing.
+/// </summary>
+internal sealed class Reranker
+{
+    private readonly IItemVectors _vectors;
+    private readonly DiversityWindow _window;
+    private readonly int _stride;
+    private readonly float[] _rows;
+    private readonly VectorState[] _states;
+    private readonly bool[] _used;
+
+    /// <summary>Largest similarity to the picks counted in <see cref="_compared"/>.</summary>
+    private readonly float[] _nearest;
+    private readonly int[] _compared;
+    private readonly int[] _free;
+
+    private Slate _slate = null!;
+    private ListPlan _plan = null!;
+    private float _low;
+    private float _scale;
+
+    private enum VectorState : byte { NotLoaded, Loaded, Missing }
+
+    public Reranker(IItemVectors vectors, int capacity, int poolMax)
+    {
+        (_vectors, _stride) = (vectors, VectorMath.Stride(vectors.Dim));
+        _window = new DiversityWindow(capacity);
+        _rows = new float[capacity * _stride];
+        (_states, _used, _nearest, _compared, _free) =
+            (new VectorState[capacity], new bool[capacity], new float[capacity], new int[capacity], new int[poolMax]);
+    }
+
+    /// <summary>Fills slots from the slate and returns how many.</summary>
+    /// <param name="slate">What to choose from.</param>
+    /// <param name="plan">Windows, lambda, exploration.</param>
+    /// <param name="draws">Seed of this list's draws.</param>
+    /// <param name="slots">As many as are wanted.</param>
+    public int Fill(Slate slate, ListPlan plan, ulong draws, Span<Slot> slots)
+    {
+        Start(slate, plan);
+        for (var s = 0; s < slots.Length; s++)
+        {
+            _window.MoveTo(s, plan.Window);
+            var greedy = Greedy(slots[..s]);
+            var slot = plan.ExploreEvery > 0 && (s + 1) % plan.ExploreEvery == 0
+                ? Explore(greedy, StableHash.Combine(draws, (ulong)s + 1))
+                : new Slot(greedy, false, 1f);
+            if (slot.Index < 0) return s;
+            slots[s] = slot;
+            _used[slot.Index] = true;
+            _window.Put(s, slot.Index, slate.Items[slot.Index], plan.Window);
+        }
+        return slots.Length;
+    }
+
+    private void Start(Slate slate, ListPlan plan)
+    {
+        (_slate, _plan) = (slate, plan);
+        _window.Start();
+        Array.Clear(_states, 0, slate.Count);
+        Array.Clear(_used, 0, slate.Count);
+        Array.Clear(_nearest, 0, slate.Count);
+        Array.Clear(_compared, 0, slate.Count);
+        var (low, high) = (float.PositiveInfinity, float.NegativeInfinity);
+        foreach (var score in slate.Scores.AsSpan(0, slate.RankedCount)) (low, high) = (Math.Min(low, score), Math.Max(high, score));
+        (_low, _scale) = (low, high > low ? 1f / (high - low) : 0f);
+    }
+
+    private int Greedy(ReadOnlySpan<Slot> above)
+    {
+        var best = Best(0, _slate.FirstCount, above);
+        return best >= 0 ? best : Best(_slate.FirstCount, _slate.RankedCount, above);
+    }
+
+    /// <summary>The unused item of [from, to) with the largest marginal relevance that the window allows, else of all; -1 when all are used.</summary>
+    private int Best(int from, int to, ReadOnlySpan<Slot> above)
+    {
+        var (best, bestValue) = (-1, float.NegativeInfinity);
+        var (violating, violatingValue) = (-1, float.NegativeInfinity);
+        for (var i = from; i < to; i++)
+        {
+            if (_used[i]) continue;
+            var relevance = _plan.Lambda * (_slate.Scores[i] - _low) * _scale;
+            // Best first, and similarity only subtracts: nobody further down can win.
+            if (best >= 0 && relevance <= bestValue) break;
+            // Similarity to all picks is at least that to the picks compared so far: often enough to rule the item out.
+            var bound = relevance - (1 - _plan.Lambda) * _nearest[i];
+            if (bound <= bestValue) continue;
+            var allowed = _window.Allows(i, _slate.Items[i], _plan);
+            if (!allowed && (best >= 0 || bound <= violatingValue)) continue;
+            var value = relevance - (1 - _plan.Lambda) * Nearest(i, above);
+            if (allowed && value > bestValue) (best, bestValue) = (i, value);
+            else if (!allowed && value > violatingValue) (violating, violatingValue) = (i, value);
+        }
+        return best >= 0 ? best : violating;
+    }
+
+    private Slot Explore(int greedy, ulong draw)
+    {
+        var (free, greedyIsFresh) = (0, false);
+        foreach (var index in _slate.Pool.AsSpan(0, _slate.PoolCount))
+        {
+            if (_used[index] || !_window.Allows(index, _slate.Items[index], _plan)) continue;
+            _free[free++] = index;
+            greedyIsFresh |= index == greedy;
+        }
+        if (free == 0) return new Slot(greedy, false, 1f);
+        // Without a candidate left, only exploration can fill the slot.
+        var epsilon = greedy < 0 ? 1.0 : _plan.Epsilon;
+        var explores = StableHash.Unit(StableHash.Finalise(draw)) < epsilon;
+        var shown = explores ? _free[(int)(StableHash.Unit(StableHash.Finalise(~draw)) * free)] : greedy;
+        var byDraw = explores || greedyIsFresh ? epsilon / free : 0;
+        return new Slot(shown, explores, (float)(byDraw + (shown == greedy ? 1 - epsilon : 0)));
+    }
+
+    /// <summary>Largest similarity of an item to the picks, brought up to date by those it has not been compared with.</summary>
+    private float Nearest(int i, ReadOnlySpan<Slot> above)
+    {
+        if (_plan.Lambda >= 1f) return 0f;
+        for (var s = _compared[i]; s < above.Length; s++) _nearest[i] = Math.Max(_nearest[i], Similarity(i, above[s].Index));
+        _compared[i] = above.Length;
+        return _nearest[i];
+    }
+
+    private float Similarity(int a, int b)
+    {
+        if (HasVector(a) && HasVector(b)) return Math.Max(0f, VectorMath.Dot(Row(a), Row(b)));
+        return Jaccard(_slate.Items[a].TagKeys, _slate.Items[b].TagKeys);
+    }
+
+    private bool HasVector(int i)
+    {
+        if (_states[i] != VectorState.NotLoaded) return _states[i] == VectorState.Loaded;
+        var row = Row(i);
+        row.Clear();
+        var loaded = _vectors.TryGet(_slate.Keys[i], row[.._vectors.Dim]) && VectorMath.Normalise(row);
+        _states[i] = loaded ? VectorState.Loaded : VectorState.Missing;
+        return loaded;
+    }
+
+    private Span<float> Row(int i) => _rows.AsSpan(i * _stride, _stride);
+
+    private static float Jaccard(ReadOnlySpan<ulong> a, ReadOnlySpan<ulong> b)
+    {
+        var shared = 0;
+        foreach (var tag in a)
+            if (b.Contains(tag)) shared++;
+        var union = a.Length + b.Length - shared;
+        return union == 0 ? 0f : (float)shared / union;
+    }
+}

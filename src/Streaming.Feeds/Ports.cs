@@ -1,0 +1,43 @@
+using Streaming.Users;
+
+namespace Streaming.Feeds;
+
+/// <summary>Scores candidates for one user. Called from several shard threads at once, while no learner writes.</summary>
+public interface IRanker
+{
+    /// <summary>
+    /// Fills <paramref name="scores"/>[i] with the score of <paramref name="items"/>[i]; larger is better. Both spans have the
+    /// same length. Allocates nothing once warm.
+    /// </summary>
+    void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores);
+}
+
+/// <summary>Item vectors, as a model has learned them. Read-only; safe from several threads while no learner writes.</summary>
+public interface IItemVectors
+{
+    int Dim { get; }
+
+    /// <summary>Copies the item's vector, shape [<see cref="Dim"/>]; false when there is none.</summary>
+    bool TryGet(ulong item, Span<float> into);
+}
+
+/// <summary>One way to find items that a user may like. Recall runs on several shard threads at once, while no learner writes.</summary>
+public interface IRecallChannel
+{
+    /// <summary>One of <see cref="Core.Feeds.FeedChannels"/>.</summary>
+    string Name { get; }
+
+    /// <summary>
+    /// Fills <paramref name="into"/> with distinct items, best first, and returns how many. Scores compare within a channel only.
+    /// Items may be expired, unknown or already seen: filters come later.
+    /// </summary>
+    int Recall(UserState user, in RecallRequest request, Span<Candidate> into);
+}
+
+/// <summary>The circumstances of a recall.</summary>
+/// <param name="Surface">Where the list will be shown.</param>
+/// <param name="NowMs">Event time, Unix ms.</param>
+public readonly record struct RecallRequest(string Surface, long NowMs);
+
+/// <summary>An item found, with its score in the channel that found it.</summary>
+public readonly record struct Candidate(ulong Item, float Score);
