@@ -15,8 +15,8 @@ public sealed record LogSettings
     /// <summary>Oldest data kept by record time, hours; 0 keeps all.</summary>
     public int RetentionHours { get; init; } = 24 * 7;
 
-    /// <summary>Largest record, bytes.</summary>
-    public int RecordBytesMax { get; init; } = 4 << 20;
+    /// <summary>Largest record (key and value), bytes. The default fits a 4 MB page of the embedded log together with its framing.</summary>
+    public int RecordBytesMax { get; init; } = (4 << 20) - 4096;
 
     public void Validate(SettingsProblems problems)
     {

@@ -6,6 +6,7 @@ public sealed record StreamingSettings
     public NodeSettings Node { get; init; } = new();
     public LogSettings Log { get; init; } = new();
     public KafkaSettings Kafka { get; init; } = new();
+    public StorageSettings Storage { get; init; } = new();
     public UsersSettings Users { get; init; } = new();
     public LearningSettings Learning { get; init; } = new();
     public FeedsSettings Feeds { get; init; } = new();
@@ -19,6 +20,7 @@ public sealed record StreamingSettings
         Node.Validate(problems);
         Log.Validate(problems);
         Kafka.Validate(problems);
+        Storage.Validate(problems);
         Users.Validate(problems);
         Learning.Validate(problems);
         Feeds.Validate(problems);

@@ -1,0 +1,151 @@
+using System.Collections.Concurrent;
+using FASTER.core;
+using Microsoft.Win32.SafeHandles;
+
+namespace Streaming.Storage;
+
+/// <summary>
+/// The files under a FASTER log, one per segment (name.0, name.1, ...). FASTER's own device for Linux opens every file O_SYNC and
+/// tells a failure only by a number; this one leaves syncing to a setting and keeps the exception, so that "disk full" can be said.
+/// Small reads complete on the calling thread, which saves two thread switches where the page cache has the data.
+/// </summary>
+internal sealed class FileDevice : StorageDeviceBase
+{
+    private const int SectorBytes = 512;
+    private const int InlineReadBytesMax = 128 * 1024;
+
+    private readonly ConcurrentDictionary<int, SafeFileHandle> _files = new();
+    private readonly Lock _opening = new();
+    private readonly bool _sync;
+    private readonly bool _completeFailedWrites;
+    private Exception? _failure;
+    private volatile bool _disposed;
+
+    /// <param name="path">Path of the segments without their number; the folder must exist.</param>
+    /// <param name="sync">fdatasync after every write.</param>
+    /// <param name="completeFailedWrites">
+    /// Report a failed write as done and only note it in <see cref="Failure"/>. FasterKV waits for ever for a flush that failed; its
+    /// owner looks at <see cref="Failure"/> instead and stops using the store.
+    /// </param>
+    public FileDevice(string path, bool sync, bool completeFailedWrites) : base(path, SectorBytes, Devices.CAPACITY_UNSPECIFIED)
+    {
+        _sync = sync;
+        _completeFailedWrites = completeFailedWrites;
+    }
+
+    /// <summary>The first write that failed, or null.</summary>
+    public Exception? Failure => Volatile.Read(ref _failure);
+
+    public string SegmentPath(int segment) => GetSegmentFilename(FileName, segment);
+
+    public override void WriteAsync(IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context) =>
+        ThreadPool.UnsafeQueueUserWorkItem(new Transfer(this, true, sourceAddress, segmentId, destinationAddress, numBytesToWrite, callback, context), preferLocal: false);
+
+    public override void ReadAsync(int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context)
+    {
+        var transfer = new Transfer(this, false, destinationAddress, segmentId, sourceAddress, readLength, callback, context);
+        if (readLength <= InlineReadBytesMax) transfer.Execute();
+        else ThreadPool.UnsafeQueueUserWorkItem(transfer, preferLocal: false);
+    }
+
+    public override void RemoveSegmentAsync(int segment, AsyncCallback callback, IAsyncResult result)
+    {
+        Remove(segment);
+        callback(result);
+    }
+
+    /// <summary>Deletes the segments that lie wholly below an address that nothing reads any more.</summary>
+    public void RemoveBelow(long address)
+    {
+        foreach (var segment in SegmentsOnDisk())
+            if ((segment + 1L) * SegmentSize <= address) Remove(segment);
+    }
+
+    /// <summary>Numbers of the segments that exist, in no particular order.</summary>
+    public IEnumerable<int> SegmentsOnDisk()
+    {
+        var name = Path.GetFileName(FileName);
+        foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(FileName)!, name + ".*"))
+            if (int.TryParse(Path.GetFileName(path.AsSpan())[(name.Length + 1)..], out var segment)) yield return segment;
+    }
+
+    public override void Dispose()
+    {
+        lock (_opening)
+        {
+            _disposed = true;
+            foreach (var file in _files.Values) file.Dispose();
+            _files.Clear();
+        }
+    }
+
+    private void Remove(int segment)
+    {
+        if (_files.TryRemove(segment, out var file)) file.Dispose();
+        try
+        {
+            File.Delete(SegmentPath(segment));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The space stays taken; the next pass tries again.
+        }
+    }
+
+    private SafeFileHandle Open(int segment, bool create)
+    {
+        if (_files.TryGetValue(segment, out var open)) return open;
+        lock (_opening)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _files.GetOrAdd(segment, number => File.OpenHandle(
+                SegmentPath(number), create ? FileMode.OpenOrCreate : FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
+        }
+    }
+
+    private unsafe void Write(IntPtr source, int segment, long at, int count)
+    {
+        var file = Open(segment, create: true);
+        RandomAccess.Write(file, new ReadOnlySpan<byte>((void*)source, count), at);
+        if (_sync) RandomAccess.FlushToDisk(file);
+    }
+
+    /// <summary>What lies beyond the end of the file reads as zeros, because the last sectors of a page are written only when filled.</summary>
+    private unsafe void Read(IntPtr destination, int segment, long at, int count)
+    {
+        var file = Open(segment, create: false);
+        var rest = new Span<byte>((void*)destination, count);
+        while (rest.Length > 0)
+        {
+            var got = RandomAccess.Read(file, rest, at);
+            if (got == 0) break;
+            rest = rest[got..];
+            at += got;
+        }
+        rest.Clear();
+    }
+
+    private sealed class Transfer(
+        FileDevice device, bool write, IntPtr memory, int segment, ulong at, uint count, DeviceIOCompletionCallback callback, object context) : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
+            uint error = 0;
+            try
+            {
+                if (write) device.Write(memory, segment, (long)at, (int)count);
+                else device.Read(memory, segment, (long)at, (int)count);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+            {
+                error = 1;
+                if (write)
+                {
+                    Interlocked.CompareExchange(ref device._failure, e, null);
+                    if (device._completeFailedWrites) error = 0;
+                }
+            }
+            callback(error, error == 0 ? count : 0, context);
+        }
+    }
+}
