@@ -15,9 +15,29 @@ public sealed record KafkaSettings
     /// <summary>Longest wait for a broker to answer, ms.</summary>
     public int TimeoutMs { get; init; } = 30_000;
 
+    /// <summary>How long the producer gathers records into one request, ms. Adds to the latency of a lone append.</summary>
+    public int LingerMs { get; init; } = 2;
+
+    /// <summary>Records appended but not yet acknowledged, over all topics; further appends wait.</summary>
+    public int QueueRecordsMax { get; init; } = 100_000;
+
+    /// <summary>The same bound by size, MB of keys and values.</summary>
+    public int QueueMbMax { get; init; } = 64;
+
+    /// <summary>Fetched but unread, MB per open reader.</summary>
+    public int FetchQueueMbMax { get; init; } = 16;
+
+    /// <summary>How long a broker may hold a fetch that finds nothing new, ms. It answers at once when a record arrives.</summary>
+    public int FetchWaitMs { get; init; } = 100;
+
     public void Validate(SettingsProblems problems)
     {
         problems.InRange("Kafka:ReplicationFactor", ReplicationFactor, 1, 16);
         problems.InRange("Kafka:TimeoutMs", TimeoutMs, 100, 600_000);
+        problems.InRange("Kafka:LingerMs", LingerMs, 0, 1_000);
+        problems.InRange("Kafka:QueueRecordsMax", QueueRecordsMax, 1, 5_000_000);
+        problems.InRange("Kafka:QueueMbMax", QueueMbMax, 1, 2_000);
+        problems.InRange("Kafka:FetchQueueMbMax", FetchQueueMbMax, 1, 2_000);
+        problems.InRange("Kafka:FetchWaitMs", FetchWaitMs, 1, 10_000);
     }
 }
