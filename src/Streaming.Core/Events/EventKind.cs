@@ -54,6 +54,21 @@ public static class EventKinds
         return EventKind.Custom;
     }
 
+    private static readonly byte[][] Utf8Names = [.. Table.Select(row => System.Text.Encoding.UTF8.GetBytes(row.Name))];
+
+    /// <summary>The built-in kind of a UTF-8 wire name, with the one shared string of that name; false when it is not built in.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> utf8, out EventKind kind, out string name)
+    {
+        for (var i = 0; i < Utf8Names.Length; i++)
+        {
+            if (!utf8.SequenceEqual(Utf8Names[i])) continue;
+            (name, kind) = Table[i];
+            return true;
+        }
+        (name, kind) = ("", EventKind.Custom);
+        return false;
+    }
+
     /// <summary>The wire name of a built-in kind.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="kind"/> is <see cref="EventKind.Custom"/>, which has no name of its own.</exception>
     public static string Name(EventKind kind)

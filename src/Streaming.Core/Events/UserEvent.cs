@@ -79,4 +79,7 @@ public static class EventLimits
     public const long TimeMsMin = 631_152_000_000;
     /// <summary>Latest accepted event time: 2100-01-01.</summary>
     public const long TimeMsMax = 4_102_444_800_000;
+
+    /// <summary>True for a number that is 1990 to 2100 in seconds; as milliseconds it would be early 1970, which nobody means.</summary>
+    public static bool LooksLikeSeconds(long timeMs) => timeMs is >= TimeMsMin / 1000 and <= TimeMsMax / 1000;
 }

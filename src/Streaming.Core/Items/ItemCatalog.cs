@@ -8,8 +8,12 @@ namespace Streaming.Core.Items;
 /// </summary>
 public sealed class ItemCatalog : IItemCatalog
 {
-    private readonly Dictionary<ulong, Item> _items = [];
+    private readonly Dictionary<ulong, Entry> _items = [];
+
+    /// <summary>Keys in order of first appearance; 0, which no key is, where one was deleted.</summary>
     private readonly List<ulong> _order = [];
+
+    private readonly record struct Entry(Item Item, int Slot);
 
     public int Count => _items.Count;
 
@@ -21,11 +25,16 @@ public sealed class ItemCatalog : IItemCatalog
         get
         {
             foreach (var key in _order)
-                if (_items.TryGetValue(key, out var item)) yield return item;
+                if (key != 0) yield return _items[key].Item;
         }
     }
 
-    public bool TryGet(ulong key, [MaybeNullWhen(false)] out Item item) => _items.TryGetValue(key, out item);
+    public bool TryGet(ulong key, [MaybeNullWhen(false)] out Item item)
+    {
+        var found = _items.TryGetValue(key, out var entry);
+        item = entry.Item;
+        return found;
+    }
 
     /// <summary>Applies an upsert or delete. Returns the item as it now stands, or null after a delete.</summary>
     public Item? Apply(ItemChange change)
@@ -34,13 +43,14 @@ public sealed class ItemCatalog : IItemCatalog
         var key = Ids.StableHash.Of(change.Id);
         if (change.Item is null)
         {
-            if (_items.Remove(key)) _order.Remove(key);
+            if (_items.Remove(key, out var gone)) Vacate(gone.Slot);
             return null;
         }
-        var firstSeen = _items.TryGetValue(key, out var old) ? old.FirstSeenMs : change.TimeMs;
+        var known = _items.TryGetValue(key, out var old);
+        var firstSeen = known ? old.Item.FirstSeenMs : change.TimeMs;
         var item = change.Item.FirstSeenMs == firstSeen ? change.Item : WithFirstSeen(change.Item, firstSeen);
-        if (old is null) _order.Add(key);
-        _items[key] = item;
+        _items[key] = new Entry(item, known ? old.Slot : _order.Count);
+        if (!known) _order.Add(key);
         return item;
     }
 
@@ -48,10 +58,26 @@ public sealed class ItemCatalog : IItemCatalog
     public bool AddStub(string id, long timeMs)
     {
         var stub = new Item(id) { FirstSeenMs = timeMs, IsStub = true };
-        if (!_items.TryAdd(stub.Key, stub)) return false;
+        if (!_items.TryAdd(stub.Key, new Entry(stub, _order.Count))) return false;
         _order.Add(stub.Key);
         Version++;
         return true;
+    }
+
+    /// <summary>Empties a slot; once more slots are empty than taken, closes the gaps, so that a delete costs O(1) amortised.</summary>
+    private void Vacate(int slot)
+    {
+        _order[slot] = 0;
+        if (_order.Count <= 2 * _items.Count + 16) return;
+        var kept = 0;
+        for (var i = 0; i < _order.Count; i++)
+        {
+            var key = _order[i];
+            if (key == 0) continue;
+            _items[key] = _items[key] with { Slot = kept };
+            _order[kept++] = key;
+        }
+        _order.RemoveRange(kept, _order.Count - kept);
     }
 
     private static Item WithFirstSeen(Item item, long firstSeenMs) => new(item.Id)

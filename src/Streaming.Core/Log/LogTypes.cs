@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Streaming.Core.Log;
 
 /// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item.</summary>
@@ -21,8 +23,10 @@ public readonly record struct LogPosition(int Partition, long Offset)
     {
         position = default;
         var colon = text.IndexOf(':');
-        if (colon <= 0 || !int.TryParse(text[..colon], out var partition) || !long.TryParse(text[(colon + 1)..], out var offset)
-            || partition < 0 || offset < 0) return false;
+        // Digits only: no sign, blank or separator, so that a position has one spelling.
+        if (colon <= 0
+            || !int.TryParse(text[..colon], NumberStyles.None, CultureInfo.InvariantCulture, out var partition)
+            || !long.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var offset)) return false;
         position = new LogPosition(partition, offset);
         return true;
     }

@@ -59,9 +59,28 @@ public ref struct ByteReader(ReadOnlySpan<byte> bytes)
     public string? String()
     {
         var length = VarInt();
-        if (length == 0) return null;
-        if (length - 1 > (ulong)_rest.Length) throw new FormatException($"a string of {length - 1} bytes does not fit");
-        return Encoding.UTF8.GetString(Take((int)(length - 1)));
+        return length == 0 ? null : Encoding.UTF8.GetString(Text(length - 1));
+    }
+
+    /// <summary>As <see cref="String"/>, for texts that come again and again: taken from the cache where it has them. Null reads as empty.</summary>
+    public string Name(StringCache cache)
+    {
+        var length = VarInt();
+        return length == 0 ? "" : cache.Get(Text(length - 1));
+    }
+
+    /// <summary>The UTF-8 bytes of a string, in place; null reads as empty.</summary>
+    public ReadOnlySpan<byte> StringBytes()
+    {
+        var length = VarInt();
+        return length == 0 ? default : Text(length - 1);
+    }
+
+    /// <summary>A zig-zag integer that must fit 32 bits.</summary>
+    public int SignedInt32()
+    {
+        var value = Signed();
+        return value is >= int.MinValue and <= int.MaxValue ? (int)value : throw new FormatException($"{value} does not fit 32 bits");
     }
 
     public void Singles(Span<float> into)
@@ -88,6 +107,9 @@ public ref struct ByteReader(ReadOnlySpan<byte> bytes)
             throw new FormatException($"{what} has version {version}; this build reads 1 to {max}. Was it written by a newer build?");
         return version;
     }
+
+    private ReadOnlySpan<byte> Text(ulong length) =>
+        length <= (ulong)_rest.Length ? Take((int)length) : throw new FormatException($"a string of {length} bytes does not fit");
 
     private ReadOnlySpan<byte> Take(int count)
     {

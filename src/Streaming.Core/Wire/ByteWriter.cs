@@ -8,6 +8,8 @@ namespace Streaming.Core.Wire;
 /// <summary>Growable little-endian writer behind every binary codec. Reuse one per thread: once warm it allocates nothing.</summary>
 public sealed class ByteWriter : IBufferWriter<byte>
 {
+    [ThreadStatic] private static ByteWriter? _scratch;
+
     private byte[] _buffer;
     private int _length;
 
@@ -71,6 +73,12 @@ public sealed class ByteWriter : IBufferWriter<byte>
     /// <summary>Bytes without a length.</summary>
     public void Raw(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Take(bytes.Length));
 
+    /// <summary>Leaves room for <paramref name="count"/> bytes, zeroed, to be filled in through <see cref="Written"/>.</summary>
+    public void Skip(int count) => Take(count).Clear();
+
+    /// <summary>Bytes already written, to be filled in or corrected.</summary>
+    public Span<byte> Written(int start, int count) => _buffer.AsSpan(0, _length).Slice(start, count);
+
     private Span<byte> Take(int count)
     {
         Grow(count);
@@ -84,17 +92,39 @@ public sealed class ByteWriter : IBufferWriter<byte>
         if (_length + count > _buffer.Length) Array.Resize(ref _buffer, Math.Max(_length + count, _buffer.Length * 2));
     }
 
-    void IBufferWriter<byte>.Advance(int count) => _length += count;
+    /// <summary>Counts <paramref name="count"/> bytes of the last <see cref="GetSpan"/> as written.</summary>
+    public void Advance(int count)
+    {
+        if ((uint)count > (uint)(_buffer.Length - _length)) throw new ArgumentOutOfRangeException(nameof(count));
+        _length += count;
+    }
 
-    Memory<byte> IBufferWriter<byte>.GetMemory(int sizeHint)
+    public Memory<byte> GetMemory(int sizeHint = 0)
     {
         Grow(Math.Max(1, sizeHint));
         return _buffer.AsMemory(_length);
     }
 
-    Span<byte> IBufferWriter<byte>.GetSpan(int sizeHint)
+    public Span<byte> GetSpan(int sizeHint = 0)
     {
         Grow(Math.Max(1, sizeHint));
         return _buffer.AsSpan(_length);
+    }
+
+    /// <summary>
+    /// Runs a writer of <paramref name="value"/> against any buffer writer: straight into it when it is a <see cref="ByteWriter"/>,
+    /// else by way of the thread's scratch writer and one copy.
+    /// </summary>
+    internal static void Into<T>(IBufferWriter<byte> into, T value, Action<T, ByteWriter> write)
+    {
+        if (into is ByteWriter direct)
+        {
+            write(value, direct);
+            return;
+        }
+        var scratch = _scratch ??= new ByteWriter(1024);
+        scratch.Clear();
+        write(value, scratch);
+        into.Write(scratch.WrittenSpan);
     }
 }

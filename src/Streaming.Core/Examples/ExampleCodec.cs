@@ -1,0 +1,170 @@
+using System.Runtime.InteropServices;
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+using Streaming.Core.Wire;
+
+namespace Streaming.Core.Examples;
+
+/// <summary>One record of the <c>examples</c> topic; exactly one of the two is set.</summary>
+public readonly record struct ExampleRecord(Example? Example, Interaction? Interaction);
+
+/// <summary>
+/// Binary form of the <c>examples</c> topic. Byte 0 is the version, byte 1 the kind, byte 2 the flags; then the members in
+/// order. What nearly always has its default (values and weights of 1, an unknown propensity) costs one flag bit.
+/// </summary>
+public static class ExampleCodec
+{
+    private const byte Version = 1;
+    private const byte ExampleKind = 1;
+    private const byte InteractionKind = 2;
+
+    [Flags]
+    private enum Flags : byte
+    {
+        None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, All = 31,
+    }
+
+    /// <summary>Appends the example.</summary>
+    /// <exception cref="ArgumentException">Features and values differ in length.</exception>
+    public static void Write(Example example, ByteWriter into)
+    {
+        if (example.Features.Length != example.Values.Length)
+            throw new ArgumentException($"{example.Features.Length} features have {example.Values.Length} values", nameof(example));
+        var flags = (example.IsCorrection ? Flags.Correction : 0)
+            | (example.Values.AsSpan().ContainsAnyExcept(1f) ? 0 : Flags.UnitValues)
+            | (example.Weight == 1f ? Flags.UnitWeight : 0)
+            | (example.SampleRate == 1f ? Flags.UnitRate : 0)
+            | (float.IsNaN(example.Propensity) ? Flags.NoPropensity : 0);
+        Head(into, ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
+        into.Signed(example.ShownMs);
+        into.Signed(example.LabelMs - example.ShownMs);
+        into.Single(example.Label);
+        if ((flags & Flags.UnitWeight) == 0) into.Single(example.Weight);
+        if ((flags & Flags.UnitRate) == 0) into.Single(example.SampleRate);
+        if ((flags & Flags.NoPropensity) == 0) into.Single(example.Propensity);
+        into.Byte((byte)example.Action);
+        into.Signed(example.Position);
+        into.String(example.Surface);
+        into.String(example.Arm);
+        into.Signed(example.ListVersion);
+        into.String(example.ModelVersion);
+        into.Count(example.Features.Length);
+        into.Raw(MemoryMarshal.AsBytes(example.Features.AsSpan()));
+        if ((flags & Flags.UnitValues) == 0) into.Raw(MemoryMarshal.AsBytes(example.Values.AsSpan()));
+        into.Singles(example.UserVector);
+    }
+
+    /// <summary>Appends the interaction.</summary>
+    public static void Write(Interaction interaction, ByteWriter into)
+    {
+        var flags = interaction.Weight == 1f ? Flags.UnitWeight : 0;
+        Head(into, InteractionKind, flags, interaction.Source, interaction.Ordinal, interaction.User, interaction.ItemKey, interaction.ItemId);
+        into.Signed(interaction.TimeMs);
+        if ((flags & Flags.UnitWeight) == 0) into.Single(interaction.Weight);
+        into.Byte((byte)interaction.Action);
+        into.String(interaction.Surface);
+        into.Signed(interaction.UserActions);
+        into.Count(interaction.Recent.Length);
+        into.Raw(MemoryMarshal.AsBytes(interaction.Recent.AsSpan()));
+    }
+
+    /// <exception cref="FormatException">Cut short, corrupt, or from a newer build.</exception>
+    public static ExampleRecord Read(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new ByteReader(bytes);
+        reader.Version(Version, "a record of the examples topic");
+        var kind = reader.Byte();
+        var flags = (Flags)reader.Byte();
+        if ((flags & ~Flags.All) != 0) throw new FormatException($"a record of the examples topic has unknown flags {(byte)flags}");
+        var record = kind switch
+        {
+            ExampleKind => new ExampleRecord(ReadExample(ref reader, flags), null),
+            InteractionKind => new ExampleRecord(null, ReadInteraction(ref reader, flags)),
+            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} and {InteractionKind}"),
+        };
+        if (!reader.AtEnd) throw new FormatException($"{reader.Remaining} bytes follow a record of the examples topic");
+        return record;
+    }
+
+    private static void Head(
+        ByteWriter into, byte kind, Flags flags, LogPosition source, int ordinal, string user, ulong itemKey, string? itemId)
+    {
+        into.Byte(Version);
+        into.Byte(kind);
+        into.Byte((byte)flags);
+        into.Signed(source.Partition);
+        into.Signed(source.Offset);
+        into.Signed(ordinal);
+        into.String(user);
+        into.UInt64(itemKey);
+        into.String(itemId);
+    }
+
+    private static Example ReadExample(ref ByteReader reader, Flags flags)
+    {
+        var names = StringCache.Shared;
+        var source = new LogPosition(reader.SignedInt32(), reader.Signed());
+        var ordinal = reader.SignedInt32();
+        var user = User(ref reader);
+        var itemKey = reader.UInt64();
+        var itemId = reader.String();
+        var shownMs = reader.Signed();
+        var labelMs = shownMs + reader.Signed();
+        var label = reader.Single();
+        var weight = (flags & Flags.UnitWeight) != 0 ? 1f : reader.Single();
+        var sampleRate = (flags & Flags.UnitRate) != 0 ? 1f : reader.Single();
+        var propensity = (flags & Flags.NoPropensity) != 0 ? float.NaN : reader.Single();
+        var action = Action(ref reader);
+        var position = reader.SignedInt32();
+        var surface = reader.Name(names);
+        var arm = reader.Name(names);
+        var listVersion = reader.Signed();
+        var modelVersion = reader.Name(names);
+        var features = new uint[reader.Count(4)];
+        reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
+        return new Example
+        {
+            Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, ShownMs = shownMs, LabelMs = labelMs,
+            Label = label, Weight = weight, SampleRate = sampleRate, IsCorrection = (flags & Flags.Correction) != 0, Action = action,
+            Position = position, Surface = surface, Arm = arm, ListVersion = listVersion, ModelVersion = modelVersion,
+            Propensity = propensity, Features = features, Values = Values(ref reader, features.Length, flags), UserVector = reader.Singles(),
+        };
+    }
+
+    private static float[] Values(ref ByteReader reader, int count, Flags flags)
+    {
+        var values = new float[count];
+        if ((flags & Flags.UnitValues) != 0) values.AsSpan().Fill(1f);
+        else reader.Raw(count * 4).CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+        return values;
+    }
+
+    private static Interaction ReadInteraction(ref ByteReader reader, Flags flags)
+    {
+        var source = new LogPosition(reader.SignedInt32(), reader.Signed());
+        var ordinal = reader.SignedInt32();
+        var user = User(ref reader);
+        var itemKey = reader.UInt64();
+        var itemId = reader.String();
+        var timeMs = reader.Signed();
+        var weight = (flags & Flags.UnitWeight) != 0 ? 1f : reader.Single();
+        var action = Action(ref reader);
+        var surface = reader.Name(StringCache.Shared);
+        var userActions = reader.SignedInt32();
+        var recent = new ulong[reader.Count(8)];
+        reader.Raw(recent.Length * 8).CopyTo(MemoryMarshal.AsBytes(recent.AsSpan()));
+        return new Interaction
+        {
+            Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, Action = action, Weight = weight,
+            TimeMs = timeMs, Surface = surface, Recent = recent, UserActions = userActions,
+        };
+    }
+
+    private static string User(ref ByteReader reader) => reader.String() ?? throw new FormatException("a record of the examples topic names no user");
+
+    private static EventKind Action(ref ByteReader reader)
+    {
+        var action = (EventKind)reader.Byte();
+        return Enum.IsDefined(action) ? action : throw new FormatException($"{(byte)action} is no kind of event");
+    }
+}
