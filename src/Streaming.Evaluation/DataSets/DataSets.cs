@@ -65,7 +65,7 @@ public static class DataSets
         if (TaobaoAds.Looks(first)) return new TaobaoAds(file);
         if (TaobaoBehavior.Looks(first)) return new TaobaoBehavior(file);
         if (Criteo.Looks(first)) return new Criteo(file, options.SyntheticStepMs);
-        return HasExtension(file, ".jsonl", ".ndjson") ? new JsonLines(file) : null;
+        return HasExtension(file, ".jsonl", ".ndjson") ? new JsonLines(file, options.ItemsFile) : null;
     }
 
     private static ReadOnlySpan<byte> FirstLine(string file)

@@ -75,6 +75,9 @@ public sealed record DataSetOptions
     /// <summary>Milliseconds between made-up event times, where a set has only an order.</summary>
     public long SyntheticStepMs { get; init; } = 1000;
 
+    /// <summary>Our own event lines: a file with the catalogue, items in wire form, one a line; null for none.</summary>
+    public string? ItemsFile { get; init; }
+
     /// <summary>Folder for the unpacked copy of an archive whose members are not in stream order; null means the system's.</summary>
     public string? TempFolder { get; init; }
 

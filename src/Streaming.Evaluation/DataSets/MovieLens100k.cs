@@ -111,7 +111,7 @@ public sealed class MovieLens100k : IDataSet
         {
             if (!DateTimeOffset.TryParseExact(f[2], ["dd-MMM-yyyy", "d-MMM-yyyy"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date))
                 throw lines.Error($"release date is '{f[2]}', expected dd-Mon-yyyy");
-            published = date.ToUnixTimeMilliseconds();
+            published = Math.Max(1, date.ToUnixTimeMilliseconds());
         }
         return MovieLens.Item(f[0], f[1], genres, published, timeMs, f[2]);
     }
@@ -139,11 +139,11 @@ internal static class MovieLens
         Profile = new UserProfile { Attributes = DataFiles.Pairs(attributes) },
     };
 
-    /// <summary>Films from before 1970 have no usable publish time (it would be negative, which means nothing here): the date stays an attribute.</summary>
+    /// <param name="publishedMs">Unix ms; 1 for anything before 1970, 0 when unknown.</param>
     public static ItemChange Item(string id, string title, IReadOnlyList<string> genres, long publishedMs, long timeMs, string released = "") =>
         new(id, new Item(id)
         {
-            Tags = genres, Categories = genres.Count > 0 ? [genres[0]] : [], PublishedMs = Math.Max(0, publishedMs), FirstSeenMs = timeMs,
+            Tags = genres, Categories = genres.Count > 0 ? [genres[0]] : [], PublishedMs = publishedMs, FirstSeenMs = timeMs,
             Attributes = DataFiles.Pairs(("title", title), ("released", released)),
         }, timeMs);
 }

@@ -112,7 +112,7 @@ public sealed class RankLens(string file) : IDataSet
                 case "tags": tags.AddRange(Texts(value)); break;
                 case "genres": categories.AddRange(Texts(value)); break;
                 case "director": author = value.GetString(); break;
-                case "release_date": published = Math.Max(0, (long)(value.GetDouble() * 1000)); break;
+                case "release_date": published = Math.Max(1, (long)(value.GetDouble() * 1000)); break;
                 default: attributes.Add(new(name, Flat(value))); break;
             }
         }

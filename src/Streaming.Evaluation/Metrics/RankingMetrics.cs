@@ -91,7 +91,6 @@ public static class RankingMetrics
                 if (sortedGrades[end] > 0) relevant++;
                 gains += GainOf(sortedGrades[end], gain);
             }
-            if (end == start) throw new ArgumentException("a score is NaN", nameof(scores));
             ties.Add(new Tie(start, end - start, relevant, gains));
         }
         return ties;
