@@ -1,0 +1,134 @@
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
+using Streaming.Core.Log;
+using Streaming.Core.Wire;
+using Xunit.Abstractions;
+
+namespace Streaming.Core.Tests.Examples;
+
+public sealed class ExampleCodecTests(ITestOutputHelper output)
+{
+    private static byte[] Bytes(Example example)
+    {
+        var writer = new ByteWriter();
+        ExampleCodec.Write(example, writer);
+        return writer.WrittenSpan.ToArray();
+    }
+
+    private static byte[] Bytes(Interaction interaction)
+    {
+        var writer = new ByteWriter();
+        ExampleCodec.Write(interaction, writer);
+        return writer.WrittenSpan.ToArray();
+    }
+
+    private static readonly Example Sample = new()
+    {
+        Source = new LogPosition(2, 1234), Ordinal = 1, User = "u1", ItemKey = 0x1122334455667788, ItemId = "i1", ShownMs = 1_714_564_800_000,
+        LabelMs = 1_714_564_801_500, Label = 1, Weight = 5, SampleRate = 0.25f, IsCorrection = true, Action = EventKind.Purchase, Position = 3,
+        Surface = "home", Arm = "learned", ListVersion = 7, ModelVersion = "ftrl:812", Propensity = 0.5f, Features = [1, 0xfffffffe], Values = [1, -2.5f],
+        UserVector = [0.5f, -0.25f],
+    };
+
+    private static readonly Interaction Act = new()
+    {
+        Source = new LogPosition(2, 1234), Ordinal = 0, User = "u1", ItemKey = 0x1122334455667788, Action = EventKind.Dislike, Weight = -2,
+        TimeMs = 1_714_564_801_500, Surface = "home", Recent = [1, 0xffffffffffffffff], UserActions = 3,
+    };
+
+    private const string SampleGolden = "GOLDEN1";
+    private const string ActGolden = "GOLDEN2";
+
+    [Fact]
+    public void The_bytes_of_version_1_are_fixed()
+    {
+        Convert.ToHexStringLower(Bytes(Sample)).ShouldBe(SampleGolden);
+        Convert.ToHexStringLower(Bytes(Act)).ShouldBe(ActGolden);
+    }
+
+    [Fact]
+    public void The_bytes_of_version_1_are_read()
+    {
+        Same(ExampleCodec.Read(Convert.FromHexString(SampleGolden)).Example!, Sample);
+        Same(ExampleCodec.Read(Convert.FromHexString(ActGolden)).Interaction!, Act);
+    }
+
+    [Fact]
+    public void Random_records_come_back()
+    {
+        var records = new RandomRecords(1);
+        for (var i = 0; i < 1000; i++)
+        {
+            var example = records.Example();
+            var read = ExampleCodec.Read(Bytes(example));
+            read.Interaction.ShouldBeNull();
+            Same(read.Example!, example);
+            var interaction = records.Interaction();
+            read = ExampleCodec.Read(Bytes(interaction));
+            read.Example.ShouldBeNull();
+            Same(read.Interaction!, interaction);
+        }
+    }
+
+    [Fact]
+    public void Corrupt_bytes_are_refused()
+    {
+        var records = new RandomRecords(2);
+        for (var i = 0; i < 30; i++)
+        {
+            var example = Bytes(records.Example());
+            Corrupt.Refused(example, i, 300, b => ExampleCodec.Read(b)).ShouldBeGreaterThanOrEqualTo(example.Length, "every truncation is refused");
+            var interaction = Bytes(records.Interaction());
+            Corrupt.Refused(interaction, i, 300, b => ExampleCodec.Read(b)).ShouldBeGreaterThanOrEqualTo(interaction.Length);
+        }
+        Should.Throw<FormatException>(() => ExampleCodec.Read([.. Bytes(Act), 0])).Message.ShouldContain("follow");
+        Should.Throw<FormatException>(() => ExampleCodec.Read([2, .. Bytes(Act)[1..]])).Message.ShouldContain("newer build");
+    }
+
+    [Fact]
+    public void Features_without_their_values_cannot_be_written()
+    {
+        var bad = new Example { Source = default, Ordinal = 0, User = "u", ItemKey = 1, ShownMs = 1, LabelMs = 1, Label = 0, Features = [1], Values = [] };
+        Should.Throw<ArgumentException>(() => ExampleCodec.Write(bad, new ByteWriter()));
+    }
+
+    [Fact]
+    public void A_typical_example_is_compact_and_writes_without_allocating()
+    {
+        var example = new Example
+        {
+            Source = new LogPosition(2, 123_456), Ordinal = 0, User = "u183729", ItemKey = 0x1122334455667788, ShownMs = 1_714_564_800_000,
+            LabelMs = 1_714_564_801_500, Label = 0, Position = 3, Surface = "home", Arm = "learned", ListVersion = 7, ModelVersion = "ftrl:812 mf:812",
+            Features = [.. Enumerable.Range(0, 30).Select(i => (uint)i * 2654435761u)], Values = [.. Enumerable.Repeat(1f, 30)], UserVector = new float[16],
+        };
+        var writer = new ByteWriter(1024);
+        var (writeBytes, writeNs) = Measure.PerCall(20_000, () =>
+        {
+            writer.Clear();
+            ExampleCodec.Write(example, writer);
+        });
+        var bytes = writer.WrittenSpan.ToArray();
+        var (readBytes, readNs) = Measure.PerCall(20_000, () => ExampleCodec.Read(bytes));
+        output.WriteLine($"example of 30 features, 16 dims: {bytes.Length} bytes; write {writeNs:F0} ns, {writeBytes:F0} bytes; read {readNs:F0} ns, {readBytes:F0} bytes");
+        bytes.Length.ShouldBeLessThan(260);
+        writeBytes.ShouldBeLessThan(1);
+        readBytes.ShouldBeLessThan(700, "the example, its arrays and the user's name");
+    }
+
+    private static void Same(Example a, Example b)
+    {
+        (a.Source, a.Ordinal, a.User, a.ItemKey, a.ItemId, a.ShownMs, a.LabelMs).ShouldBe((b.Source, b.Ordinal, b.User, b.ItemKey, b.ItemId, b.ShownMs, b.LabelMs));
+        (a.Label, a.Weight, a.SampleRate, a.IsCorrection, a.Action, a.Position).ShouldBe((b.Label, b.Weight, b.SampleRate, b.IsCorrection, b.Action, b.Position));
+        (a.Surface, a.Arm, a.ListVersion, a.ModelVersion, a.Propensity).ShouldBe((b.Surface, b.Arm, b.ListVersion, b.ModelVersion, b.Propensity));
+        a.Features.ShouldBe(b.Features);
+        a.Values.ShouldBe(b.Values);
+        a.UserVector.ShouldBe(b.UserVector);
+    }
+
+    private static void Same(Interaction a, Interaction b)
+    {
+        (a.Source, a.Ordinal, a.User, a.ItemKey, a.ItemId, a.Action).ShouldBe((b.Source, b.Ordinal, b.User, b.ItemKey, b.ItemId, b.Action));
+        (a.Weight, a.TimeMs, a.Surface, a.UserActions).ShouldBe((b.Weight, b.TimeMs, b.Surface, b.UserActions));
+        a.Recent.ShouldBe(b.Recent);
+    }
+}
