@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
@@ -9,17 +10,22 @@ namespace Streaming.Core.Metrics;
 /// </summary>
 public sealed class BoundedLabel(int max)
 {
+    private static readonly SearchValues<char> Details = SearchValues.Create(":'\"0123456789");
+
     private readonly ConcurrentDictionary<string, string> _values = new(StringComparer.Ordinal);
     private readonly Lock _adding = new();
 
     /// <summary>The label for a value.</summary>
     public string Of(string value) => OfSpan(value);
 
-    /// <summary>The label for the part of <paramref name="text"/> before <paramref name="end"/>, or for all of it.</summary>
-    public string OfPrefix(string text, char end)
+    /// <summary>
+    /// The label for a sentence: its beginning, up to the first colon, quotation mark or digit, so that the ids and numbers in
+    /// it do not make a value each.
+    /// </summary>
+    public string OfSentence(string sentence)
     {
-        var at = text.IndexOf(end);
-        return OfSpan(at < 0 ? text : text.AsSpan(0, at));
+        var at = sentence.AsSpan().IndexOfAny(Details);
+        return OfSpan((at < 0 ? sentence : sentence.AsSpan(0, at)).TrimEnd());
     }
 
     private string OfSpan(ReadOnlySpan<char> value)

@@ -95,11 +95,10 @@ public static class StreamingMeters
         Events.Add(count, new KeyValuePair<string, object?>("type", EventTypes.Of(type)));
 
     /// <summary>
-    /// Counts records set aside. Only the part of <paramref name="reason"/> before its first colon becomes the label, so that
-    /// ids and positions in the rest of the sentence do not make a series each.
+    /// Counts records set aside; the label is the beginning of the reason (<see cref="BoundedLabel.OfSentence"/>).
     /// </summary>
     public static void CountDeadLetters(string reason, long count = 1) =>
-        DeadLetters.Add(count, new KeyValuePair<string, object?>("reason", Reasons.OfPrefix(reason, ':')));
+        DeadLetters.Add(count, new KeyValuePair<string, object?>("reason", Reasons.OfSentence(reason)));
 
     /// <summary>Counts one look-up.</summary>
     public static void CountLookup(LookupResult result) =>

@@ -46,8 +46,8 @@ public static class MetricsEndpoint
             ResolveHistogramBuckets = BucketsOf,
             Registry = registry,
             MetricFactory = Prometheus.Metrics.WithCustomRegistry(registry),
-            // A counter that rests must not vanish and start again from zero.
-            MetricsExpireAfter = TimeSpan.FromDays(365),
+            // A counter that rests should not vanish and start again from zero; a day is the longest that the adapter allows.
+            MetricsExpireAfter = TimeSpan.FromDays(1),
         });
         Prometheus.MetricServerMiddlewareExtensions.MapMetrics(app, "/metrics", registry);
         return adapter;

@@ -17,13 +17,14 @@ public sealed class LabelsTests
     }
 
     [Fact]
-    public void A_reason_is_labelled_by_what_stands_before_its_colon()
+    public void A_sentence_is_labelled_by_its_beginning()
     {
         var label = new BoundedLabel(8);
 
-        label.OfPrefix("bad time: 17 is before 1990", ':').ShouldBe("bad time");
-        label.OfPrefix("bad time: -3 is before 1990", ':').ShouldBe("bad time");
-        label.OfPrefix("no user", ':').ShouldBe("no user");
+        label.OfSentence("bad time: 17 is before 1990").ShouldBe("bad time");
+        label.OfSentence("bad time 17 is before 1990").ShouldBe("bad time");
+        label.OfSentence("unknown type 'x'").ShouldBe("unknown type");
+        label.OfSentence("no user").ShouldBe("no user");
     }
 
     [Fact]
