@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Confluent.Kafka;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
@@ -12,6 +13,9 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
 {
     private static readonly TimeSpan LibraryQueueRetryInterval = TimeSpan.FromMilliseconds(5);
 
+    // The library looks for a new topic's leaders by itself once a second; asking saves that wait, and is no help beyond it.
+    private static readonly TimeSpan LookUpPatience = TimeSpan.FromSeconds(1);
+
     private readonly InFlightGate _gate = new(clients.Kafka.QueueRecordsMax, (long)clients.Kafka.QueueMbMax << 20);
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _closed = new();
@@ -23,6 +27,8 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
     {
         private readonly KafkaAppender _owner;
         private readonly Action<DeliveryReport<AppendSlot, AppendSlot>> _delivered;
+        private readonly ConcurrentDictionary<string, bool> _looked = new(StringComparer.Ordinal);
+        private readonly IAdminClient _admin;
 
         public Session(KafkaAppender owner, KafkaClients clients)
         {
@@ -33,11 +39,33 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
                 if (error.IsFatal) Broken = true;
                 clients.Report($"Kafka producer: {error.Reason}");
             });
+            _admin = new DependentAdminClientBuilder(Producer.Handle).Build();
         }
 
         public IProducer<AppendSlot, AppendSlot> Producer { get; }
 
         public volatile bool Broken;
+
+        /// <summary>Makes the producer learn where the topic's leaders are, so that its first record need not wait for it.</summary>
+        public async ValueTask LookUpAsync(string topic, CancellationToken cancel)
+        {
+            if (!_looked.TryAdd(topic, true)) return;
+            try
+            {
+                await Task.Run(() => _admin.GetMetadata(topic, LookUpPatience), cancel);
+            }
+            catch (KafkaException)
+            {
+                // Producing waits for the leaders itself, and says what is wrong if they do not come.
+            }
+        }
+
+        public void Close(TimeSpan patience)
+        {
+            Producer.Flush(patience);
+            _admin.Dispose();
+            Producer.Dispose();
+        }
 
         public void Produce(TopicPartition partition, AppendSlot slot, long timeMs) => Producer.Produce(partition, new Message<AppendSlot, AppendSlot>
         {
@@ -75,6 +103,7 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
     private async Task<LogPosition[]> SendAsync(KafkaTopic topic, ReadOnlyMemory<LogEntry> entries, CancellationToken cancel)
     {
         var session = Current();
+        await session.LookUpAsync(topic.Name, cancel);
         var call = new AppendCall(entries);
         for (var i = 0; i < entries.Length; i++)
         {
@@ -140,7 +169,6 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
     private void Close(Session session)
     {
         // Every record is reported within message.timeout.ms (= Kafka:TimeoutMs); the rest is slack for a busy machine.
-        session.Producer.Flush(TimeSpan.FromMilliseconds(clients.Kafka.TimeoutMs + 5_000.0));
-        session.Producer.Dispose();
+        session.Close(TimeSpan.FromMilliseconds(clients.Kafka.TimeoutMs + 5_000.0));
     }
 }

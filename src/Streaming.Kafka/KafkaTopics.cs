@@ -48,6 +48,7 @@ internal sealed class KafkaTopics : IDisposable
             {
                 var count = CountUsable(name, out _);
                 if (count == 0) count = CreateAndWait(topic, name);
+                if (count != Wanted(topic)) _clients.Report($"the Kafka topic '{name}' has {count} partitions, not {Wanted(topic)} (Log:Partitions); {count} are used");
                 known = new KafkaTopic(name, [.. Enumerable.Range(0, count).Select(p => new TopicPartition(name, p))]);
                 _known[topic] = known;
                 return known;
@@ -119,12 +120,7 @@ internal sealed class KafkaTopics : IDisposable
         while (true)
         {
             var count = CountUsable(name, out var state);
-            if (count > 0)
-            {
-                if (refusal is not null && count != Wanted(topic))
-                    _clients.Report($"the brokers created '{name}' with {count} partitions, not {Wanted(topic)} (Log:Partitions)");
-                return count;
-            }
+            if (count > 0) return count;
             if (_time.GetElapsedTime(started) <= Timeout && !_disposed.Wait(VisiblePollInterval)) continue;
             var why = refusal is null ? $"it was created but is not usable yet: {state.Reason}" : $"it could not be created: {refusal.Reason}";
             throw new EventLogException(
