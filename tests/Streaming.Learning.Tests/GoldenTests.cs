@@ -74,8 +74,8 @@ public sealed class GoldenTests
     {
         var rig = new LearningRig(new StreamingSettings { Learning = Settings }, new ItemCatalog());
         RoundTrips(rig.Trainer, Unzip(TrainerPart));
-        rig.Trainer.Examples.ShouldBe(1);
-        rig.Trainer.Interactions.ShouldBe(2);
+        rig.Trainer.Examples.ShouldBe(2);
+        rig.Trainer.Interactions.ShouldBe(3);
         rig.Trainer.Figures().Select(f => f.Auc).ShouldBe([1.0, 0.5, 0.0]);
     }
 
