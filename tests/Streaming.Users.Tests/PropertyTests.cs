@@ -71,7 +71,6 @@ public sealed class PropertyTests
         var steps = RandomEvents.Make(seed + 1000, 300, everyKind: false);
         steps.Add((null, Bench.T0 + 10_000_000));
         var bench = new Bench(RandomEvents.Settings(tight: false));
-        var shownByUs = new List<string>();
         for (var i = 0; i < steps.Count; i++)
         {
             if (steps[i].Event is not { } e) bench.Machine.OnTime(bench.State, steps[i].TimeMs, new LogPosition(0, i), bench.Effects);
