@@ -106,7 +106,8 @@ internal sealed class HybridStore : IDisposable
         Recreate();
         try
         {
-            await _kv.RecoverAsync(manifest.Index, manifest.Log, cancellationToken: CancellationToken.None).ConfigureAwait(false);
+            // Not RecoverAsync: its count-down of overflow pages never ends where there are none.
+            await Task.Run(() => _kv.Recover(manifest.Index, manifest.Log), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -224,6 +225,7 @@ internal sealed class HybridStore : IDisposable
     /// <summary>The log itself is too large to sum at every checkpoint; that its files are there and long enough is checked here, each value when it is read.</summary>
     private void VerifySegments(string token, CheckpointManifest manifest)
     {
+        if (manifest.Begin == manifest.Tail) return;
         var segmentBytes = (long)_settings.SegmentMb << 20;
         for (var segment = manifest.Begin / segmentBytes; segment * segmentBytes < manifest.Tail; segment++)
         {
