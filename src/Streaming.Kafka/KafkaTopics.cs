@@ -27,7 +27,7 @@ internal sealed class KafkaTopics : IDisposable
         _clients = clients;
         _time = time;
         _consumer = new(() => clients.Consumer(clients.Kafka.Prefix + "streaming"));
-        _admin = new(() => new DependentAdminClientBuilder(_consumer.Value.Handle).Build());
+        _admin = new(() => clients.Admin(brokersMayCreate: false));
     }
 
     private TimeSpan Timeout => TimeSpan.FromMilliseconds(_clients.Kafka.TimeoutMs);
@@ -190,11 +190,9 @@ internal sealed class KafkaTopics : IDisposable
         return config;
     }
 
-    // Only a producer's metadata request may create a topic.
     private void AskBrokersToCreate(string name)
     {
-        using var producer = _clients.Producer(error => _clients.Report($"Kafka: {error.Reason}"));
-        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        using var admin = _clients.Admin(brokersMayCreate: true);
         admin.GetMetadata(name, Timeout);
     }
 }

@@ -123,6 +123,21 @@ public sealed class KafkaLogBehaviourTests
         await TestKafka.RemoveAsync(settings);
     }
 
+    /// <summary>Budget: the positions (16 bytes each), and 4 kB for the call itself.</summary>
+    [KafkaFact]
+    public async Task Appending_allocates_little_more_than_its_result()
+    {
+        var settings = TestKafka.Fresh(TestKafka.Log);
+        await using var log = TestKafka.Open(settings);
+        var entries = TestKafka.Entries(0, 1_000);
+        for (var warm = 0; warm < 5; warm++) await log.AppendAsync(Topics.Events, entries);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var append = log.AppendAsync(Topics.Events, entries).AsTask(); // sends all records before it returns
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(entries.Length * 16 + 4_096);
+        await append.WaitAsync(TestKafka.Patience);
+        await TestKafka.RemoveAsync(settings);
+    }
+
     [KafkaFact]
     public async Task Reading_allocates_nothing_once_warm()
     {
