@@ -20,6 +20,9 @@ internal sealed class LineReader : IDisposable
     private int _lineStart;
     private int _lineLength;
 
+    /// <summary>Without strict validation the framework takes a gzip file that was cut for one that ends: the loss would go unseen.</summary>
+    static LineReader() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
+
     public LineReader(Stream stream, string file)
     {
         _stream = stream;

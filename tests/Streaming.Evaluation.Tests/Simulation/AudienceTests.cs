@@ -21,7 +21,7 @@ public sealed class AudienceTests(ITestOutputHelper output)
     [Fact]
     public async Task A_simple_personal_policy_beats_the_popular_list_within_a_minute_and_the_oracle_beats_both()
     {
-        var settings = new AudienceSettings { PageViewsPerSecond = 150, Users = 400 };
+        var settings = new AudienceSettings { PageViewsPerSecond = 120, Users = 300 };
         var runs = await Task.WhenAll(new[] { Policy.Random, Policy.Popular, Policy.TagAffinity }.Select(p => Task.Run(() => Browse(p, 60, settings))));
         var oracle = await Browse(Policy.Oracle, 6, settings);
         foreach (var run in runs.Append(oracle))
