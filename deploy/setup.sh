@@ -67,7 +67,7 @@ probe_packages() {
     say "asking the package registry what it serves (once)"
     temp="$(mktemp -d)"
     cp "$ROOT"/[Nn]u[Gg]et.[Cc]onfig "$temp/" 2>/dev/null || true
-    probe_one "$temp/UseAkka" "Akka.Cluster.Hosting=$(package_version Akka.Cluster.Hosting)" &
+    probe_one "$temp/UseAkka" "Akka.Cluster.Sharding=$(package_version Akka.Cluster.Sharding)" &
     probe_one "$temp/UseTorchSharp" "TorchSharp-cpu=$(package_version TorchSharp-cpu)" &
     probe_one "$temp/UsePrometheusNet" "prometheus-net.AspNetCore=$(package_version prometheus-net.AspNetCore)" &
     # librdkafka.redist carries the number of the Confluent.Kafka that it belongs to.
@@ -190,7 +190,7 @@ without_tensors() {
 # ---- the build -----------------------------------------------------------------------------------------------------
 
 build_inputs() {
-    (cd "$ROOT" && find src tests Directory.Build.props Directory.Packages.props .editorconfig Streaming.sln .probe/packages.props \
+    (cd "$ROOT" && find src tests hocon Directory.Build.props Directory.Packages.props .editorconfig Streaming.sln .probe/packages.props \
         \( -name bin -o -name obj -o -name TestResults \) -prune -o -type f "$@" -print)
 }
 
