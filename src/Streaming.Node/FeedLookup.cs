@@ -50,8 +50,8 @@ public sealed class FeedLookup
 
     public string ArmOf(string user) => _armOf(user);
 
-    /// <summary>The arm under which segments' popular lists are cached.</summary>
-    public const string SegmentArm = "popular";
+    /// <summary>Segments' lists are made by the hold-out's policy: popularity and filters, nothing personal.</summary>
+    internal const string SegmentArm = Experiments.TrafficSplitter.Holdout;
 
     /// <summary>
     /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless

@@ -49,7 +49,7 @@ internal sealed class BenchTraffic(int users, int items, long seed)
         if (draw < 87 || shown is null)
         {
             var item = _lastShown[user] = $"item-{Skewed(items)}";
-            return $$"""{"type":"impression","event_id":"e{{i}}","user":"user-{{user}}","item":"{{item}}","surface":"home","position":{{_random.Next(20)}},"context":{"device":"ios"}}""";
+            return $$"""{"type":"impression","event_id":"e{{i}}","user":"user-{{user}}","item":"{{item}}","surface":"home","position":{{_random.Next(20)}},"context":{"device":"ios"} }""";
         }
         var (type, more) = draw < 97 ? ("click", "") : draw < 99 ? ("dwell", ",\"value\":25.5") : ("like", "");
         return $$"""{"type":"{{type}}","event_id":"e{{i}}","user":"user-{{user}}","item":"{{shown}}","surface":"home"{{more}}}""";
