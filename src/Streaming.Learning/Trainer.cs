@@ -87,7 +87,7 @@ public sealed class Trainer : ICheckpointed
         if (example.ItemId is { } id) _onUnknownItem?.Invoke(id, example.ShownMs);
         var user = StableHash.Of(example.User);
         var positive = example.Label > 0.5f;
-        var p = _ranker.PredictAndLearn(example.Features, example.Values, example.Label, example.Weight);
+        var p = _ranker.PredictAndLearn(example);
         if (example.IsCorrection) Corrections++;
         else Score(example, user, p, positive);
         _factors.OnExample(example);

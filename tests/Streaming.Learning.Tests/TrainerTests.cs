@@ -70,6 +70,20 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void A_dislike_pushes_away_though_its_weight_is_negative()
+    {
+        var rig = new LearningRig(Settings, new ItemCatalog());
+        var user = rig.NewUser("u");
+        for (var i = 0; i < 50; i++)
+        {
+            rig.Models.LearnUser(user, 7, 0f, -2f);
+            rig.Trainer.OnExample(At(0, i, 0, label: 0f, weight: -2f));
+        }
+        user.EmbeddingBias.ShouldBeLessThan(0);
+        rig.Ranker.Predict([1], [1f]).ShouldBeLessThan(0.45f);
+    }
+
+    [Fact]
     public void Unknown_items_are_reported()
     {
         var seen = new List<(string, long)>();
@@ -95,10 +109,11 @@ public sealed class TrainerTests
         LearningRig.Bytes(stream.Rig.Trainer).ShouldBe(bytes);
     }
 
-    private static Example At(int partition, long offset, int ordinal, bool correction = false, string? itemId = null) => new()
+    private static Example At(
+        int partition, long offset, int ordinal, bool correction = false, string? itemId = null, float label = 1f, float weight = 1f) => new()
     {
         Source = new LogPosition(partition, offset), Ordinal = ordinal, User = "u", ItemKey = 7, ItemId = itemId, ShownMs = 1, LabelMs = 1,
-        Label = 1f, IsCorrection = correction, Features = [1], Values = [1f],
+        Label = label, Weight = weight, IsCorrection = correction, Features = [1], Values = [1f],
     };
 
     /// <summary>Users who like two of six tags, items of one tag each, 10 % noise; any stretch of it can be replayed.</summary>
