@@ -143,7 +143,7 @@ public sealed class AudienceTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task By_the_clock_it_keeps_the_asked_rate_and_stops_when_cancelled()
+    public async Task By_the_clock_it_browses_until_cancelled()
     {
         var audience = new Audience(new AudienceSettings { Users = 50, Items = 50, PageViewsPerSecond = 500 });
         using var stop = new CancellationTokenSource();
