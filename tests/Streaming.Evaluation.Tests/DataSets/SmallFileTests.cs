@@ -98,7 +98,8 @@ public sealed class SmallFileTests : IDisposable
         ]);
         var rated = Sets.Open(Write("r.tsv", "u\ti\t1511544070\t4.5\n"), Columns("user=#1,item=#2,time=#3,value=#4")).Events(0).Single();
         (rated.Kind, rated.Value, rated.TimeMs).ShouldBe((EventKind.Rating, 4.5, 1_511_544_070_000));
-        var typed = Sets.Open(Write("t.csv", "u,i,1511544070123,add_to_cart\nu,i,1511544070123456,wave\n"), Columns("user=#1,item=#2,time=#3,type=#4")).Events(0).ToList();
+        var kinds = Write("t.csv", "u,i,1511544070123,add_to_cart\nu,i,1511544070123456,wave\n");
+        var typed = Sets.Open(kinds, Columns("user=#1,item=#2,time=#3,type=#4")).Events(0).ToList();
         typed.Select(e => (e.Kind, e.Type, e.TimeMs)).ShouldBe(
             [(EventKind.AddToCart, "add_to_cart", 1_511_544_070_123), (EventKind.Custom, "wave", 1_511_544_070_123)]);
     }
@@ -146,7 +147,8 @@ public sealed class SmallFileTests : IDisposable
     }
 
     private const string GloboHeader =
-        "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,click_environment,click_deviceGroup,click_os,click_country,click_region,click_referrer_type\n";
+        "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,"
+        + "click_environment,click_deviceGroup,click_os,click_country,click_region,click_referrer_type\n";
 
     [Fact]
     public void Globo_reads_hours_in_name_order_from_an_archive_or_a_folder()
