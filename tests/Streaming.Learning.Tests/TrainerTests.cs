@@ -59,6 +59,17 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void One_event_may_release_records_of_several_users_with_the_same_ordinal()
+    {
+        var rig = new LearningRig(Settings, new ItemCatalog());
+        rig.Trainer.OnExample(At(0, 5, 0, user: "a"));
+        rig.Trainer.OnExample(At(0, 5, 0, user: "b"));
+        rig.Trainer.OnExample(At(0, 5, 0, user: "a"));
+        rig.Trainer.Examples.ShouldBe(2);
+        rig.Trainer.Repeats.ShouldBe(1);
+    }
+
+    [Fact]
     public void A_correction_is_learned_and_not_scored()
     {
         var rig = new LearningRig(Settings, new ItemCatalog());
@@ -110,9 +121,9 @@ public sealed class TrainerTests
     }
 
     private static Example At(
-        int partition, long offset, int ordinal, bool correction = false, string? itemId = null, float label = 1f, float weight = 1f) => new()
+        int partition, long offset, int ordinal, bool correction = false, string? itemId = null, float label = 1f, float weight = 1f, string user = "u") => new()
     {
-        Source = new LogPosition(partition, offset), Ordinal = ordinal, User = "u", ItemKey = 7, ItemId = itemId, ShownMs = 1, LabelMs = 1,
+        Source = new LogPosition(partition, offset), Ordinal = ordinal, User = user, ItemKey = 7, ItemId = itemId, ShownMs = 1, LabelMs = 1,
         Label = label, Weight = weight, IsCorrection = correction, Features = [1], Values = [1f],
     };
 
