@@ -29,7 +29,7 @@ public static class Program
     }
 
     /// <summary>
-    /// Each appender writes numbered records to its own partition; a line "partition number offset" follows every
+    /// Each appender writes numbered records to its own partition; a line "partition number offset." follows every
     /// acknowledgement: the last record acknowledged, and its offset, which is also the position stored for the group of that appender.
     /// </summary>
     private static async Task AppendForEverAsync(string folder)
@@ -46,7 +46,7 @@ public static class Program
                 await log.CommitAsync($"group {partition}", Topics.Events, [positions[^1]]);
                 lock (output)
                 {
-                    output.WriteLine($"{partition} {next + RecordsPerBatch - 1} {positions[^1].Offset}");
+                    output.WriteLine($"{partition} {next + RecordsPerBatch - 1} {positions[^1].Offset}.");
                     output.Flush();
                 }
             }

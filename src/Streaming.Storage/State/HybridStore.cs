@@ -106,7 +106,7 @@ internal sealed class HybridStore : IDisposable
         Recreate();
         try
         {
-            // Not RecoverAsync: its count-down of overflow pages never ends where there are none.
+            // Not RecoverAsync: its count-down of overflow pages never ends when it starts at none.
             await Task.Run(() => _kv.Recover(manifest.Index, manifest.Log), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e)
@@ -246,9 +246,10 @@ internal sealed class HybridStore : IDisposable
         if (_compactTarget == 0)
         {
             if (LogBytes <= _compactAt) return false;
-            _compactTarget = log.SafeReadOnlyAddress;
+            _compactTarget = PageStart(log.SafeReadOnlyAddress);
         }
-        var until = Math.Min(Math.Min(log.BeginAddress + ((long)_settings.CompactMbMax << 20), _compactTarget), log.SafeReadOnlyAddress);
+        // Whole pages only: FASTER reads no further than asked, and would copy a record that reaches beyond with its end missing.
+        var until = Math.Min(PageStart(log.BeginAddress + ((long)_settings.CompactMbMax << 20)), _compactTarget);
         if (until > log.BeginAddress)
             log.Compact<SpanByte, ValueSink, Empty, StoreFunctions>(new StoreFunctions(), until, CompactionType.Lookup);
         if (log.BeginAddress < _compactTarget) return true;
@@ -256,4 +257,6 @@ internal sealed class HybridStore : IDisposable
         _compactAt = Math.Max((long)_settings.CompactAtMb << 20, LogBytes * 2);
         return true;
     }
+
+    private long PageStart(long address) => address & -((long)_settings.PageKb << 10);
 }
