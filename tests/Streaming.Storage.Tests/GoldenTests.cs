@@ -8,10 +8,18 @@ namespace Streaming.Storage.Tests;
 /// <summary>Bytes on disk of version 1. A golden never changes; a new version adds one.</summary>
 public sealed class GoldenTests
 {
-    private const string RecordHex = "01";
-    private const string PositionsHex = "01";
-    private const string ListsHex = "01";
-    private const string ManifestHex = "01";
+    private const string RecordHex = "015447169980A0D5EDEE6606757365722D3176616C7565";
+    private const string PositionsHex = "01FB3ECD7202004001808080808020";
+    private const string ListsHex = "010204686F6D6501610566697273740664657461696C0162067365636F6E64";
+    private const string ManifestHex = "011DE1B22833221100554477668899AABBCCDDEEFFCCDDEEFFAABB8899776655443322110040000000000000000000100000000000011D696E6465782D636865636B706F696E74732F782F68742E6461742E300010000000000000EFBEADDE";
+
+    /// <summary>The check value of CRC-32C in the catalogue of CRC algorithms (CRC-32/ISCSI).</summary>
+    [Fact]
+    public void The_checksum_is_crc_32c()
+    {
+        Crc32C.Of("123456789"u8).ShouldBe(0xE3069283);
+        (~Crc32C.Continue(Crc32C.Continue(Crc32C.Seed, "12345678"u8), "9"u8)).ShouldBe(0xE3069283);
+    }
 
     [Fact]
     public void A_log_record()
