@@ -181,6 +181,19 @@ public sealed class FasterEventLogTests : IDisposable
     }
 
     [Fact]
+    public async Task Retention_runs_by_itself_at_its_interval()
+    {
+        var time = new ManualTime();
+        await using var log = new FasterEventLog(_folder.Path, Settings with { RetentionMbPerPartition = 1 }, Small with { LogRetentionIntervalSeconds = 30 }, time);
+        for (var i = 0; i < 40; i++) await log.AppendAsync(Topics.Events, Records(20, 0, valueBytes: 6000));
+        var whole = await log.RangeAsync(Topics.Events, 0);
+        time.Interval.ShouldBe(TimeSpan.FromSeconds(30));
+        time.Fire();
+        SpinWait.SpinUntil(() => log.RangeAsync(Topics.Events, 0).Result.Earliest > whole.Earliest, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        log.RetentionFailure.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task What_retention_removed_stays_removed_after_a_restart()
     {
         LogRange range;
@@ -270,5 +283,33 @@ public sealed class FasterEventLogTests : IDisposable
         while (reader.Read(batch, 64) > 0)
             for (var i = 0; i < batch.Count; i++) times.Add(batch.TimeMs(i));
         return times;
+    }
+
+    /// <summary>A clock whose only timer fires when the test says so.</summary>
+    private sealed class ManualTime : TimeProvider
+    {
+        private Action? _callback;
+
+        public TimeSpan Interval { get; private set; }
+
+        public void Fire() => _callback!();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (_callback, Interval) = (() => callback(state), period);
+            return new Timer();
+        }
+
+        private sealed class Timer : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+                // It never fires by itself.
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
     }
 }
