@@ -20,9 +20,10 @@ public interface IUserHost : IAsyncDisposable
 
     /// <summary>
     /// Builds the lists that the messages so far have made stale (each user and surface once, however many events asked for it),
-    /// at most <paramref name="listsMax"/> per shard, those asked for by an action first, oldest first. Returns how many stay waiting.
+    /// at most <paramref name="listsMax"/> per shard, those asked for by an action first, oldest first; the others only where
+    /// <paramref name="quietToo"/> says that the moment is quiet. Returns how many stay waiting.
     /// </summary>
-    Task<int> RefreshAsync(long nowMs, int listsMax, CancellationToken cancel = default);
+    Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default);
 
     /// <summary>Asks for a list as if an event had made it stale: for a caller who waits for a list that has seen some event.</summary>
     Task RequestListAsync(string user, string surface, CancellationToken cancel = default);

@@ -58,8 +58,8 @@ public sealed class InProcessUserHost : IUserHost
 
     public Task DrainAsync(CancellationToken cancel = default) => OnEveryShard(_ => 0, cancel);
 
-    public async Task<int> RefreshAsync(long nowMs, int listsMax, CancellationToken cancel = default) =>
-        (await OnEveryShard(shard => shard.Refresh(nowMs, listsMax), cancel).ConfigureAwait(false)).Sum();
+    public async Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default) =>
+        (await OnEveryShard(shard => shard.Refresh(nowMs, listsMax, quietToo), cancel).ConfigureAwait(false)).Sum();
 
     public Task RequestListAsync(string user, string surface, CancellationToken cancel = default) => WorkerOf(user).CallAsync(
         shard =>

@@ -32,9 +32,10 @@ internal sealed class RefreshQueue
         (urgent ? _urgent : _quiet).Enqueue(key);
     }
 
-    public bool TryTake([MaybeNullWhen(false)] out string user, [MaybeNullWhen(false)] out string surface, out long sinceMs)
+    /// <summary>Takes the next request; quiet ones only where <paramref name="quietToo"/> says so.</summary>
+    public bool TryTake(bool quietToo, [MaybeNullWhen(false)] out string user, [MaybeNullWhen(false)] out string surface, out long sinceMs)
     {
-        while (_urgent.TryDequeue(out var key) || _quiet.TryDequeue(out key))
+        while (_urgent.TryDequeue(out var key) || (quietToo && _quiet.TryDequeue(out key)))
         {
             if (!_waiting.Remove(key, out var request)) continue;
             (user, surface, sinceMs) = (key.User, key.Surface, request.SinceMs);

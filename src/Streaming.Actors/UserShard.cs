@@ -74,10 +74,13 @@ public sealed class UserShard
         }
     }
 
-    /// <summary>Builds up to <paramref name="listsMax"/> of the lists that are stale; returns how many stay waiting.</summary>
-    public int Refresh(long nowMs, int listsMax)
+    /// <summary>
+    /// Builds up to <paramref name="listsMax"/> of the lists that are stale, those that only showing made stale where
+    /// <paramref name="quietToo"/> says so; returns how many stay waiting.
+    /// </summary>
+    public int Refresh(long nowMs, int listsMax, bool quietToo)
     {
-        while (listsMax-- > 0 && _refresh.TryTake(out var user, out var surface, out var sinceMs))
+        while (listsMax-- > 0 && _refresh.TryTake(quietToo, out var user, out var surface, out var sinceMs))
         {
             // A user may have been forgotten since the list was asked for.
             if (!TryUse(user, out var resident)) continue;

@@ -20,8 +20,10 @@ public sealed class FtrlModel : IOnlineModel
     private const byte FormatVersion = 1;
     private const int StackFeaturesMax = 512;
 
-    // z and n of a slot lie side by side, so that a coordinate costs one cache line.
+    // z and n of a slot lie side by side, so that a coordinate costs one cache line. Weights follow from them and are kept apart:
+    // ranking reads nothing else, and a root and a division per feature are not for the path of every candidate.
     private Slot[] _slots;
+    private readonly float[] _weights;
     private readonly uint _mask;
     private readonly float _inverseAlpha;
     private readonly float _betaOverAlphaPlusL2;
@@ -40,6 +42,7 @@ public sealed class FtrlModel : IOnlineModel
     public FtrlModel(LearningSettings settings, double negativeSampleRate = 1)
     {
         _slots = new Slot[1 << settings.FtrlBits];
+        _weights = new float[_slots.Length];
         _mask = (uint)_slots.Length - 1;
         _inverseAlpha = (float)(1 / settings.FtrlAlpha);
         _betaOverAlphaPlusL2 = (float)(settings.FtrlBeta / settings.FtrlAlpha + settings.FtrlL2);
@@ -53,10 +56,20 @@ public sealed class FtrlModel : IOnlineModel
     /// <inheritdoc/>
     public float Predict(ReadOnlySpan<uint> features, ReadOnlySpan<float> values)
     {
-        var sum = 0f;
-        for (var i = 0; i < features.Length; i++) sum += WeightOf(_slots[features[i] & _mask]) * values[i];
-        return Corrected(VectorMath.Sigmoid(sum));
+        return Probability(Logit(features, values));
     }
+
+    /// <summary>Sum of weight x value: the logit of the uncorrected probability. Sums of parts of an example add up.</summary>
+    public float Logit(ReadOnlySpan<uint> features, ReadOnlySpan<float> values)
+    {
+        var weights = _weights;
+        var sum = 0f;
+        for (var i = 0; i < features.Length; i++) sum += weights[features[i] & _mask] * values[i];
+        return sum;
+    }
+
+    /// <summary>The corrected probability of a logit.</summary>
+    public float Probability(float logit) => Corrected(VectorMath.Sigmoid(logit));
 
     /// <summary>Predicts (corrected, as <see cref="Predict"/> would have), then learns; the weights are read once for both.</summary>
     [SkipLocalsInit]
@@ -64,10 +77,11 @@ public sealed class FtrlModel : IOnlineModel
     {
         Span<float> weights = features.Length <= StackFeaturesMax ? stackalloc float[StackFeaturesMax] : new float[features.Length];
         var slots = _slots;
+        var table = _weights;
         var sum = 0f;
         for (var i = 0; i < features.Length; i++)
         {
-            var w = WeightOf(slots[features[i] & _mask]);
+            var w = table[features[i] & _mask];
             weights[i] = w;
             sum += w * values[i];
         }
@@ -83,6 +97,7 @@ public sealed class FtrlModel : IOnlineModel
             var sigma = g2 > 0 ? g2 / (MathF.Sqrt(n) + MathF.Sqrt(slot.N)) * _inverseAlpha : 0f;
             slot.Z += g - sigma * weights[i];
             slot.N = n;
+            table[features[i] & _mask] = WeightOf(slot);
         }
         Version++;
         return Corrected(p);
@@ -100,7 +115,7 @@ public sealed class FtrlModel : IOnlineModel
     }
 
     /// <summary>The weight of a feature as it stands.</summary>
-    public float Weight(uint feature) => WeightOf(_slots[feature & _mask]);
+    public float Weight(uint feature) => _weights[feature & _mask];
 
     private float WeightOf(in Slot slot)
     {
@@ -130,5 +145,6 @@ public sealed class FtrlModel : IOnlineModel
         reader.Values(slots.AsSpan());
         reader.Finish();
         (_slots, Version) = (slots, version);
+        for (var i = 0; i < slots.Length; i++) _weights[i] = WeightOf(slots[i]);
     }
 }

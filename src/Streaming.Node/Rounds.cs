@@ -80,7 +80,9 @@ internal sealed class Rounds : IDisposable
         Learn(nowMs);
         await append.ConfigureAwait(false);
         var learned = Stopwatch.GetTimestamp();
-        var waiting = ListsWaiting = await _host.RefreshAsync(nowMs, _listsMax, CancellationToken.None).ConfigureAwait(false);
+        // Lists that only showing made stale wait, coalescing, while there is more to do; a replay's rounds are all alike.
+        var quiet = limits is not null || taken < _eventsMax / 4;
+        var waiting = ListsWaiting = await _host.RefreshAsync(nowMs, _listsMax, quiet, CancellationToken.None).ConfigureAwait(false);
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;

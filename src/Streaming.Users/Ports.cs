@@ -16,6 +16,18 @@ public sealed class FeatureBuffer
 
     public void Clear() => Count = 0;
 
+    public void AddRange(ReadOnlySpan<uint> features, ReadOnlySpan<float> values)
+    {
+        while (Count + features.Length > _features.Length)
+        {
+            Array.Resize(ref _features, _features.Length * 2);
+            Array.Resize(ref _values, _values.Length * 2);
+        }
+        features.CopyTo(_features.AsSpan(Count));
+        values.CopyTo(_values.AsSpan(Count));
+        Count += features.Length;
+    }
+
     public void Add(uint feature, float value = 1f)
     {
         if (Count == _features.Length)

@@ -9,7 +9,7 @@ public sealed record FeedsSettings
     public int ListLength { get; init; } = 50;
 
     /// <summary>Candidates that are ranked at most, after filters.</summary>
-    public int CandidatesMax { get; init; } = 150;
+    public int CandidatesMax { get; init; } = 100;
 
     /// <summary>Candidates wanted of each recall channel after filters; 0 switches a channel off.</summary>
     public Dictionary<string, int> Quotas { get; init; } = new()

@@ -6,12 +6,12 @@ using Streaming.Core.Wire;
 namespace Streaming.Host.Cli;
 
 /// <summary>
-/// The event mix of the benchmarks: of 100 events, 87 impressions of one item, 10 clicks on an item that the same user was shown
+/// The event mix of the benchmarks: of 100 events, 92 impressions of one item, 5 clicks on an item that the same user was shown
 /// just before, 2 dwells, 1 like. Users and items are drawn with a skew. Everything is made before the clock starts.
 /// </summary>
 internal sealed class BenchTraffic(int users, int items, long seed)
 {
-    public const string Mix = "87 % single impressions, 10 % clicks on an item shown just before, 2 % dwells, 1 % likes; skewed users and items";
+    public const string Mix = "92 % single impressions, 5 % clicks on an item shown just before, 2 % dwells, 1 % likes; skewed users and items";
 
     private readonly Random _random = new((int)seed);
     private readonly string[] _lastShown = new string[users];
@@ -47,7 +47,7 @@ internal sealed class BenchTraffic(int users, int items, long seed)
         var user = Skewed(users);
         var draw = _random.Next(100);
         var shown = _lastShown[user];
-        if (draw < 87 || shown is null)
+        if (draw < 92 || shown is null)
         {
             var item = _lastShown[user] = $"item-{Skewed(items)}";
             return $$"""{"type":"impression","event_id":"e{{i}}","user":"user-{{user}}","item":"{{item}}","surface":"home","position":{{_random.Next(20)}},"context":{"device":"ios"} }""";

@@ -29,6 +29,7 @@ public sealed class CandidateScorer
     private UserState? _user;
     private long _nowMs;
     private float _globalLogit;
+    private float _sharedLogit;
     private float _shortNorm;
     private float _longNorm;
     private float _sessionNorm;
@@ -69,6 +70,8 @@ public sealed class CandidateScorer
         }
         _shared.Clear();
         foreach (var output in _features.UserOutputs) _scratch.Emit(output, _shared);
+        // No learner writes while a user is scored, so the user's own part of the logit holds for every candidate.
+        _sharedLogit = _features.Ranker.Logit(_shared.Features, _shared.Values);
         if (!_usesVector) return;
         _shortNorm = VectorMath.Norm(user.ShortVector.AsSpan(0, _session.Length));
         _longNorm = VectorMath.Norm(user.LongVector.AsSpan(0, _session.Length));
@@ -79,9 +82,15 @@ public sealed class CandidateScorer
     /// <exception cref="InvalidOperationException"><see cref="BeginUser"/> was not called.</exception>
     public void ItemFeatures(ulong itemKey, FeatureBuffer into)
     {
-        var user = _user ?? throw new InvalidOperationException("BeginUser comes first");
         into.Clear();
-        for (var i = 0; i < _shared.Count; i++) into.Add(_shared.Features[i], _shared.Values[i]);
+        into.AddRange(_shared.Features, _shared.Values);
+        CandidateFeatures(itemKey, into);
+    }
+
+    /// <summary>Appends what depends on the item.</summary>
+    private void CandidateFeatures(ulong itemKey, FeatureBuffer into)
+    {
+        var user = _user ?? throw new InvalidOperationException("BeginUser comes first");
         _features.Catalog.TryGet(itemKey, out var item);
         ReadOnlySpan<float> vector = default;
         var (dot, logit, norm) = (0f, 0f, 0f);
@@ -112,8 +121,9 @@ public sealed class CandidateScorer
     /// <summary>The ranker's probability that this user likes this item.</summary>
     public float Score(ulong itemKey)
     {
-        ItemFeatures(itemKey, _scored);
-        return _features.Ranker.Predict(_scored.Features, _scored.Values);
+        _scored.Clear();
+        CandidateFeatures(itemKey, _scored);
+        return _features.Ranker.Probability(_sharedLogit + _features.Ranker.Logit(_scored.Features, _scored.Values));
     }
 
     private void UserFeature(FeatureKind kind, UserState user, string surface)

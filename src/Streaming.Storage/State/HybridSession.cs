@@ -45,10 +45,9 @@ internal sealed class HybridSession : IDisposable
         Check(key);
         if (key.Length + value.Length > _store.RecordBytesMax)
             throw new ArgumentException($"A record of {key.Length + value.Length} bytes is larger than the {_store.RecordBytesMax} that fit a page; raise PageKb of this store.", nameof(value));
-        var length = StoreFunctions.CrcBytes + value.Length;
+        var length = StoreFunctions.FrameLength(value.Length, _store.RecordBytesMax - key.Length);
         if (_value.Length < length) _value = GC.AllocateUninitializedArray<byte>(Math.Max(length, _value.Length * 2), pinned: true);
-        BitConverter.TryWriteBytes(_value, Crc32C.Of(value));
-        value.CopyTo(_value.AsSpan(StoreFunctions.CrcBytes));
+        StoreFunctions.Frame(value, _value.AsSpan(0, length));
         fixed (byte* pinnedKey = key, pinnedValue = _value)
         {
             var storedKey = SpanByte.FromPointer(pinnedKey, key.Length);

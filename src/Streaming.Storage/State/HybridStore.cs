@@ -14,7 +14,7 @@ namespace Streaming.Storage.State;
 internal sealed class HybridStore : IDisposable
 {
     /// <summary>Room that FASTER's record header, lengths and alignment take of a page.</summary>
-    private const int RecordOverheadBytes = 128;
+    private const int RecordOverheadBytes = 192;
 
     private readonly HybridStoreSettings _settings;
     private readonly string _checkpoints;
