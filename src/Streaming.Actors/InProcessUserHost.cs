@@ -80,6 +80,10 @@ public sealed class InProcessUserHost : IUserHost
     public Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default) =>
         WorkerOf(user).CallAsync(shard => question(shard.Peek(user)), cancel);
 
+    /// <summary>Sums a figure over all users in memory.</summary>
+    public async Task<long> SumAsync(Func<UserState, long> figure, CancellationToken cancel = default) =>
+        (await OnEveryShard(shard => shard.Sum(figure), cancel).ConfigureAwait(false)).Sum();
+
     public async ValueTask DisposeAsync()
     {
         foreach (var worker in _workers) await worker.DisposeAsync().ConfigureAwait(false);

@@ -46,6 +46,12 @@ public sealed class UserShard
     /// <summary>The next record to apply: where reading goes on after a restart.</summary>
     public long NextOffset => _nextOffset;
 
+    /// <summary>
+    /// XOR over all users, in memory and in the store, of the hash of each one's stored bytes; up to date after
+    /// <see cref="Flush"/>. Two shards with the same users in the same state have the same value, whatever was in memory when.
+    /// </summary>
+    public ulong StateFold { get; private set; }
+
     /// <summary>Event time of the partition, Unix ms: the largest record time so far.</summary>
     public long ClockMs => _clockMs;
 
@@ -89,6 +95,14 @@ public sealed class UserShard
 
     /// <summary>The user's state without making it more recently used; null when unknown.</summary>
     public UserState? Peek(string user) => _hot.TryPeek(user, out var resident) ? resident.State : Load(user);
+
+    /// <summary>Sums a figure over the users in memory.</summary>
+    public long Sum(Func<UserState, long> figure)
+    {
+        long sum = 0;
+        foreach (var resident in _hot.All) sum += figure(resident.State);
+        return sum;
+    }
 
     /// <summary>Writes every changed user and the shard's own state, its offset included, into the store.</summary>
     public void Flush()
@@ -241,6 +255,7 @@ public sealed class UserShard
     {
         var user = resident.State.User;
         Drop(resident);
+        StateFold ^= resident.StoredHash;
         _parts.Store.Delete(KeyOf(user));
         _forgottenAt[StableHash.Of(user)] = timeMs;
         _parts.Sink.Forgotten(user);
@@ -265,7 +280,7 @@ public sealed class UserShard
         if (_hot.TryUse(user, out resident!)) return true;
         if (Load(user) is not { } state) return false;
         _counts = _counts with { Loaded = _counts.Loaded + 1 };
-        resident = new Resident(state);
+        resident = new Resident(state) { StoredHash = StableHash.Combine(StableHash.Of(user), StableHash.Of(_value.WrittenSpan)) };
         Admit(resident);
         return true;
     }
@@ -294,6 +309,9 @@ public sealed class UserShard
         _value.Clear();
         UserStateCodec.Write(resident.State, _value);
         _parts.Store.Upsert(KeyOf(resident.State.User), _value.WrittenSpan);
+        var hash = StableHash.Combine(StableHash.Of(resident.State.User), StableHash.Of(_value.WrittenSpan));
+        StateFold ^= resident.StoredHash ^ hash;
+        resident.StoredHash = hash;
         resident.Dirty = false;
     }
 
@@ -317,6 +335,7 @@ public sealed class UserShard
         _value.Byte(MetaVersion);
         _value.Int64(_nextOffset);
         _value.Int64(_clockMs);
+        _value.UInt64(StateFold);
         foreach (var count in (ReadOnlySpan<long>)[_counts.Applied, _counts.Repeats, _counts.Forgotten, _counts.DeadLetters, _counts.Ticks,
                      _counts.Restarts, _counts.Lists, _counts.Passivated, _counts.Loaded]) _value.Int64(count);
         _wakes.Write(_value);
@@ -338,6 +357,7 @@ public sealed class UserShard
         from.Version(MetaVersion, "the shard's state");
         _nextOffset = _flushedOffset = from.Int64();
         _clockMs = from.Int64();
+        StateFold = from.UInt64();
         _counts = new UserHostCounts(from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(),
             from.Int64(), from.Int64(), 0);
         _wakes.Read(ref from);

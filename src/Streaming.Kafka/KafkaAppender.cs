@@ -1,5 +1,4 @@
 using Confluent.Kafka;
-using Streaming.Core.Ids;
 using Streaming.Core.Log;
 
 namespace Streaming.Kafka;
@@ -15,48 +14,19 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
     private readonly InFlightGate _gate = new(clients.Kafka.QueueRecordsMax, (long)clients.Kafka.QueueMbMax << 20);
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _closed = new();
-    private Session? _session;
+    private KafkaProducer? _producer;
     private Task _closing = Task.CompletedTask;
+    private TaskCompletionSource? _idle;
+    private int _calls;
     private bool _disposed;
-
-    private sealed class Session
-    {
-        private readonly KafkaAppender _owner;
-        private readonly Action<DeliveryReport<AppendSlot, AppendSlot>> _delivered;
-
-        public Session(KafkaAppender owner, KafkaClients clients)
-        {
-            _owner = owner;
-            _delivered = Delivered;
-            Producer = clients.Producer(error =>
-            {
-                if (error.IsFatal) Broken = true;
-                clients.Report($"Kafka producer: {error.Reason}");
-            });
-        }
-
-        public IProducer<AppendSlot, AppendSlot> Producer { get; }
-
-        public volatile bool Broken;
-
-        public void Produce(TopicPartition partition, AppendSlot slot, long timeMs) => Producer.Produce(partition, new Message<AppendSlot, AppendSlot>
-        {
-            Key = slot,
-            Value = slot,
-            Timestamp = new Timestamp(timeMs, TimestampType.CreateTime),
-        }, _delivered);
-
-        private void Delivered(DeliveryReport<AppendSlot, AppendSlot> report)
-        {
-            if (report.Error.IsFatal) Broken = true;
-            var slot = report.Message.Key;
-            _owner._gate.Exit(slot.Bytes);
-            slot.Call.Delivered(slot.Index, report);
-        }
-    }
 
     public async Task<LogPosition[]> AppendAsync(KafkaTopic topic, ReadOnlyMemory<LogEntry> entries, CancellationToken cancel)
     {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _calls++;
+        }
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, _closed.Token);
         try
         {
@@ -70,77 +40,79 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
         {
             throw new EventLogException($"cannot append to '{topic.Name}': the log was closed", e);
         }
-    }
-
-    private async Task<LogPosition[]> SendAsync(KafkaTopic topic, ReadOnlyMemory<LogEntry> entries, CancellationToken cancel)
-    {
-        var session = Current();
-        var call = new AppendCall(entries);
-        for (var i = 0; i < entries.Length; i++)
+        finally
         {
-            var entry = entries.Span[i];
-            var partition = topic.Partitions[entry.Partition >= 0 ? entry.Partition : Murmur2.PartitionOf(entry.Key.Span, topic.Partitions.Length)];
-            var bytes = entry.Key.Length + entry.Value.Length;
-            if (!_gate.TryEnter(bytes)) await _gate.EnterAsync(bytes, cancel);
-            while (true)
+            lock (_lock)
             {
-                try
-                {
-                    session.Produce(partition, new AppendSlot(call, i, bytes), entry.TimeMs);
-                    break;
-                }
-                catch (ProduceException<AppendSlot, AppendSlot> e) when (e.Error.Code == ErrorCode.Local_QueueFull && !cancel.IsCancellationRequested)
-                {
-                    // The gate keeps the library's queue from filling, but for records whose reports it has not released yet.
-                    await Task.Delay(LibraryQueueRetryInterval, time, CancellationToken.None);
-                }
-                catch (Exception e) when (e is KafkaException or ObjectDisposedException)
-                {
-                    _gate.Exit(bytes);
-                    if (e is KafkaException { Error.IsFatal: true }) session.Broken = true;
-                    call.Abandon((e as KafkaException)?.Error ?? new Error(ErrorCode.Local_Destroy, "the log was closed"), entries.Length - i);
-                    return await call.Task.WaitAsync(cancel);
-                }
+                if (--_calls == 0) _idle?.SetResult();
             }
         }
-        return await call.Task.WaitAsync(cancel);
     }
 
-    /// <summary>Waits until every append has been acknowledged or has failed, which Kafka:TimeoutMs bounds.</summary>
+    /// <summary>Waits until every append under way has been acknowledged or has failed, which Kafka:TimeoutMs bounds.</summary>
     public void Dispose()
     {
-        Session? session;
+        Task idle;
         lock (_lock)
         {
             if (_disposed) return;
             _disposed = true;
-            session = _session;
-            _session = null;
+            idle = _calls == 0 ? Task.CompletedTask : (_idle = new TaskCompletionSource()).Task;
         }
-        if (session is not null) Close(session);
+        idle.Wait(PatienceMs);
+        _producer?.Close(PatienceMs);
         _closing.Wait();
-        _closed.Cancel(); // frees whoever appended while the log was being closed
+        _closed.Cancel(); // frees whoever the patience did not suffice for
     }
 
-    private Session Current()
+    // Every record is reported within message.timeout.ms (= Kafka:TimeoutMs); the rest is slack for a busy machine.
+    private int PatienceMs => clients.Kafka.TimeoutMs + 5_000;
+
+    private async Task<LogPosition[]> SendAsync(KafkaTopic topic, ReadOnlyMemory<LogEntry> entries, CancellationToken cancel)
+    {
+        var producer = Current();
+        if (!producer.Knows(topic.Name)) await Task.Run(() => producer.LookUp(topic.Name), cancel);
+        var call = producer.Begin(entries);
+        var (next, entered) = (0, false);
+        try
+        {
+            while (next < entries.Length)
+            {
+                if (producer.Send(call, topic, ref next, ref entered) is { } error)
+                {
+                    if (error.Code != ErrorCode.Local_QueueFull) throw new KafkaException(error);
+                    // The gate keeps the library's queue from filling, but for records whose reports it has not released yet.
+                    await Task.Delay(LibraryQueueRetryInterval, time, cancel);
+                }
+                else if (next < entries.Length)
+                {
+                    await _gate.EnterAsync(Bytes(entries.Span[next]), cancel);
+                    entered = true;
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            if (entered) _gate.Exit(Bytes(entries.Span[next]));
+            producer.Abandon(call, next, (e as KafkaException)?.Error ?? new Error(ErrorCode.Local_PurgeQueue));
+            if (e is not KafkaException) throw;
+        }
+        return await call.Task.WaitAsync(cancel);
+    }
+
+    private static int Bytes(in LogEntry entry) => entry.Key.Length + entry.Value.Length;
+
+    private KafkaProducer Current()
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_session is { Broken: true } broken)
+            if (_producer is { Broken: true } broken)
             {
                 clients.Report("the Kafka producer failed for good and is replaced by a fresh one");
-                _session = null;
-                _closing = Task.WhenAll(_closing, Task.Run(() => Close(broken)));
+                _producer = null;
+                _closing = Task.WhenAll(_closing, Task.Run(() => broken.Close(PatienceMs)));
             }
-            return _session ??= new Session(this, clients);
+            return _producer ??= new KafkaProducer(clients, _gate);
         }
-    }
-
-    private void Close(Session session)
-    {
-        // Every record is reported within message.timeout.ms (= Kafka:TimeoutMs); the rest is slack for a busy machine.
-        session.Producer.Flush(TimeSpan.FromMilliseconds(clients.Kafka.TimeoutMs + 5_000.0));
-        session.Producer.Dispose();
     }
 }

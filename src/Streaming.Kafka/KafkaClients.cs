@@ -19,30 +19,34 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
     /// <summary>Tells the log's owner of something that the library overcame or keeps trying to overcome.</summary>
     public void Report(string what) => problem(what);
 
-    /// <summary>Idempotent producer whose keys and values are both taken out of an <see cref="AppendSlot"/>.</summary>
-    public IProducer<AppendSlot, AppendSlot> Producer(Action<Error> onError)
+    /// <summary>Properties of the idempotent producer.</summary>
+    public Dictionary<string, string> Producer() => new(Common())
     {
-        var config = new ProducerConfig(Common())
-        {
-            EnableIdempotence = true,
-            Acks = Acks.All,
-            LingerMs = kafka.LingerMs,
-            MessageTimeoutMs = kafka.TimeoutMs,
-            RequestTimeoutMs = kafka.TimeoutMs,
-            MessageMaxBytes = MessageBytesMax,
-            // The appender's own gate is the bound; the library's only has to be wider, because a record leaves its count later.
-            QueueBufferingMaxMessages = kafka.QueueRecordsMax * 2,
-            QueueBufferingMaxKbytes = kafka.QueueMbMax * 1024 + 2 * (MessageBytesMax / 1024 + 1),
-            DeliveryReportFields = "key",
-        };
-        return new ProducerBuilder<AppendSlot, AppendSlot>(config)
-            .SetKeySerializer(AppendSlot.Key).SetValueSerializer(AppendSlot.Value)
-            .SetErrorHandler((_, error) => onError(error)).SetLogHandler((_, line) => Relay(line)).Build();
+        ["enable.idempotence"] = "true",
+        ["acks"] = "all",
+        ["linger.ms"] = Text(kafka.LingerMs),
+        ["message.timeout.ms"] = Text(kafka.TimeoutMs),
+        ["request.timeout.ms"] = Text(kafka.TimeoutMs),
+        ["message.max.bytes"] = Text(MessageBytesMax),
+        // The appender's own gate is the bound; the library's only has to be wider, because a record leaves its count later.
+        ["queue.buffering.max.messages"] = Text(kafka.QueueRecordsMax * 2),
+        ["queue.buffering.max.kbytes"] = Text(kafka.QueueMbMax * 1024 + 2 * (MessageBytesMax / 1024 + 1)),
+    };
+
+    /// <summary>
+    /// Client for metadata and topic creation. <paramref name="brokersMayCreate"/>: asking for a topic's metadata may itself
+    /// create it, with the brokers' own number of partitions. A client of its own, because Confluent.Kafka 1.9's admin client on
+    /// another client's handle polls without pause and takes a core.
+    /// </summary>
+    public IAdminClient Admin(bool brokersMayCreate)
+    {
+        var config = new AdminClientConfig(Common());
+        config.Set("allow.auto.create.topics", brokersMayCreate ? "true" : "false");
+        return new AdminClientBuilder(config).SetLogHandler((_, line) => Relay(line)).Build();
     }
 
     /// <summary>
-    /// A consumer that never subscribes: it asks for metadata and watermarks, and commits and reads a group's offsets. It is
-    /// not polled, so it has no error handler; what goes wrong comes back from the calls themselves.
+    /// A consumer that never subscribes: it asks for watermarks, and commits and reads a group's offsets. It is not polled, so it has no error handler; what goes wrong comes back from the calls themselves.
     /// </summary>
     public IConsumer<Ignore, Ignore> Consumer(string group)
     {

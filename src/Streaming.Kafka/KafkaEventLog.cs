@@ -8,7 +8,7 @@ namespace Streaming.Kafka;
 /// (acks=all), reads see committed transactions only, positions of groups are Kafka's own committed offsets.
 /// </summary>
 /// <remarks>
-/// Native clients: one producer, one for metadata, one per group that commits, and one that fetches for all readers (one more
+/// Native clients: one producer, one each for metadata and watermarks, one per group that commits, and one that fetches for all readers (one more
 /// for each further reader of a partition that is read already). Each has a few threads and a connection per broker.
 /// </remarks>
 public sealed class KafkaEventLog : IEventLog

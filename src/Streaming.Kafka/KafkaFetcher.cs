@@ -24,7 +24,7 @@ internal sealed unsafe class KafkaFetcher : IDisposable
         _self = GCHandle.Alloc(this);
         try
         {
-            Client = Librdkafka.NewClient(Librdkafka.TypeConsumer, clients.Fetcher(), &Log, GCHandle.ToIntPtr(_self));
+            Client = Librdkafka.NewClient(Librdkafka.TypeConsumer, clients.Fetcher(), new() { Log = &Log, Opaque = GCHandle.ToIntPtr(_self) });
         }
         catch
         {

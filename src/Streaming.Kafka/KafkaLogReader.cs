@@ -80,8 +80,8 @@ internal sealed class KafkaLogReader : ILogReader
                 ObjectDisposedException.ThrowIf(_disposed, this);
                 if (HasRecord()) return; // the queue also wakes for end-of-partition marks, which are not worth waking for
             }
-            var left = timeout - _time.GetElapsedTime(started);
-            if (left <= TimeSpan.Zero || !await _wake.WaitAsync(left, _time, cancel)) return;
+            var left = timeout == Timeout.InfiniteTimeSpan ? timeout : timeout - _time.GetElapsedTime(started);
+            if ((left <= TimeSpan.Zero && left != Timeout.InfiniteTimeSpan) || !await _wake.WaitAsync(left, _time, cancel)) return;
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class KafkaTopics : IDisposable
         _clients = clients;
         _time = time;
         _consumer = new(() => clients.Consumer(clients.Kafka.Prefix + "streaming"));
-        _admin = new(() => new DependentAdminClientBuilder(_consumer.Value.Handle).Build());
+        _admin = new(() => clients.Admin(brokersMayCreate: false));
     }
 
     private TimeSpan Timeout => TimeSpan.FromMilliseconds(_clients.Kafka.TimeoutMs);
@@ -48,6 +48,7 @@ internal sealed class KafkaTopics : IDisposable
             {
                 var count = CountUsable(name, out _);
                 if (count == 0) count = CreateAndWait(topic, name);
+                if (count != Wanted(topic)) _clients.Report($"the Kafka topic '{name}' has {count} partitions, not {Wanted(topic)} (Log:Partitions); {count} are used");
                 known = new KafkaTopic(name, [.. Enumerable.Range(0, count).Select(p => new TopicPartition(name, p))]);
                 _known[topic] = known;
                 return known;
@@ -119,12 +120,7 @@ internal sealed class KafkaTopics : IDisposable
         while (true)
         {
             var count = CountUsable(name, out var state);
-            if (count > 0)
-            {
-                if (refusal is not null && count != Wanted(topic))
-                    _clients.Report($"the brokers created '{name}' with {count} partitions, not {Wanted(topic)} (Log:Partitions)");
-                return count;
-            }
+            if (count > 0) return count;
             if (_time.GetElapsedTime(started) <= Timeout && !_disposed.Wait(VisiblePollInterval)) continue;
             var why = refusal is null ? $"it was created but is not usable yet: {state.Reason}" : $"it could not be created: {refusal.Reason}";
             throw new EventLogException(
@@ -194,11 +190,9 @@ internal sealed class KafkaTopics : IDisposable
         return config;
     }
 
-    // Only a producer's metadata request may create a topic.
     private void AskBrokersToCreate(string name)
     {
-        using var producer = _clients.Producer(error => _clients.Report($"Kafka: {error.Reason}"));
-        using var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        using var admin = _clients.Admin(brokersMayCreate: true);
         admin.GetMetadata(name, Timeout);
     }
 }

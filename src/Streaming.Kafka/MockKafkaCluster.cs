@@ -23,7 +23,7 @@ public sealed unsafe class MockKafkaCluster : IDisposable
     public MockKafkaCluster(int brokers = 3)
     {
         KafkaLibrary.EnsureLoaded();
-        _client = Librdkafka.NewClient(Librdkafka.TypeProducer, [new("client.id", "mock-cluster")], log: null, opaque: 0);
+        _client = Librdkafka.NewClient(Librdkafka.TypeProducer, [new("client.id", "mock-cluster")], default);
         _cluster = Librdkafka.rd_kafka_mock_cluster_new(_client, brokers);
         if (_cluster == 0)
         {

@@ -88,8 +88,11 @@ public sealed class FtrlModel : IOnlineModel
         return Corrected(p);
     }
 
-    public void OnExample(Example example) =>
-        PredictAndLearn(example.Features, example.Values, example.Label, example.Weight);
+    /// <summary>The same for an example; the weight of a dislike is negative, but its label says that already.</summary>
+    public float PredictAndLearn(Example example) =>
+        PredictAndLearn(example.Features, example.Values, example.Label, Math.Abs(example.Weight));
+
+    public void OnExample(Example example) => PredictAndLearn(example);
 
     public void OnInteraction(Interaction interaction)
     {

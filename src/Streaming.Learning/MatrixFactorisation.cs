@@ -108,9 +108,13 @@ public sealed class MatrixFactorisation : IStreamLearner
             : logit;
     }
 
-    /// <summary>Moves the user's side by one labelled item. Runs in the actor, while no learner writes.</summary>
+    /// <summary>
+    /// Moves the user's side by one labelled item. Runs in the actor, while no learner writes. Of <paramref name="weight"/> the
+    /// magnitude counts: a dislike's is negative, but its label says that already.
+    /// </summary>
     public void LearnUser(UserState user, ulong itemKey, float label, float weight)
     {
+        weight = Math.Abs(weight);
         var known = TryItem(itemKey, out var vector, out var itemBias);
         var own = user.Embedding.AsSpan(0, Dim - 1);
         var g2 = user.EmbeddingG2;
@@ -157,7 +161,7 @@ public sealed class MatrixFactorisation : IStreamLearner
     {
         var admitted = _items.GetOrAdmit(example.ItemKey, _nowMs, out var row, out var state);
         var logit = _bias + example.UserVector[^1] + (admitted ? row[^1] + VectorMath.Dot(user, row[..^1]) : 0f);
-        var error = example.Weight * (VectorMath.Sigmoid(logit) - example.Label);
+        var error = Math.Abs(example.Weight) * (VectorMath.Sigmoid(logit) - example.Label);
         _biasStep.Step(ref _bias, error, ref _biasG2);
         if (!admitted) return;
         _vectorStep.Step(row[..^1], user, error, _l2, ref state[0]);
@@ -173,7 +177,7 @@ public sealed class MatrixFactorisation : IStreamLearner
         if (otherKey == 0 || otherKey == key || !_items.TryGet(otherKey, out _)) return;
         _items.GetOrAdmit(otherKey, long.MinValue, out var other, out var otherState);
         var margin = VectorMath.Dot(user, row[..^1]) + row[^1] - VectorMath.Dot(user, other[..^1]) - other[^1];
-        var error = -example.Weight * VectorMath.Sigmoid(-margin);
+        var error = -Math.Abs(example.Weight) * VectorMath.Sigmoid(-margin);
         _vectorStep.Step(row[..^1], user, error, _l2, ref state[0]);
         _biasStep.Step(ref row[^1], error + _l2 * row[^1], ref state[1]);
         _vectorStep.Step(other[..^1], user, -error, _l2, ref otherState[0]);

@@ -15,7 +15,8 @@ namespace Streaming.Learning;
 /// meanwhile.
 /// </summary>
 /// <remarks>
-/// Records repeated after a crash are dropped: of each partition of <c>events</c> it remembers the last (offset, ordinal).
+/// Records repeated after a crash are dropped: of each partition of <c>events</c> it remembers the last
+/// offset and the (user, ordinal) pairs that it has had of it: one event may end the windows of several users.
 /// Repeats are told by the source, so all records of one source partition must come in order, as one partition of
 /// <c>examples</c> keeps them. The models and learners are checkpoint parts of their own; this part holds the marks and the figures.
 /// </remarks>
@@ -23,6 +24,7 @@ public sealed class Trainer : ICheckpointed
 {
     private const byte FormatVersion = 1;
     private const int PartitionsMax = 1 << 16;
+    private const int TakenMax = 1 << 26;
 
     private readonly FtrlModel _ranker;
     private readonly MatrixFactorisation _factors;
@@ -36,7 +38,12 @@ public sealed class Trainer : ICheckpointed
     private PrequentialMetrics _userItemMeanMetrics;
     private BaselineMeans _means;
 
-    private readonly record struct Mark(long Offset, int Ordinal);
+    /// <summary>The newest source offset of a partition, and hashes of the (user, ordinal) pairs taken from it.</summary>
+    private sealed class Mark
+    {
+        public long Offset = -1;
+        public readonly HashSet<ulong> Taken = [];
+    }
 
     /// <param name="settings">Bounds of the figures.</param>
     /// <param name="ranker">Predicts and learns.</param>
@@ -83,11 +90,11 @@ public sealed class Trainer : ICheckpointed
     /// <summary>Predicts, scores and learns one example; a repeat is dropped.</summary>
     public void OnExample(Example example)
     {
-        if (IsRepeat(example.Source, example.Ordinal)) return;
+        if (IsRepeat(example.User, example.Source, example.Ordinal)) return;
         if (example.ItemId is { } id) _onUnknownItem?.Invoke(id, example.ShownMs);
         var user = StableHash.Of(example.User);
         var positive = example.Label > 0.5f;
-        var p = _ranker.PredictAndLearn(example.Features, example.Values, example.Label, example.Weight);
+        var p = _ranker.PredictAndLearn(example);
         if (example.IsCorrection) Corrections++;
         else Score(example, user, p, positive);
         _factors.OnExample(example);
@@ -99,7 +106,7 @@ public sealed class Trainer : ICheckpointed
     /// <summary>Learns one interaction; a repeat is dropped.</summary>
     public void OnInteraction(Interaction interaction)
     {
-        if (IsRepeat(interaction.Source, interaction.Ordinal)) return;
+        if (IsRepeat(interaction.User, interaction.Source, interaction.Ordinal)) return;
         if (interaction.ItemId is { } id) _onUnknownItem?.Invoke(id, interaction.TimeMs);
         _ranker.OnInteraction(interaction);
         _factors.OnInteraction(interaction);
@@ -118,16 +125,17 @@ public sealed class Trainer : ICheckpointed
         _means.Learn(user, example.ItemKey, positive);
     }
 
-    private bool IsRepeat(LogPosition source, int ordinal)
+    private bool IsRepeat(string user, LogPosition source, int ordinal)
     {
-        if (_marks.TryGetValue(source.Partition, out var mark)
-            && (source.Offset < mark.Offset || (source.Offset == mark.Offset && ordinal <= mark.Ordinal)))
+        if (!_marks.TryGetValue(source.Partition, out var mark)) _marks[source.Partition] = mark = new Mark();
+        if (source.Offset > mark.Offset)
         {
-            Repeats++;
-            return true;
+            mark.Offset = source.Offset;
+            mark.Taken.Clear();
         }
-        _marks[source.Partition] = new Mark(source.Offset, ordinal);
-        return false;
+        if (source.Offset == mark.Offset && mark.Taken.Add(StableHash.Combine(StableHash.Of(user), (ulong)ordinal))) return false;
+        Repeats++;
+        return true;
     }
 
     public void Save(Stream into)
@@ -139,7 +147,8 @@ public sealed class Trainer : ICheckpointed
         {
             writer.Int32(partition);
             writer.Int64(mark.Offset);
-            writer.Int32(mark.Ordinal);
+            writer.Int32(mark.Taken.Count);
+            foreach (var taken in mark.Taken.Order()) writer.Int64((long)taken);
         }
         _rankerMetrics.Save(writer);
         _itemMeanMetrics.Save(writer);
@@ -153,7 +162,11 @@ public sealed class Trainer : ICheckpointed
         var reader = new CheckpointReader(from, FormatVersion, "trainer");
         var (examples, interactions, repeats, corrections) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
         var marks = new Dictionary<int, Mark>();
-        for (var left = reader.Count(PartitionsMax); left > 0; left--) marks[reader.Int32()] = new Mark(reader.Int64(), reader.Int32());
+        for (var left = reader.Count(PartitionsMax); left > 0; left--) 
+        {
+            var mark = marks[reader.Int32()] = new Mark { Offset = reader.Int64() };
+            for (var taken = reader.Count(TakenMax); taken > 0; taken--) mark.Taken.Add((ulong)reader.Int64());
+        }
         var ranker = _rankerMetrics.Read(reader);
         var itemMean = _itemMeanMetrics.Read(reader);
         var userItemMean = _userItemMeanMetrics.Read(reader);

@@ -50,8 +50,8 @@ public sealed class FeedLookup
 
     public string ArmOf(string user) => _armOf(user);
 
-    /// <summary>The name under which a segment's popular list is cached.</summary>
-    public const string SegmentArm = "popular";
+    /// <summary>Segments' lists are made by the hold-out's policy: popularity and filters, nothing personal.</summary>
+    internal const string SegmentArm = Experiments.TrafficSplitter.Holdout;
 
     /// <summary>
     /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless
@@ -65,8 +65,12 @@ public sealed class FeedLookup
         return ValueTask.FromResult(own ? FeedOutcome.Own : FindSegment(request, into));
     }
 
-    /// <summary>A cached list by its reserved name: popular per tag, per surface, over all.</summary>
-    public bool TryPopular(string segment, ByteWriter into) => _cache.TryGet(IFeedCache.SegmentUser(segment), "", SegmentArm, into);
+    /// <summary>The popular list of a tag or category (empty for everybody) on a surface, else on the default surface.</summary>
+    public bool TryPopular(string segment, string surface, ByteWriter into)
+    {
+        var user = IFeedCache.SegmentUser(segment);
+        return _cache.TryGet(user, surface, SegmentArm, into) || (surface.Length > 0 && _cache.TryGet(user, "", SegmentArm, into));
+    }
 
     private async ValueTask<FeedOutcome> WaitAsync(FeedRequest request, LogPosition after, ByteWriter into, CancellationToken cancel)
     {
@@ -101,8 +105,7 @@ public sealed class FeedLookup
     private FeedOutcome FindSegment(FeedRequest request, ByteWriter into)
     {
         foreach (var tag in request.Tags)
-            if (TryPopular("tag:" + tag, into)) return FeedOutcome.Segment;
-        if (request.Surface.Length > 0 && TryPopular("surface:" + request.Surface, into)) return FeedOutcome.Segment;
-        return TryPopular("", into) ? FeedOutcome.Segment : FeedOutcome.Empty;
+            if (TryPopular(tag, request.Surface, into)) return FeedOutcome.Segment;
+        return TryPopular("", request.Surface, into) ? FeedOutcome.Segment : FeedOutcome.Empty;
     }
 }

@@ -40,6 +40,9 @@ public sealed class ReplayRunner
     /// <summary>Records of the source that this run found in the log already.</summary>
     public long FoundInLog { get; private set; }
 
+    /// <summary>Catalogue records among those done.</summary>
+    public long ItemRecords { get; private set; }
+
     /// <summary>Records pushed through so far, those of earlier runs included.</summary>
     public long Done { get; private set; }
 
@@ -109,6 +112,7 @@ public sealed class ReplayRunner
             var batch = new List<ReplayRecord>(_roundRecords);
             foreach (var record in source)
             {
+                if (record.IsItem) ItemRecords++;
                 if (skip-- > 0) continue;
                 batch.Add(record);
                 if (batch.Count < _roundRecords) continue;

@@ -51,6 +51,9 @@ internal sealed class Rounds : IDisposable
 
     public long Count { get; private set; }
 
+    /// <summary>Lists that the last round left for the next.</summary>
+    public int ListsWaiting { get; private set; }
+
     /// <summary>Records of <c>events</c> taken so far by this process.</summary>
     public long Records { get; private set; }
 
@@ -74,10 +77,10 @@ internal sealed class Rounds : IDisposable
         await _host.DrainAsync(CancellationToken.None).ConfigureAwait(false);
         var users = Stopwatch.GetTimestamp();
         var append = AppendDerivedAsync();
-        Learn();
+        Learn(nowMs);
         await append.ConfigureAwait(false);
         var learned = Stopwatch.GetTimestamp();
-        var waiting = await _host.RefreshAsync(nowMs, _listsMax, CancellationToken.None).ConfigureAwait(false);
+        var waiting = ListsWaiting = await _host.RefreshAsync(nowMs, _listsMax, CancellationToken.None).ConfigureAwait(false);
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
@@ -150,20 +153,26 @@ internal sealed class Rounds : IDisposable
         _deadLetters.Clear();
     }
 
-    /// <summary>Learns the round's examples in the order of their labels' event time, ties by partition: independent of thread timing.</summary>
-    private void Learn()
+    /// <summary>Learns the round's examples merged by their labels' event time, ties by partition: independent of thread timing.</summary>
+    private void Learn(long nowMs)
     {
         _merged.Clear();
         for (var p = 0; p < _sinks.Length; p++)
         {
+            // A partition's own order stands, whatever its events' times say: repeats are told by it.
+            var latestMs = long.MinValue;
             var records = _sinks[p].Records;
             for (var i = 0; i < records.Count; i++)
-                _merged.Add((records[i], records[i].Example?.LabelMs ?? records[i].Interaction!.TimeMs, p, i));
+            {
+                latestMs = Math.Max(latestMs, records[i].Example?.LabelMs ?? records[i].Interaction!.TimeMs);
+                _merged.Add((records[i], latestMs, p, i));
+            }
             records.Clear();
         }
         _merged.Sort(static (a, b) =>
             a.TimeMs != b.TimeMs ? a.TimeMs.CompareTo(b.TimeMs)
             : a.Partition != b.Partition ? a.Partition.CompareTo(b.Partition) : a.Index.CompareTo(b.Index));
         foreach (var (record, _, _, _) in _merged) _models.Learn(record);
+        _models.Refresh(nowMs);
     }
 }

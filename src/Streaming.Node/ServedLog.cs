@@ -19,6 +19,7 @@ public sealed class ServedLog : IAsyncDisposable
     private readonly RecentPages _pages = new(1 << 16);
     private readonly Task _pump;
     private long _dropped;
+    private long _logged;
 
     internal ServedLog(IEventLog log, TimeProvider time, int queuedMax, Action<NodeNotice> notice)
     {
@@ -28,6 +29,9 @@ public sealed class ServedLog : IAsyncDisposable
         _queue = Channel.CreateBounded<UserEvent>(new BoundedChannelOptions(queuedMax) { SingleReader = true });
         _pump = Task.Run(PumpAsync);
     }
+
+    /// <summary>Served records that are durable in the log.</summary>
+    public long Logged => Interlocked.Read(ref _logged);
 
     /// <summary>Served records that found the queue full.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
@@ -62,6 +66,7 @@ public sealed class ServedLog : IAsyncDisposable
             try
             {
                 await _log.AppendAsync(Topics.Events, entries.ToArray()).ConfigureAwait(false);
+                Interlocked.Add(ref _logged, entries.Count);
             }
             catch (EventLogException problem)
             {

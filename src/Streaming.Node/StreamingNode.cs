@@ -26,7 +26,7 @@ public sealed class StreamingNode : IAsyncDisposable
     private readonly ConcurrentQueue<Action> _questions = new();
     private readonly SemaphoreSlim _driver = new(1, 1);
     private ModelSet _models = null!;
-    private IUserHost _host = null!;
+    private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
     private long _nextCheckpointId = 1;
@@ -44,6 +44,10 @@ public sealed class StreamingNode : IAsyncDisposable
     }
 
     public IEventLog Log => _parts.Log;
+
+    /// <summary>Partitions of <c>events</c>: shards of users.</summary>
+    public int Partitions => _shards.Length;
+
     public TrafficSplitter Splitter { get; }
     public Ingest Ingest { get; }
     public FeedLookup Lookup { get; }
@@ -133,6 +137,18 @@ public sealed class StreamingNode : IAsyncDisposable
     public Task<T> AskUserAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default) =>
         _host.AskAsync(user, question, cancel);
 
+    /// <summary>Waits until the record at <paramref name="position"/> is in the state; false when the time is up.</summary>
+    public async Task<bool> WaitAppliedAsync(LogPosition position, TimeSpan timeout, CancellationToken cancel)
+    {
+        var until = _parts.Time.GetTimestamp();
+        while (EventPositions[position.Partition] <= position.Offset)
+        {
+            if (_parts.Time.GetElapsedTime(until) > timeout) return false;
+            await AskModelsAsync(_ => 0).WaitAsync(cancel).ConfigureAwait(false);
+        }
+        return true;
+    }
+
     public NodeStatus Status() => new()
     {
         Records = _rounds.Records,
@@ -161,6 +177,30 @@ public sealed class StreamingNode : IAsyncDisposable
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
         _driver.Dispose();
+    }
+
+    /// <summary>Lists that the last round left for the next.</summary>
+    public int ListsWaiting => _rounds.ListsWaiting;
+
+    /// <summary>Impressions of users in memory that wait for their click or the end of their window.</summary>
+    public async Task<long> PendingImpressionsAsync(CancellationToken cancel = default) =>
+        await _host.SumAsync(state => state.Pending.Count, cancel).ConfigureAwait(false);
+
+    /// <summary>
+    /// SHA-256 over everything learned and every user's state: equal digests mean equal nodes. Call it while no round runs.
+    /// </summary>
+    public async Task<string> DigestAsync(CancellationToken cancel = default)
+    {
+        using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
+        foreach (var part in _models.Parts)
+        {
+            using var bytes = new MemoryStream();
+            part.Save(bytes);
+            hash.AppendData(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+        }
+        await _host.FlushAsync(cancel).ConfigureAwait(false);
+        foreach (var shard in _shards) hash.AppendData(BitConverter.GetBytes(shard.StateFold));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..32];
     }
 
     internal long NowMs() => _parts.Time.GetUtcNow().ToUnixTimeMilliseconds();

@@ -69,6 +69,13 @@ internal sealed class FileDevice : StorageDeviceBase
             if (int.TryParse(Path.GetFileName(path.AsSpan())[(name.Length + 1)..], out var segment)) yield return segment;
     }
 
+    /// <summary>FASTER asks for it only to learn whether a file of a checkpoint exists.</summary>
+    public override long GetFileSize(int segment)
+    {
+        var file = new FileInfo(SegmentPath(segment));
+        return file.Exists ? file.Length : 0;
+    }
+
     public override void Dispose()
     {
         lock (_opening)

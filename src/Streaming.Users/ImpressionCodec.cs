@@ -27,23 +27,23 @@ internal static class ImpressionCodec
             into.UInt64(p.ItemKey);
             into.Byte((byte)p.Label);
             into.String(p.ItemId);
-            if (!same.HasFlag(Same.Source)) UserStateCodec.WritePosition(into, p.Source);
+            if ((same & Same.Source) == 0) UserStateCodec.WritePosition(into, p.Source);
             into.Signed(p.Ordinal);
-            if (!same.HasFlag(Same.Shown)) into.Signed(baseMs - p.ShownMs);
+            if ((same & Same.Shown) == 0) into.Signed(baseMs - p.ShownMs);
             into.Signed(p.Position);
-            if (!same.HasFlag(Same.Surface)) into.String(p.Surface);
-            if (!same.HasFlag(Same.Arm))
+            if ((same & Same.Surface) == 0) into.String(p.Surface);
+            if ((same & Same.Arm) == 0)
             {
                 into.String(p.Arm);
                 into.Signed(p.ListVersion);
             }
-            if (!same.HasFlag(Same.RequestId)) into.String(p.RequestId);
-            if (!same.HasFlag(Same.Models)) into.String(p.ModelVersion);
-            if (!same.HasFlag(Same.NoPropensity)) into.Single(p.Propensity);
+            if ((same & Same.RequestId) == 0) into.String(p.RequestId);
+            if ((same & Same.Models) == 0) into.String(p.ModelVersion);
+            if ((same & Same.NoPropensity) == 0) into.Single(p.Propensity);
             into.Count(p.Features.Length);
             into.Raw(MemoryMarshal.AsBytes(p.Features.AsSpan()));
-            if (!same.HasFlag(Same.Ones)) into.Singles(p.Values);
-            if (!same.HasFlag(Same.Vector)) into.Singles(p.UserVector);
+            if ((same & Same.Ones) == 0) into.Singles(p.Values);
+            if ((same & Same.Vector) == 0) into.Singles(p.UserVector);
             before = p;
         }
     }
@@ -67,19 +67,19 @@ internal static class ImpressionCodec
         var label = reader.Byte();
         if (label > (byte)ImpressionLabel.Settled) throw new FormatException($"{label} is no label of an impression");
         var itemId = reader.String();
-        var source = same.HasFlag(Same.Source) ? before!.Source : UserStateCodec.ReadPosition(ref reader);
+        var source = (same & Same.Source) != 0 ? before!.Source : UserStateCodec.ReadPosition(ref reader);
         var ordinal = UserStateCodec.Int(reader.Signed());
-        var shownMs = same.HasFlag(Same.Shown) ? before!.ShownMs : baseMs - reader.Signed();
+        var shownMs = (same & Same.Shown) != 0 ? before!.ShownMs : baseMs - reader.Signed();
         var position = UserStateCodec.Int(reader.Signed());
-        var surface = same.HasFlag(Same.Surface) ? before!.Surface : UserStateCodec.Text(ref reader);
-        var (arm, version) = same.HasFlag(Same.Arm) ? (before!.Arm, before.ListVersion) : (UserStateCodec.Text(ref reader), reader.Signed());
-        var requestId = same.HasFlag(Same.RequestId) ? before!.RequestId : reader.String();
-        var models = same.HasFlag(Same.Models) ? before!.ModelVersion : UserStateCodec.Text(ref reader);
-        var propensity = same.HasFlag(Same.NoPropensity) ? float.NaN : reader.Single();
+        var surface = (same & Same.Surface) != 0 ? before!.Surface : UserStateCodec.Text(ref reader);
+        var (arm, version) = (same & Same.Arm) != 0 ? (before!.Arm, before.ListVersion) : (UserStateCodec.Text(ref reader), reader.Signed());
+        var requestId = (same & Same.RequestId) != 0 ? before!.RequestId : reader.String();
+        var models = (same & Same.Models) != 0 ? before!.ModelVersion : UserStateCodec.Text(ref reader);
+        var propensity = (same & Same.NoPropensity) != 0 ? float.NaN : reader.Single();
         var features = new uint[reader.Count(4)];
         reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
         float[] values;
-        if (same.HasFlag(Same.Ones)) Array.Fill(values = new float[features.Length], 1f);
+        if ((same & Same.Ones) != 0) Array.Fill(values = new float[features.Length], 1f);
         else values = reader.Singles();
         if (values.Length != features.Length) throw new FormatException($"{features.Length} features have {values.Length} values");
         return new PendingImpression
@@ -87,7 +87,7 @@ internal static class ImpressionCodec
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = same.HasFlag(Same.Vector) ? before!.UserVector : reader.Singles(),
+            UserVector = (same & Same.Vector) != 0 ? before!.UserVector : reader.Singles(),
         };
     }
 

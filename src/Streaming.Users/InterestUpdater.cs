@@ -1,5 +1,3 @@
-using Streaming.Core.Events;
-using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
 

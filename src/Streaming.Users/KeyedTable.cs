@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Streaming.Users;
 
@@ -35,7 +36,8 @@ public sealed class KeyedTable<T> : IReadOnlyDictionary<ulong, T> where T : stru
         set => Slot(key, out _) = value;
     }
 
-    internal long ApproxBytes => _keys.Length * 8L + _values.Length * (long)System.Runtime.CompilerServices.Unsafe.SizeOf<T>() + (_slots?.Length ?? 0) * 4L + 80;
+    /// <summary>Goes by the count, not by the room taken, so that it is the same before and after passivation.</summary>
+    internal long ApproxBytes => 80 + Count * (8L + Unsafe.SizeOf<T>() + (Count > LinearMax ? 12 : 0));
 
     public bool ContainsKey(ulong key) => Find(key) >= 0;
 

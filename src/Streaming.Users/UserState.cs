@@ -119,14 +119,14 @@ public sealed class UserState(string user, int dimension)
     /// <summary>Several interests: cluster centres of acted-upon item vectors, each of shape [dim].</summary>
     public List<InterestVector> InterestVectors { get; } = [];
 
-    /// <summary>Roughly what the state takes in memory, bytes; walks the impressions. Strings shared with others count once here.</summary>
+    /// <summary>Roughly what the state takes in memory, bytes: the same before and after passivation. Walks the impressions.</summary>
     public long ApproxBytes
     {
         get
         {
             long bytes = 700 + 2 * User.Length + 4 * 3 * (Embedding.Length + 8);
             bytes += Marks.ApproxBytes + Interests.ApproxBytes;
-            bytes += 32L * (History.Capacity + Session.Actions.Capacity) + 8L * (RecentEventIds.Capacity + Pending.Capacity + Closed.Capacity);
+            bytes += 32L * (History.Count + Session.Actions.Count) + 8L * (RecentEventIds.Count + Pending.Count + Closed.Count);
             foreach (var p in Pending) bytes += p.ApproxBytes;
             foreach (var p in Closed) bytes += p.ApproxBytes;
             foreach (var list in Lists) bytes += 130 + 12L * list.Items.Length;

@@ -2,11 +2,8 @@ using System.Globalization;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Items;
-using Streaming.Core.Log;
 using Streaming.Core.Settings;
-using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
-using Streaming.Learning.Statistics;
 using Streaming.Users;
 
 namespace Streaming.Learning.Tests;
@@ -21,20 +18,14 @@ public sealed class MovieLensHarness
     private readonly StreamingSettings _settings;
     private readonly MovieLens _data;
     private readonly int _roundEvents;
-    private readonly UserModels _models;
-    private readonly Trainer _trainer;
+    private readonly LearningRig _rig;
     private readonly Dictionary<int, UserState> _users = [];
-    private readonly FeatureBuffer _buffer = new();
     private readonly float[] _vector;
 
     public MovieLensHarness(StreamingSettings settings, MovieLens data, int roundEvents)
     {
         (_settings, _data, _roundEvents) = (settings, data, roundEvents);
-        var ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
-        var factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
-        var statistics = new ItemStatistics(settings.Learning, data.Catalog);
-        _models = new UserModels(new FeatureExtractor(settings, data.Catalog, statistics, factors, ranker));
-        _trainer = new Trainer(settings.Learning, ranker, factors, statistics);
+        _rig = new LearningRig(settings, data.Catalog);
         _vector = new float[settings.Learning.EmbeddingDim];
     }
 
@@ -48,39 +39,27 @@ public sealed class MovieLensHarness
             if (round.Count < _roundEvents && i < _data.Ratings.Count - 1) continue;
             foreach (var (example, interaction) in round)
             {
-                _trainer.OnExample(example);
-                _trainer.OnInteraction(interaction);
+                _rig.Trainer.OnExample(example);
+                _rig.Trainer.OnInteraction(interaction);
             }
             round.Clear();
         }
-        return _trainer.Figures();
+        return _rig.Trainer.Figures();
     }
 
     private (Example, Interaction) Act(MovieRating rating, int offset)
     {
         if (!_users.TryGetValue(rating.User, out var user))
         {
-            user = new UserState(rating.User.ToString(CultureInfo.InvariantCulture), _settings.Learning.EmbeddingDim)
-            {
-                Profile = _data.Profiles[rating.User],
-            };
+            user = _rig.NewUser(rating.User.ToString(CultureInfo.InvariantCulture));
+            user.Profile = _data.Profiles[rating.User];
             _users.Add(rating.User, user);
         }
         var item = new Item(rating.Item).Key;
         var label = rating.Rating >= _settings.Users.RatingPositiveAt ? 1f : 0f;
-        _models.Features(user, item, new ShownContext(rating.TimeMs, "", -1), _buffer);
-        var example = new Example
-        {
-            Source = new LogPosition(0, offset), Ordinal = 0, User = user.User, ItemKey = item, ShownMs = rating.TimeMs,
-            LabelMs = rating.TimeMs, Label = label, Action = EventKind.Rating, ModelVersion = _models.Versions,
-            Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = [.. user.Embedding],
-        };
-        var interaction = new Interaction
-        {
-            Source = new LogPosition(0, offset), Ordinal = 1, User = user.User, ItemKey = item, Action = EventKind.Rating,
-            Weight = label > 0 ? 1f : 0f, TimeMs = rating.TimeMs,
-        };
-        _models.LearnUser(user, item, label, 1f);
+        var example = _rig.Example(user, item, label, offset, rating.TimeMs, EventKind.Rating);
+        var interaction = LearningRig.Interaction(example, label);
+        _rig.Models.LearnUser(user, item, label, 1f);
         Update(user, item, rating, label);
         return (example, interaction);
     }
@@ -107,7 +86,7 @@ public sealed class MovieLensHarness
                 var decay = Math.Pow(0.5, (rating.TimeMs - old.TimeMs) / (double)_settings.Users.LongHalfLifeMs);
                 user.Interests[key] = new Interest((float)(old.Weight * decay) + 1f, rating.TimeMs, old.Count + 1);
             }
-        if (!_models.TryItemVector(itemKey, _vector)) return;
+        if (!_rig.Models.TryItemVector(itemKey, _vector)) return;
         (user.ShortWeight, user.ShortMs) =
             Blend(user.ShortVector, user.ShortWeight, user.ShortMs, rating.TimeMs, _settings.Users.ShortHalfLifeMs);
         (user.LongWeight, user.LongMs) =

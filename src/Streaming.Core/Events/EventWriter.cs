@@ -86,6 +86,6 @@ public static class EventWriter
         into.JsonStrings(profile.Interests);
         into.Raw(",\"attributes\":"u8);
         into.JsonPairs(profile.Attributes);
-        into.Raw("}}"u8);
+        into.Byte((byte)'}');
     }
 }

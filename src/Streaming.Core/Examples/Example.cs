@@ -9,10 +9,13 @@ namespace Streaming.Core.Examples;
 /// </summary>
 public sealed class Example
 {
-    /// <summary>The event that released this example; with <see cref="Ordinal"/> it names the example, so repeats after a crash can be dropped.</summary>
+    /// <summary>
+    /// The event that released this example; with <see cref="User"/> and <see cref="Ordinal"/> it names the example, so repeats after a
+    /// crash can be dropped. One event may end the windows of many users, so the user is part of the name.
+    /// </summary>
     public required LogPosition Source { get; init; }
 
-    /// <summary>Index among the records released by the same event.</summary>
+    /// <summary>Index among the user's records (examples and interactions together) released by the same event.</summary>
     public required int Ordinal { get; init; }
 
     public required string User { get; init; }

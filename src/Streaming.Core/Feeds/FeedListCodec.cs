@@ -12,7 +12,7 @@ namespace Streaming.Core.Feeds;
 /// by copying one span of ready JSON. In order:
 /// <code>
 /// version (1 byte) | list version, built ms, last event ms, last offset (8 bytes each) | last partition (4)
-/// user, surface, arm, models (length-prefixed UTF-8) | channels (count, then each) | entries (count)
+/// user, surface, arm, models (length-prefixed UTF-8) | channels (count, then each) | entries (count) | bytes of the JSON area (4)
 /// index, 16 bytes an entry: start in the JSON area (4) | channel in the top 8 bits, length of the escaped id below (4) | score (4) | propensity (4)
 /// JSON area: {"item":"...","score":0.5,"channel":"..."},{...},...
 /// </code>
@@ -49,6 +49,8 @@ public static class FeedListCodec
         into.Count(channels.Count);
         foreach (var channel in channels) into.String(channel);
         into.Count(list.Entries.Length);
+        var jsonBytes = into.Length;
+        into.Skip(4);
         var index = into.Length;
         into.Skip(list.Entries.Length * IndexBytes);
         var json = into.Length;
@@ -65,6 +67,7 @@ public static class FeedListCodec
             BinaryPrimitives.WriteSingleLittleEndian(row[8..], entry.Score);
             BinaryPrimitives.WriteSingleLittleEndian(row[12..], entry.Propensity);
         }
+        BinaryPrimitives.WriteInt32LittleEndian(into.Written(jsonBytes, 4), into.Length - json);
     }
 
     /// <summary>Decodes the whole list; item keys are recomputed from the ids.</summary>
@@ -140,9 +143,11 @@ public readonly ref struct FeedListView
         for (var i = 0; i < channels; i++) reader.StringBytes();
         _channels = bytes[from..(bytes.Length - reader.Remaining)];
         Count = reader.Count(FeedListCodec.IndexBytes);
+        var jsonBytes = reader.UInt32();
         _index = reader.Raw(Count * FeedListCodec.IndexBytes);
+        if (jsonBytes != (uint)reader.Remaining || (Count == 0) != (jsonBytes == 0))
+            throw new FormatException($"a stored list has {reader.Remaining} bytes of JSON where its header says {jsonBytes}");
         _json = reader.Raw(reader.Remaining);
-        if (Count == 0 && !_json.IsEmpty) throw new FormatException("a stored list without entries has JSON");
     }
 
     public long Version { get; }

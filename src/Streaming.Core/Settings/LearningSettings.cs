@@ -7,7 +7,7 @@ public sealed record LearningSettings
     public int FtrlBits { get; init; } = 20;
 
     /// <summary>Alpha of the per-coordinate rate alpha / (beta + sqrt(sum g^2)).</summary>
-    public double FtrlAlpha { get; init; } = 0.05;
+    public double FtrlAlpha { get; init; } = 0.1;
 
     public double FtrlBeta { get; init; } = 1;
     public double FtrlL1 { get; init; } = 0.5;
@@ -23,10 +23,10 @@ public sealed record LearningSettings
     public int EmbeddingDim { get; init; } = 16;
 
     /// <summary>Adagrad step size of the embeddings.</summary>
-    public double EmbeddingRate { get; init; } = 0.1;
+    public double EmbeddingRate { get; init; } = 0.2;
 
     /// <summary>Adagrad step size of the biases.</summary>
-    public double EmbeddingBiasRate { get; init; } = 0.1;
+    public double EmbeddingBiasRate { get; init; } = 0.2;
 
     public double EmbeddingL2 { get; init; } = 0.01;
 

@@ -19,8 +19,8 @@ public static class BiasBaselines
     /// <summary>Pseudo-ratings behind each mean.</summary>
     public const double Smoothing = 5;
 
-    /// <summary>Mean of the pseudo-ratings: nothing is known beforehand.</summary>
-    public const double Prior = 0.5;
+    /// <summary>Mean of the pseudo-ratings: people rate mostly what they expect to like, so a little over one half.</summary>
+    public const double Prior = 0.55;
 
     /// <summary>Scores every <see cref="EventKind.Rating"/> of the stream, in its order.</summary>
     public static BiasScores Score(IEnumerable<UserEvent> events, double positiveAt = 4, double smoothing = Smoothing, double prior = Prior)

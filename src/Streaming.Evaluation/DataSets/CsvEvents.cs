@@ -29,9 +29,15 @@ public sealed class CsvEvents : IDataSet
         Name = Path.GetFileName(_file).Split('.')[0];
         _separator = options.Separator ?? (file.Contains(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : ',');
         foreach (var role in options.Columns.Keys)
-            if (!Roles.Contains(role)) throw new DataSetException(file, 0, $"'{role}' is no role; roles are {string.Join(", ", Roles)}");
+        {
+            if (!Roles.Contains(role))
+                throw new DataSetException(file, 0, $"'{role}' is no role; roles are {string.Join(", ", Roles)}");
+        }
         foreach (var need in (string[])["user", "item", "time"])
-            if (!options.Columns.ContainsKey(need)) throw new DataSetException(file, 0, $"needs a column for '{need}', for example {need}=COLUMN");
+        {
+            if (!options.Columns.ContainsKey(need))
+                throw new DataSetException(file, 0, $"needs a column for '{need}', for example {need}=COLUMN");
+        }
         _header = !options.Columns.Values.All(c => c.StartsWith('#'));
         using var lines = LineReader.Open(_file);
         var names = _header && lines.Next() ? Split(lines) : [];

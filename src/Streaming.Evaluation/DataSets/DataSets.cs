@@ -5,7 +5,8 @@ public static class DataSets
 {
     private const string Supported =
         "supported: a MovieLens 100k or 1M folder, RankLens events.jsonl, Globo clicks.tar.zst or its hourly CSVs, Taobao UserBehavior.csv, "
-        + "Criteo, Avazu and Taobao ads samples, an Open Bandit folder or log, our events as .jsonl, any .csv or .tsv with declared columns; all of them also gzipped";
+        + "Criteo, Avazu and Taobao ads samples, an Open Bandit folder or log, our events as .jsonl, any .csv or .tsv with declared columns; "
+        + "all of them also gzipped";
 
     /// <summary>Opens a file or folder.</summary>
     /// <exception cref="DataSetException">Nothing is there, or it is none of the supported sets; the message lists them.</exception>

@@ -89,7 +89,8 @@ public sealed class Globo : IDataSet
         Span<Range> f = stackalloc Range[Columns];
         while (lines.Next())
         {
-            if (lines.Split((byte)',', f, Columns) == Columns) rows.Add(ReadRow(lines, f, ++number));
+            lines.Split((byte)',', f, Columns);
+            rows.Add(ReadRow(lines, f, ++number));
         }
         return Sorted(rows);
     }
@@ -114,7 +115,8 @@ public sealed class Globo : IDataSet
             yield return new UserEvent
             {
                 Kind = EventKind.Click, Type = "click", User = Text(row.User), TimeMs = row.TimeMs, Item = Text(row.Article),
-                EventId = string.Create(CultureInfo.InvariantCulture, $"globo:{row.Number}"), SessionId = Text(row.Session), Context = ContextOf(row.Context),
+                EventId = string.Create(CultureInfo.InvariantCulture, $"globo:{row.Number}"), SessionId = Text(row.Session),
+                Context = ContextOf(row.Context),
             };
     }
 

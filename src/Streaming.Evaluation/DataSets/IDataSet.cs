@@ -21,7 +21,7 @@ public interface IDataSet
     /// <summary>Number of events that <see cref="Events"/> yields; null while it is not known without reading everything.</summary>
     long? RowCount { get; }
 
-    /// <summary>Rows that the last enumeration of <see cref="Events"/> passed over because the file says they are no events (a cut last line).</summary>
+    /// <summary>Rows that reading has passed over because they are no events: a cut last line, blank lines.</summary>
     long SkippedRows { get; }
 
     /// <summary>The catalogue, to be applied before the first event; empty where the set has none.</summary>

@@ -20,6 +20,9 @@ internal sealed class LineReader : IDisposable
     private int _lineStart;
     private int _lineLength;
 
+    /// <summary>Without strict validation the framework takes a gzip file that was cut for one that ends: the loss would go unseen.</summary>
+    static LineReader() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
+
     public LineReader(Stream stream, string file)
     {
         _stream = stream;
@@ -111,7 +114,10 @@ internal sealed class LineReader : IDisposable
 
     public DataSetException Error(string reason, Exception? inner = null) => new(File, Number, reason, inner);
 
-    /// <summary>Splits the current line; throws unless it has at least <paramref name="min"/> fields. Fields beyond the span's length stay in the last one.</summary>
+    /// <summary>
+    /// Splits the current line; throws unless it has at least <paramref name="min"/> fields. Fields beyond the span's length stay
+    /// in the last one.
+    /// </summary>
     public int Split(byte separator, Span<Range> into, int min)
     {
         var count = 0;

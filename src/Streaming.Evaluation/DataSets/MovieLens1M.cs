@@ -30,7 +30,8 @@ public sealed class MovieLens1M : IDataSet
         _stepMs = stepMs > 0 ? stepMs : throw new ArgumentOutOfRangeException(nameof(stepMs), stepMs, "must be positive");
         _original = DataFiles.Find(folder, "ratings.dat");
         _data = _original ?? FindChronological(folder)
-            ?? throw new DataSetException(folder, 0, "needs ratings.dat, or ml1m_chronological.txt there or in ../derived (each plain or with .gz)");
+            ?? throw new DataSetException(folder, 0,
+                "needs ratings.dat, or ml1m_chronological.txt there or in ../derived (each plain or with .gz)");
         _movies = DataFiles.Find(folder, "movies.dat", "../ml-1m/movies.dat");
         _users = DataFiles.Find(folder, "users.dat", "../ml-1m/users.dat");
         Files = [.. new[] { _data, _movies, _users }.OfType<string>()];

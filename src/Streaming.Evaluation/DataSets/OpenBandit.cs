@@ -114,7 +114,8 @@ public sealed class OpenBandit : IDataSet
                 throw lines.Error($"timestamp is '{time}', expected a date and time");
             var position = lines.Integer(f[3], "position");
             var propensity = lines.Number64(f[5], "propensity_score");
-            if (position is < 1 or > 100 || propensity is <= 0 or > 1) throw lines.Error($"position {position} or propensity {propensity} is out of range");
+            if (position is < 1 or > 100 || propensity is <= 0 or > 1)
+                throw lines.Error($"position {position} or propensity {propensity} is out of range");
             var features = new string[4];
             for (var i = 0; i < 4; i++) features[i] = Encoding.UTF8.GetString(lines.Line[f[6 + i]]);
             into.Add(new Row(log, lines.Number - 1, at.ToUnixTimeMilliseconds(), (int)lines.Integer(f[2], "item_id"), (int)position - 1,

@@ -73,8 +73,9 @@ public sealed class TaobaoBehavior(string file) : IDataSet
                 break;
             }
             lines.Split((byte)',', f, 5);
-            var behaviour = Array.IndexOf(Behaviours, Encoding.UTF8.GetString(lines.Line[f[3]]));
-            if (behaviour < 0) throw lines.Error($"behaviour is '{Encoding.UTF8.GetString(lines.Line[f[3]])}', expected {string.Join(", ", Behaviours)}");
+            var name = Encoding.UTF8.GetString(lines.Line[f[3]]);
+            var behaviour = Array.IndexOf(Behaviours, name);
+            if (behaviour < 0) throw lines.Error($"behaviour is '{name}', expected {string.Join(", ", Behaviours)}");
             rows.Add(new Row(lines.Number, lines.Integer(f[0], "user"), lines.Integer(f[1], "item"), lines.Integer(f[2], "category"),
                 (byte)behaviour, lines.Integer(f[4], "timestamp")));
         }

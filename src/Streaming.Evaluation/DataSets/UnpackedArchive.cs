@@ -13,6 +13,8 @@ internal sealed class UnpackedArchive : IDisposable
 {
     private static readonly byte[] ZstdMagic = [0x28, 0xb5, 0x2f, 0xfd];
 
+    private static int _serial;
+
     private readonly FileStream _bytes;
     private readonly SortedDictionary<string, (long At, long Length)> _members = new(StringComparer.Ordinal);
 
@@ -31,7 +33,8 @@ internal sealed class UnpackedArchive : IDisposable
         UnpackedArchive? archive = null;
         try
         {
-            archive = new UnpackedArchive(new FileStream(temp, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose));
+            var bytes = new FileStream(temp, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+            archive = new UnpackedArchive(bytes);
             if (IsZstd(path)) archive.UnpackZstd(path);
             else
             {
@@ -48,8 +51,6 @@ internal sealed class UnpackedArchive : IDisposable
             throw;
         }
     }
-
-    private static int _serial;
 
     public MemberStream OpenMember(string name)
     {
@@ -68,7 +69,10 @@ internal sealed class UnpackedArchive : IDisposable
     {
         using var zstd = new Process
         {
-            StartInfo = new ProcessStartInfo("zstd", ["-dc", "--", path]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false },
+            StartInfo = new ProcessStartInfo("zstd", ["-dc", "--", path])
+            {
+                RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false,
+            },
         };
         try
         {

@@ -121,7 +121,7 @@ public static class BinaryMetrics
             for (end = start + 1; end < scores.Length && scores[end] == scores[start]; end++)
                 if (labels[end]) inGroup++;
             // Ranks are one-based: the group covers start + 1 .. end.
-            rankSum += inGroup * (start + 1 + end) * 0.5;
+            rankSum += inGroup * (start + 1.0 + end) * 0.5;
             positives += inGroup;
         }
         var negatives = scores.Length - positives;

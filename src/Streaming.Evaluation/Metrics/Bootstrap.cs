@@ -22,7 +22,8 @@ public static class Bootstrap
     }
 
     /// <summary>Interval of a ratio of sums over users: clicks over impressions, say. Arrays are aligned by user.</summary>
-    public static Interval Ratio(ReadOnlySpan<double> numerators, ReadOnlySpan<double> denominators, long seed, int resamples = 1000, double confidence = 0.95)
+    public static Interval Ratio(ReadOnlySpan<double> numerators, ReadOnlySpan<double> denominators, long seed, int resamples = 1000,
+        double confidence = 0.95)
     {
         BinaryMetrics.Same(numerators.Length, denominators.Length);
         ArgumentOutOfRangeException.ThrowIfLessThan(resamples, 1);

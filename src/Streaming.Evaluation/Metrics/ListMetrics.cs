@@ -38,7 +38,10 @@ public static class ListMetrics
         return sum / shown;
     }
 
-    /// <summary>Intra-list diversity (Ziegler et al. 2005): mean of 1 - cosine over the unordered pairs of a list. 0 for fewer than two items; a zero vector is unlike everything.</summary>
+    /// <summary>
+    /// Intra-list diversity (Ziegler et al. 2005): mean of 1 - cosine over the unordered pairs of a list. 0 for fewer than two
+    /// items; a zero vector is unlike everything.
+    /// </summary>
     /// <param name="vectors">One vector per place, all of the same length.</param>
     public static double IntraListDiversity(IReadOnlyList<float[]> vectors)
     {

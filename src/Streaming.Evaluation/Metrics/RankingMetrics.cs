@@ -9,7 +9,10 @@ public enum Gain
     Exponential,
 }
 
-/// <summary>Metrics of one ranked list, each in [0, 1]. For a list without relevant items all are NaN but <see cref="HitRate"/> and <see cref="Precision"/>, which are 0.</summary>
+/// <summary>
+/// Metrics of one ranked list, each in [0, 1]. For a list without relevant items all are NaN but <see cref="HitRate"/> and
+/// <see cref="Precision"/>, which are 0.
+/// </summary>
 /// <param name="HitRate">HR@K: chance of a relevant item in the first K.</param>
 /// <param name="Precision">Relevant items in the first K over K.</param>
 /// <param name="Recall">Relevant items in the first K over all relevant ones.</param>
@@ -17,7 +20,8 @@ public enum Gain
 /// <param name="AveragePrecision">AP@K, normalised by min(K, relevant); its mean over users is MAP.</param>
 /// <param name="ReciprocalRank">1 over the rank of the first relevant item, 0 beyond K; its mean is MRR.</param>
 /// <param name="Ndcg">DCG@K over that of the best order, discount 1 / log2(rank + 1).</param>
-public readonly record struct RankingScores(double HitRate, double Precision, double Recall, double F1, double AveragePrecision, double ReciprocalRank, double Ndcg);
+public readonly record struct RankingScores(
+    double HitRate, double Precision, double Recall, double F1, double AveragePrecision, double ReciprocalRank, double Ndcg);
 
 /// <summary>
 /// Top-K metrics from scores. Where scores tie, each metric is its exact expectation over a random order of the tied items, in
@@ -53,7 +57,10 @@ public static class RankingMetrics
             ReciprocalRank(ties, k), Dcg(ties, k) / IdealDcg(grades, k, gain));
     }
 
-    /// <summary>Metrics of a list that is already in order, best first, without ties. Relevant items that are not in it must be counted in <paramref name="relevant"/>.</summary>
+    /// <summary>
+    /// Metrics of a list that is already in order, best first, without ties. Relevant items that are not in it must be counted in
+    /// <paramref name="relevant"/>.
+    /// </summary>
     /// <param name="ranked">Whether each place holds a relevant item.</param>
     /// <param name="relevant">All relevant items there are.</param>
     /// <param name="k">Cut-off.</param>

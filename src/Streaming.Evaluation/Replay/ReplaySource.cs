@@ -24,7 +24,7 @@ public sealed class ReplaySource(IDataSet set, long seed)
     public IDataSet Set { get; } = set;
     public long Seed { get; } = seed;
 
-    /// <summary>Records that <see cref="Records"/> yields; null while that is not known. Profiles are not part of a set's own count.</summary>
+    /// <summary>Events among the records (profiles come on top); null while that is not known.</summary>
     public long? EventCount => Set.RowCount;
 
     /// <summary>

@@ -29,7 +29,8 @@ public sealed class Audience
     private long _usersSeen, _planned, _pages, _unserved, _gone, _events, _sessions, _published;
 
     /// <summary>What came of one page view. Oracle and Random are expected clicks, or -1 where they were not worked out.</summary>
-    private readonly record struct View(SimUser User, ServedPage? Page, int Clicks, int Gone, double Expected, int Events, double Oracle, double Random)
+    private readonly record struct View(
+        SimUser User, ServedPage? Page, int Clicks, int Gone, double Expected, int Events, double Oracle, double Random)
     {
         public bool IsSampled => Oracle >= 0;
     }

@@ -4,8 +4,8 @@ namespace Streaming.Evaluation.Simulation;
 
 /// <summary>
 /// The simulated audience and its catalogue. The defaults describe a lively news and video page: a user favours 3 of 20 topics and
-/// clicks about half of the fresh items of those that they look at, about one in twenty of the rest; quality and the topics'
-/// popularity, shared by all, make a popular list about twice as good as a random one; the rest is personal. Time is
+/// clicks a good half of the items of those that they look at, about one in twenty of the rest; quality and the topics'
+/// popularity, shared by all, make a popular list a third better than a random one; the rest is personal. Time is
 /// compressed so that a minute of wall time holds what a user would do in days: sessions follow each other without nights.
 /// </summary>
 public sealed record AudienceSettings
@@ -33,7 +33,7 @@ public sealed record AudienceSettings
     public double BaseLogit { get; init; } = -2.6;
 
     /// <summary>Mean logit that a favourite topic adds.</summary>
-    public double FavouriteLogit { get; init; } = 2.6;
+    public double FavouriteLogit { get; init; } = 3.0;
 
     /// <summary>Mean logit that any other topic adds.</summary>
     public double OtherLogit { get; init; } = -0.4;

@@ -46,9 +46,9 @@ internal static class ApiServer
                 feed.HandleAsync(context, user, surface, limit, offset, after, wait_ms, tags))
             .WithSummary("The user's list, from the cache").WithDescription(
                 "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history.");
-        app.MapPost("/v1/events", ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
+        app.MapPost("/v1/events", (Delegate)ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One event, an array of events, or NDJSON; answered once durable");
-        app.MapPost("/v1/items", ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
+        app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One item, an array, or NDJSON: insert, replace, or delete with deleted=true");
         app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, id)).Accepts<object>("application/json").WithSummary("Insert or replace an item");
         app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, id)).WithSummary("Delete an item: it leaves every list");

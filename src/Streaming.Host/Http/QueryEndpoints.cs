@@ -13,7 +13,7 @@ internal sealed class QueryEndpoints(StreamingNode node)
     public async Task<IResult> SimilarAsync(string id, int limit)
     {
         if (limit is < 1 or > 1000) return Results.Problem($"limit is {limit}; allowed is 1 to 1000", statusCode: 400);
-        var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, limit) : null)
+        var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, limit, node.ClockMs) : null)
             .ConfigureAwait(false);
         return similar is null
             ? Results.Problem($"there is no item '{id}'", statusCode: 404, type: "urn:streaming:unknown-item")
@@ -28,10 +28,9 @@ internal sealed class QueryEndpoints(StreamingNode node)
             return;
         }
         var list = new ByteWriter(16 * 1024);
-        var segment = tag is not null ? "tag:" + tag : surface is { Length: > 0 } ? "surface:" + surface : "";
-        if (!node.Lookup.TryPopular(segment, list) && segment.Length > 0) node.Lookup.TryPopular("", list);
+        var found = node.Lookup.TryPopular(tag ?? "", surface ?? "", list) || (tag is not null && node.Lookup.TryPopular("", surface ?? "", list));
         context.Response.ContentType = "application/json";
-        WritePopular(context.Response.BodyWriter, segment, list, offset, limit);
+        WritePopular(context.Response.BodyWriter, found ? list : null, offset, limit);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
@@ -45,14 +44,13 @@ internal sealed class QueryEndpoints(StreamingNode node)
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private static void WritePopular(System.Buffers.IBufferWriter<byte> into, string segment, ByteWriter list, int offset, int limit)
+    private static void WritePopular(System.Buffers.IBufferWriter<byte> into, ByteWriter? list, int offset, int limit)
     {
         using var json = new Utf8JsonWriter(into);
         json.WriteStartObject();
-        json.WriteString("segment"u8, segment);
         json.WriteNumber("offset"u8, offset);
         json.WritePropertyName("items"u8);
-        if (list.Length == 0)
+        if (list is null)
         {
             json.WriteRawValue("[]"u8);
         }

@@ -14,7 +14,7 @@ public sealed class SettingsException(IReadOnlyList<string> problems)
 
 /// <summary>
 /// Reads settings from, in rising precedence: defaults, appsettings.json beside the program, <c>--settings FILE</c>, environment
-/// (<c>STREAMING_Users__SessionGapMs=60000</c>, <c>KAFKA_BOOTSTRAP</c>), flags (<c>--Users:SessionGapMs 60000</c>). A key that no
+/// (<c>STREAMING_Users__SessionGapMs=60000</c>, <c>KAFKA_BOOTSTRAP</c>), flags (<c>--set Users:SessionGapMs=60000</c>). A key that no
 /// setting has, or a value that does not parse, stops the start and is named by its path.
 /// </summary>
 public static class SettingsLoader

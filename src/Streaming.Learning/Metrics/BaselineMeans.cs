@@ -18,12 +18,12 @@ internal sealed class BaselineMeans(int keysMax)
 
     private record struct Share(float Positives, float Count);
 
-    /// <summary>The item's mean, and the mean of the user's and the item's, each a probability.</summary>
+    /// <summary>The item's mean, and user mean + item mean - g, which may leave [0, 1] a little.</summary>
     public (float Item, float UserItem) Predict(ulong user, ulong item)
     {
         var g = (float)((_positives + 0.5) / (_count + 1));
         var itemMean = Mean(_items, item, g);
-        return (itemMean, 0.5f * (itemMean + Mean(_users, user, g)));
+        return (itemMean, itemMean + Mean(_users, user, g) - g);
     }
 
     public void Learn(ulong user, ulong item, bool positive)

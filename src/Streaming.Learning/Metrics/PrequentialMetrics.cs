@@ -51,7 +51,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
 
     /// <summary>Scores one prediction.</summary>
     /// <param name="user">Hash of the user; only 31 bits of it count.</param>
-    /// <param name="p">Probability of a positive label; clipped to [1e-7, 1 - 1e-7] in the log-loss.</param>
+    /// <param name="p">Probability of a positive label; clipped to [1e-7, 1 - 1e-7] in the log-loss. A score outside [0, 1] still ranks.</param>
     /// <param name="positive">The label.</param>
     /// <param name="weight">1 / sample rate.</param>
     public void Add(ulong user, float p, bool positive, float weight = 1f)

@@ -75,10 +75,10 @@ public sealed class LogBatchTests
     {
         var batch = new LogBatch();
         var value = new byte[100];
-        var (bytes, _) = Measure.PerCall(200, () =>
+        var bytes = Allocated.PerCall(() =>
         {
             batch.Clear(0, 0);
-            for (var i = 0; i < 1000; i++) batch.Add(i, i + 1, 0, value, value);
+            for (var i = 0; i < 100; i++) batch.Add(i, i + 1, 0, value, value);
         });
         bytes.ShouldBeLessThan(1);
     }
@@ -99,7 +99,7 @@ public sealed class DeadLetterTests
     {
         var letter = Letter(payload);
         var back = DeadLetter.Read(Bytes(letter));
-        back.Payload.ToArray().ShouldBe(payload);
+        back.Payload.Span.SequenceEqual(payload).ShouldBeTrue();
         (back with { Payload = letter.Payload }).ShouldBe(letter);
     }
 

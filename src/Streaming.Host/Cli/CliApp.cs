@@ -1,0 +1,54 @@
+using System.CommandLine;
+using Streaming.Core.Log;
+using Streaming.Evaluation.DataSets;
+using Streaming.Host.Settings;
+
+namespace Streaming.Host.Cli;
+
+/// <summary>The command line: verbs, and what every verb shares.</summary>
+internal static class CliApp
+{
+    /// <summary>Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.</summary>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var root = new RootCommand(
+            "Streaming: a real-time streaming recommender. Clicks come in, the user's list changes milliseconds later.\n\n"
+            + "Without a verb: the demo, a node with a simulated audience that browses it over HTTP.\n\n"
+            + "Examples:\n"
+            + "  ./run                                     watch it learn\n"
+            + "  ./run node --listen 127.0.0.1:8080        a production node on the embedded log\n"
+            + "  ./run node --kafka broker:9092            the same on Kafka\n"
+            + "  ./run replay ml-100k/ --json              a real data set through the live path\n"
+            + "  ./run bench pipeline --json               events per second, nothing skipped\n"
+            + "  ./run validate --settings my.json         check settings before a deploy\n\n"
+            + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
+        var demo = DemoVerb.Create();
+        root.Subcommands.Add(demo);
+        root.Subcommands.Add(NodeVerb.Create());
+        root.Subcommands.Add(ReplayVerb.Create());
+        root.Subcommands.Add(BenchVerb.Create());
+        root.Subcommands.Add(ValidateVerb.Create());
+        if (args.Length == 0) args = ["demo"];
+        return await root.Parse(args).InvokeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Runs a verb; an expected failure becomes its message on stderr and exit code 1.</summary>
+    public static async Task<int> GuardAsync(Func<Task<int>> verb)
+    {
+        try
+        {
+            return await verb().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync("interrupted").ConfigureAwait(false);
+            return 130;
+        }
+        catch (Exception problem) when (problem is SettingsException or EventLogException or IOException or InvalidDataException
+                                            or DataSetException or UnauthorizedAccessException or FormatException)
+        {
+            await Console.Error.WriteLineAsync("streaming: " + problem.Message).ConfigureAwait(false);
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Streaming.Core.Metrics;
+using Streaming.Core.Settings;
+
+namespace Streaming.Host.Cli;
+
+/// <summary>
+/// Look-ups over real sockets against a node in a process of its own, while events stream into it. Open loop: every request
+/// has its time, and latency counts from that time, so a stall is charged to every request that it held up.
+/// </summary>
+internal static class LookupBench
+{
+    private const int Users = 5_000;
+    private const int Items = 2_000;
+    private const int EventsPerPost = 50;
+
+    public static async Task<int> RunAsync(StreamingSettings settings, int seconds, int rate, int eventsPerS, int connections, bool json, CancellationToken cancel)
+    {
+        var folder = Directory.CreateTempSubdirectory("streaming-bench-");
+        var port = FreePort();
+        using var server = StartNode(port, folder.FullName);
+        try
+        {
+            await WaitReadyAsync(server, port, cancel).ConfigureAwait(false);
+            var traffic = new BenchTraffic(Users, Items, settings.Node.Seed);
+            await WarmAsync(port, traffic, cancel).ConfigureAwait(false);
+            var latency = new LatencyHistogram();
+            var outcome = await Task.Run(() => Measure(port, traffic, seconds, rate, eventsPerS, connections, latency, cancel), cancel).ConfigureAwait(false);
+            using var http = new HttpClient();
+            var status = await http.GetStringAsync($"http://127.0.0.1:{port}/v1/status", cancel).ConfigureAwait(false);
+            using var parsed = System.Text.Json.JsonDocument.Parse(status);
+            var figures = new (string, object?)[]
+            {
+                ("counts", "GET /v1/feed/{user}?surface=home&limit=20 for users with a list of their own, keep-alive connections, one request in flight on each, latency from the time at which the request was due to its last byte; the node is a process of its own on the same machine, and takes events in posts of 50 meanwhile; " + BenchTraffic.Mix),
+                ("lookups", outcome.Lookups), ("seconds", outcome.Seconds), ("lookups_per_s", outcome.Lookups / outcome.Seconds), ("lookups_per_s_offered", rate),
+                ("ms_p50", latency.Percentile(.5) / 1000), ("ms_p99", latency.Percentile(.99) / 1000), ("ms_p999", latency.Percentile(.999) / 1000),
+                ("errors", outcome.Errors), ("events_per_s", outcome.Events / outcome.Seconds), ("bytes_per_lookup", outcome.Bytes / Math.Max(1, outcome.Lookups)),
+                ("click_to_list_ms_p99", parsed.RootElement.GetProperty("click_to_list_ms_p99").GetDouble()),
+                ("connections", connections), ("users", Users), ("server_peak_rss_mb", server.PeakWorkingSet64 >> 20), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
+            };
+            if (json) JsonLine.Print(figures);
+            else Tables.Print("Look-up", figures);
+            return outcome.Errors == 0 ? 0 : 1;
+        }
+        finally
+        {
+            server.Kill(entireProcessTree: true);
+            await server.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private sealed record Outcome(long Lookups, long Errors, long Bytes, long Events, double Seconds);
+
+    private static Outcome Measure(
+        int port, BenchTraffic traffic, int seconds, int rate, int eventsPerS, int connections, LatencyHistogram latency, CancellationToken cancel)
+    {
+        long lookups = 0, errors = 0, bytes = 0, events = 0;
+        var requests = Enumerable.Range(0, 4096).Select(_ => Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n")).ToArray();
+        var batches = Enumerable.Range(0, 200).Select(_ => PostOf("/v1/events", traffic.Events(EventsPerPost))).ToArray();
+        var start = Stopwatch.GetTimestamp() + Stopwatch.Frequency / 5;
+        var end = start + seconds * Stopwatch.Frequency;
+        var threads = new List<Thread>();
+        for (var c = 0; c < connections; c++)
+        {
+            var connection = c;
+            threads.Add(new Thread(() =>
+            {
+                using var http = new RawHttp(port);
+                var interval = Stopwatch.Frequency * (double)connections / rate;
+                for (long k = 0; !cancel.IsCancellationRequested; k++)
+                {
+                    var due = start + (long)((k + connection / (double)connections) * interval);
+                    if (due >= end) return;
+                    WaitUntil(due);
+                    var (ok, length) = http.Exchange(requests[(k * connections + connection) & 4095]);
+                    latency.Record((long)((Stopwatch.GetTimestamp() - due) * 1e6 / Stopwatch.Frequency));
+                    Interlocked.Increment(ref lookups);
+                    Interlocked.Add(ref bytes, length);
+                    if (!ok) Interlocked.Increment(ref errors);
+                }
+            }));
+        }
+        threads.Add(new Thread(() =>
+        {
+            using var http = new RawHttp(port);
+            for (long k = 0; !cancel.IsCancellationRequested && eventsPerS > 0; k++)
+            {
+                var due = start + (long)(k * (double)Stopwatch.Frequency * EventsPerPost / eventsPerS);
+                if (due >= end) return;
+                WaitUntil(due);
+                if (http.Exchange(batches[k % batches.Length]).Ok) Interlocked.Add(ref events, EventsPerPost);
+                else Interlocked.Increment(ref errors);
+            }
+        }));
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads) thread.Join();
+        return new Outcome(lookups, errors, bytes, events, (Stopwatch.GetTimestamp() - start) / (double)Stopwatch.Frequency);
+    }
+
+    private static void WaitUntil(long due)
+    {
+        var ahead = due - Stopwatch.GetTimestamp();
+        if (ahead > 0) Thread.Sleep(TimeSpan.FromSeconds(ahead / (double)Stopwatch.Frequency));
+    }
+
+    private static async Task WarmAsync(int port, BenchTraffic traffic, CancellationToken cancel)
+    {
+        using var http = new RawHttp(port);
+        http.Exchange(PostOf("/v1/items", [.. traffic.Items(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds())]));
+        // Every user clicks once, so that everyone has a list; then enough traffic to have the code compiled as in production.
+        var first = Enumerable.Range(0, Users).Select(u => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(
+            $$"""{"type":"click","user":"user-{{u}}","item":"item-{{u % Items}}","surface":"home"}""")).ToArray();
+        for (var at = 0; at < first.Length; at += 500) http.Exchange(PostOf("/v1/events", first[at..Math.Min(first.Length, at + 500)]));
+        for (var i = 0; i < 100; i++) http.Exchange(PostOf("/v1/events", traffic.Events(500)));
+        var missing = 0;
+        for (var i = 0; i < 20_000; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var request = Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n");
+            if (!http.Exchange(request).Ok) missing++;
+        }
+        if (missing > 0) throw new InvalidDataException($"{missing} of 20,000 warm-up look-ups failed");
+        await Task.Delay(1_000, cancel).ConfigureAwait(false);
+    }
+
+    private static byte[] PostOf(string path, ReadOnlyMemory<byte>[] records)
+    {
+        using var body = new MemoryStream();
+        foreach (var record in records)
+        {
+            body.Write(record.Span);
+            body.WriteByte((byte)'\n');
+        }
+        var head = Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\nContent-Length: {body.Length}\r\n\r\n");
+        return [.. head, .. body.ToArray()];
+    }
+
+    private static Process StartNode(int port, string folder)
+    {
+        var self = Environment.ProcessPath!;
+        var start = new ProcessStartInfo(self) { RedirectStandardError = true, RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(self) == "dotnet") start.ArgumentList.Add(typeof(LookupBench).Assembly.Location);
+        foreach (var argument in (string[])["node", "--listen", $"127.0.0.1:{port}", "--data-dir", folder]) start.ArgumentList.Add(argument);
+        start.Environment["STREAMING_LOG_LEVEL"] = "Warning";
+        var process = Process.Start(start)!;
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (!string.IsNullOrEmpty(line.Data)) Console.Error.WriteLine(line.Data);
+        };
+        process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    private static async Task WaitReadyAsync(Process server, int port, CancellationToken cancel)
+    {
+        using var http = new HttpClient();
+        for (var attempt = 0; attempt < 600; attempt++)
+        {
+            if (server.HasExited) throw new InvalidDataException($"the node of the benchmark ended with code {server.ExitCode} before it was ready");
+            try
+            {
+                using var response = await http.GetAsync($"http://127.0.0.1:{port}/readyz", cancel).ConfigureAwait(false);
+                if (response.IsSuccessStatusCode) return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+            await Task.Delay(100, cancel).ConfigureAwait(false);
+        }
+        throw new InvalidDataException("the node of the benchmark was not ready within 60 s");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

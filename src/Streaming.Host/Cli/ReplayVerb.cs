@@ -1,0 +1,139 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+using Spectre.Console;
+using Streaming.Core.Events;
+using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Evaluation.DataSets;
+using Streaming.Evaluation.Replay;
+using Streaming.Node;
+
+namespace Streaming.Host.Cli;
+
+/// <summary><c>replay</c>: a recorded data set through the live path.</summary>
+internal static class ReplayVerb
+{
+    public static Command Create()
+    {
+        var command = new Command(
+            "replay", "Push a data set through the live path (log, actors, learning, lists, cache) and print one summary. "
+                + "Killed and started again with the same --data-dir, it goes on and ends in the same state.");
+        var common = new CommonOptions().AddTo(command);
+        var files = new Argument<string[]>("FILE") { Description = "A data set's folder or file, or event lines (.jsonl, .jsonl.gz); several are replayed one after the other", Arity = ArgumentArity.OneOrMore };
+        var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => 256 };
+        var columns = new Option<string?>("--columns") { Description = "For a plain CSV: user=COL,item=COL,time=COL,...", HelpName = "MAP" };
+        var items = new Option<string?>("--items") { Description = "For event lines: a file with the catalogue", HelpName = "FILE" };
+        var checkpointMs = new Option<int>("--checkpoint-ms") { Description = "Wall time between checkpoints", DefaultValueFactory = _ => 10_000 };
+        command.Arguments.Add(files);
+        foreach (var option in (Option[])[round, columns, items, checkpointMs]) command.Options.Add(option);
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        {
+            var options = new DataSetOptions
+            {
+                Columns = parse.GetValue(columns) is { } map ? DataSetOptions.ParseColumns(map) : new Dictionary<string, string>(),
+                ItemsFile = parse.GetValue(items),
+            };
+            return RunAsync(common, parse, parse.GetValue(files)!, options, parse.GetValue(round), parse.GetValue(checkpointMs), cancel);
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        CommonOptions common, ParseResult parse, string[] files, DataSetOptions options, int round, int checkpointMs, CancellationToken cancel)
+    {
+        if (round is < 1 or > 1 << 20) throw new FormatException($"--round is {round}; allowed is 1 to {1 << 20}");
+        var settings = common.Load(parse);
+        var json = common.Json(parse);
+        var dataDir = common.DataDir(parse);
+        // Without a folder of its own a replay leaves nothing behind.
+        var temporary = dataDir is null ? Directory.CreateTempSubdirectory("streaming-replay-") : null;
+        try
+        {
+            return await ReplayAsync(settings, dataDir ?? temporary!.FullName, files, options, round, checkpointMs, json, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            temporary?.Delete(recursive: true);
+        }
+    }
+
+    private static async Task<int> ReplayAsync(
+        StreamingSettings settings, string dataDir, string[] files, DataSetOptions options, int round, int checkpointMs, bool json, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        });
+        var sources = files.Select(f => new ReplaySource(DataSets.Open(f, options), settings.Node.Seed)).ToList();
+        using var logs = Logging.CreateFactory();
+        await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), stop.Token).ConfigureAwait(false);
+        var node = running.Node;
+        var fingerprint = string.Join('+', sources.Select(s => s.Fingerprint())) + $"/round {round}";
+        var runner = new ReplayRunner(node, round);
+        var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : (long?)null;
+        var clock = Stopwatch.StartNew();
+        if (json) await runner.RunAsync(Records(sources), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
+        else await WithProgressAsync(total, progress => runner.RunAsync(Records(sources), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
+        var seconds = clock.Elapsed.TotalSeconds;
+        var status = node.Status();
+        var users = status.Users;
+        // Every record of the source is in exactly one of these; what is not was lost.
+        var accounted = users.Applied + users.Repeats + users.Forgotten + users.DeadLetters + runner.ItemRecords;
+        var figures = Report.Of(status, node.Models.Figures()).Concat(
+        [
+            ("records", runner.Done), ("events_per_s", (runner.Done - runner.ResumedAt) / seconds), ("seconds", seconds),
+            ("lost", runner.Done - accounted), ("resumed_at", runner.ResumedAt), ("found_in_log", runner.FoundInLog), ("round", round),
+            ("phase_seconds", status.PhaseSeconds.Select(s => Math.Round(s, 2))), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
+            ("time_note", sources.Select(s => s.Set.TimeNote).FirstOrDefault(n => n is not null)), ("digest", await node.DigestAsync(stop.Token).ConfigureAwait(false)),
+        ]).ToList();
+        if (json) JsonLine.Print(figures);
+        else Tables.Print("Replay", figures);
+        return 0;
+    }
+
+    private static Task WithProgressAsync(long? total, Func<Action<long>, Task> run) => AnsiConsole.Progress()
+        .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
+        .StartAsync(async progress =>
+        {
+            var task = progress.AddTask("replay", maxValue: total ?? 1);
+            task.IsIndeterminate = total is null;
+            await run(done =>
+            {
+                task.Value = total is null ? 0 : done;
+                task.Description = $"replay {done:N0}";
+            }).ConfigureAwait(false);
+            task.Value = task.MaxValue;
+        });
+
+    private static IEnumerable<Node.ReplayRecord> Records(IReadOnlyList<ReplaySource> sources)
+    {
+        foreach (var source in sources)
+        {
+            var json = new ByteWriter();
+            foreach (var change in source.Items())
+            {
+                json.Clear();
+                ItemWriter.Write(change, json);
+                yield return new Node.ReplayRecord(Encoding.UTF8.GetBytes(change.Id), json.WrittenSpan.ToArray(), change.TimeMs, IsItem: true);
+            }
+            var timeMs = EventLimits.TimeMsMin;
+            foreach (var record in source.Records())
+            {
+                if (record.TimeMs > 0)
+                {
+                    yield return new Node.ReplayRecord(record.Key, record.Json, record.TimeMs);
+                    continue;
+                }
+                // A raw line: its user and time are inside, if it is sound; else it goes on as it is and is set aside with its reason.
+                var key = Array.Empty<byte>();
+                if (EventParser.TryParse(record.Json.Span, timeMs, out var e, out _)) (key, timeMs) = (Encoding.UTF8.GetBytes(e.User), Math.Max(timeMs, e.TimeMs));
+                yield return new Node.ReplayRecord(key, record.Json, timeMs);
+            }
+        }
+    }
+}

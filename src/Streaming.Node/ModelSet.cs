@@ -1,0 +1,180 @@
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
+using Streaming.Core.Items;
+using Streaming.Core.Ports;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Feeds;
+using Streaming.Feeds.Building;
+using Streaming.Learning;
+using Streaming.Learning.Features;
+using Streaming.Learning.Metrics;
+using Streaming.Learning.Statistics;
+using Streaming.Users;
+
+namespace Streaming.Node;
+
+/// <summary>
+/// Everything that is learned, and the catalogue it is learned over: one writer (the round's learning phase), many readers (the
+/// shards, in the other phases).
+/// </summary>
+public sealed class ModelSet
+{
+    private const int SegmentsPerRefresh = 64;
+
+    private readonly StreamingSettings _settings;
+    private readonly MatrixFactorisation _factors;
+    private readonly FeatureExtractor _features;
+    private readonly UserModels _userModels;
+    private readonly FeedIndex _index;
+    private readonly SegmentLists _segments;
+    private readonly FeedBuilder _segmentBuilder;
+    private readonly ItemVectors _vectors;
+
+    public ModelSet(StreamingSettings settings)
+    {
+        _settings = settings;
+        var ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
+        _factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
+        var statistics = new ItemStatistics(settings.Learning, Catalog);
+        _features = new FeatureExtractor(settings, Catalog, statistics, _factors, ranker);
+        _userModels = new UserModels(_features);
+        _vectors = new ItemVectors(_factors, settings.Learning.EmbeddingDim);
+        _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users);
+        _segments = new SegmentLists(_index, settings.Feeds);
+        _segmentBuilder = (FeedBuilder)BuilderForShard();
+        Trainer = new Trainer(settings.Learning, ranker, _factors, statistics, _index.Learners, AddStub);
+        Parts = [.. Trainer.Parts, new CatalogPart(this)];
+    }
+
+    public ItemCatalog Catalog { get; } = new();
+    public Trainer Trainer { get; }
+
+    /// <summary>Every part of a checkpoint.</summary>
+    public IReadOnlyList<ICheckpointed> Parts { get; }
+
+    public long Examples => Trainer.Examples;
+    public string Versions => Trainer.Versions;
+
+    /// <summary>Records of <c>items</c> that were set aside.</summary>
+    public long ItemDeadLetters { get; internal set; }
+
+    /// <summary>Prequential figures: the ranker first, then the baselines on the same stream.</summary>
+    public IReadOnlyList<PrequentialFigures> Figures() => Trainer.Figures();
+
+    /// <summary>What a shard's user machine asks.</summary>
+    public IUserModels ForShard() => _userModels;
+
+    /// <summary>A list builder with its own buffers, for one shard's thread.</summary>
+    public IFeedBuilder BuilderForShard() =>
+        new FeedBuilder(_index, _userModels, _vectors, new ScorerRanker(_features.NewScorer()), _settings.Feeds);
+
+    /// <summary>Items like this one, best first.</summary>
+    public IReadOnlyList<(string Item, float Score)> Similar(string id, int count, long nowMs)
+    {
+        var found = new Candidate[count];
+        var n = _index.Similar(Core.Ids.StableHash.Of(id), nowMs, found);
+        return [.. found.Take(n).Select(c => (Catalog.TryGet(c.Item, out var item) ? item.Id : "", c.Score)).Where(s => s.Item1.Length > 0)];
+    }
+
+    internal void Apply(ItemChange change)
+    {
+        if (Catalog.Apply(change) is { } item) Introduce(item);
+        else _index.OnItemDeleted(Core.Ids.StableHash.Of(change.Id));
+    }
+
+    internal void Learn(in ExampleRecord record)
+    {
+        if (record.Example is { } example) Trainer.OnExample(example);
+        else Trainer.OnInteraction(record.Interaction!);
+    }
+
+    /// <summary>Ends a round's learning.</summary>
+    internal void Refresh(long nowMs) => _index.Refresh(nowMs);
+
+    /// <summary>Rebuilds the popular lists of segments that have changed, a bounded number at a time.</summary>
+    internal void RefreshSegments(IFeedCache cache, long nowMs)
+    {
+        Span<Segment> due = new Segment[SegmentsPerRefresh];
+        foreach (var segment in due[.._segments.Due(nowMs, due)])
+            if (_segmentBuilder.BuildSegment(segment.Name, segment.Surface, FeedLookup.SegmentArm, nowMs) is { } list) cache.Put(list);
+    }
+
+    private void AddStub(string id, long timeMs)
+    {
+        if (Catalog.AddStub(id, timeMs) && Catalog.TryGet(Core.Ids.StableHash.Of(id), out var item)) Introduce(item);
+    }
+
+    private void Introduce(Item item)
+    {
+        _index.OnItem(item);
+        _segments.OnItem(item);
+    }
+
+    private sealed class ItemVectors(MatrixFactorisation factors, int dimension) : IItemVectors
+    {
+        public int Dim => dimension;
+
+        public bool TryGet(ulong item, Span<float> into) => factors.TryItemVector(item, into);
+    }
+
+    /// <summary>Ranks by the scorer that also extracts the features to train on: the user's side is done once for all candidates.</summary>
+    private sealed class ScorerRanker(CandidateScorer scorer) : IRanker
+    {
+        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
+        {
+            scorer.BeginUser(user, nowMs, surface);
+            for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
+        }
+    }
+
+    /// <summary>The catalogue as a part of the checkpoint; loading it also tells the segments and channels about its items.</summary>
+    private sealed class CatalogPart(ModelSet models) : ICheckpointed
+    {
+        private const byte FormatVersion = 1;
+
+        public string Name => "catalogue";
+
+        public void Save(Stream into)
+        {
+            var writer = new CheckpointWriter(into, FormatVersion);
+            writer.Int64(models.ItemDeadLetters);
+            writer.Int32(models.Catalog.Count);
+            var one = new ByteWriter();
+            foreach (var item in models.Catalog.All)
+            {
+                one.Clear();
+                one.Bool(item.IsStub);
+                one.Int64(item.FirstSeenMs);
+                ItemWriter.Write(new ItemChange(item.Id, item, item.FirstSeenMs), one);
+                writer.Int32(one.Length);
+                writer.Raw(one.WrittenSpan);
+            }
+            writer.Finish();
+        }
+
+        public void Load(Stream from)
+        {
+            var reader = new CheckpointReader(from, FormatVersion, Name);
+            models.ItemDeadLetters = reader.Int64();
+            for (var left = reader.Count(int.MaxValue); left > 0; left--)
+            {
+                var bytes = new byte[reader.Count(EventLimits.RecordBytesMax)];
+                reader.Raw(bytes);
+                Add(bytes);
+            }
+            reader.Finish();
+        }
+
+        private void Add(ReadOnlySpan<byte> bytes)
+        {
+            var stub = bytes[0] == 1;
+            var firstSeenMs = System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes[1..9]);
+            if (!ItemParser.TryParse(bytes[9..], firstSeenMs, out var change, out var reason))
+                throw new InvalidDataException($"an item of the checkpoint does not parse: {reason}");
+            if (stub) models.Catalog.AddStub(change.Id, firstSeenMs);
+            else models.Catalog.Apply(change with { TimeMs = firstSeenMs });
+            if (models.Catalog.TryGet(Core.Ids.StableHash.Of(change.Id), out var item)) models._segments.OnItem(item);
+        }
+    }
+}

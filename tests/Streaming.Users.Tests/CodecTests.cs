@@ -1,0 +1,120 @@
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+
+namespace Streaming.Users.Tests;
+
+public sealed class CodecTests
+{
+    /// <summary>Version 1 of <see cref="Sample"/>, base64. It only grows: a new version adds its own golden beside it.</summary>
+    private const string Golden1 =
+        "AdCsrP75YtCMAQaaARIQDgQAAAAAAAAeQAIIGBYE8i4GjAEKAQIFamF6egEBBGFnZQM0MAECc7CNrP75YtAPAQEAAAAAAAAACAAAAMDoBwICAAAAAAAAAAAA" +
+        "AIBAgH3//////////wcAAKBA6IQBAqACBQAAAAAAAAAAAAYKAuYuCgVob21lCGxlYXJuZWQYA3IxB2Z0cmw6MwKEAwAAhQMAAAIAAAA/AACAPi8GAAAAAAAA" +
+        "AAIEc2l4BgwC5C4MAACAPgAAAQAHAAAAAAAAAAEABg4C4i4OBWhvbWUIbGVhcm5lZBgAB2Z0cmw6MwAAgD4ChAMAAIUDAAACAACAPwAAAD8CAAAAPwAAgD4C" +
+        "HgAAAAAAAAAAAKA/4F0GCgAAAAAAAAAAAAC/kE4CAgkAAAAAAAAAAQIEBsA+CAAAAAAAAAACAAIA8C4CZAAAAAAAAAAyAAAAAAAAAAEGYmx1ZXMBGAVob21l" +
+        "CGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAABAPwAAgL8AAAA/AACAvgAAAD4CAAAAAAAAAEAAAMA/gJ2s/vliAgAAQEAAAAAA" +
+        "AAAgQOikrP75YgECAAAAAAAAgD8AAMBAoL+r/vli";
+
+    /// <summary>Every field differs from its default.</summary>
+    private static UserState Sample()
+    {
+        var s = new UserState("u", 2)
+        {
+            Profile = new UserProfile { Interests = new[] { "jazz", "" }, Attributes = new[] { KeyValuePair.Create("age", "40") } },
+            FirstEventMs = 1_700_000_000_000, LastEventMs = 1_700_000_009_000, LastApplied = new LogPosition(3, 77), Events = 9, Impressions = 8,
+            Positives = 7, RatingCount = 2, RatingSum = 7.5, RatingPositives = 1, SessionsClosed = 4, ListVersion = 12, SeenListVersion = 11,
+            SeenSinceList = 2, WakeMs = 1_700_000_012_000, ReleaseSource = new LogPosition(3, 70), ReleaseOrdinal = 5,
+            EmbeddingG2 = 0.5f, EmbeddingBias = -0.25f, EmbeddingBiasG2 = 0.125f, ShortWeight = 1.5f, ShortMs = 1_700_000_008_000,
+            LongWeight = 2.5f, LongMs = 1_700_000_008_500,
+        };
+        (s.Session.Id, s.Session.StartMs, s.Session.LastMs) = ("s", 1_700_000_007_000, 1_700_000_008_000);
+        s.Session.Actions.Add(new PastAction(1, EventKind.Dislike, -2, 1_700_000_007_500));
+        s.History.Add(new PastAction(2, EventKind.Custom, 4, 1_700_000_001_000));
+        s.History.Add(new PastAction(ulong.MaxValue, EventKind.Purchase, 5, 1_700_000_000_500));
+        s.Pending.Add(Impression(5, ImpressionLabel.Waiting, "r1", [1, 1]));
+        s.Pending.Add(Impression(6, ImpressionLabel.Settled, "r1", []));
+        s.Closed.Add(Impression(7, ImpressionLabel.Negative, null, [1, 0.5f]));
+        s.Interests[30] = new Interest(1.25f, 1_700_000_003_000, 3);
+        s.Interests[10] = new Interest(-0.5f, 1_700_000_004_000, 1);
+        s.Marks[9] = new ItemMarks(1, 2, 3, true, false, 1_700_000_005_000);
+        s.Marks[8] = new ItemMarks(0, 1, 0, false, true, 1_700_000_006_000);
+        s.RecentEventIds.AddRange([100, 50]);
+        s.RecentTerms.Add("blues");
+        s.Lists.Add(new ListRef { Version = 12, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [5, 6], Propensities = [0.5f, 1] });
+        (s.Embedding[0], s.Embedding[1], s.ShortVector[1], s.LongVector[0]) = (0.75f, -1, 2, 3);
+        s.InterestVectors.Add(new InterestVector([0, 1]) { Weight = 6, TimeMs = 1_700_000_002_000 });
+        return s;
+    }
+
+    private static PendingImpression Impression(ulong key, ImpressionLabel label, string? request, float[] values) => new()
+    {
+        ItemKey = key, ItemId = key == 6 ? "six" : null, Source = new LogPosition(3, (long)key), Ordinal = 1, ShownMs = 1_700_000_006_000 + (long)key,
+        Position = (int)key, Surface = "home", Arm = "learned", RequestId = request, ListVersion = 12, ModelVersion = "ftrl:3",
+        Propensity = key == 5 ? float.NaN : 0.25f, Features = [.. values.Select((_, i) => (uint)i + 900)], Values = values,
+        UserVector = values.Length == 0 ? [] : [0.5f, 0.25f], Label = label,
+    };
+
+    [Fact]
+    public void The_written_form_stands()
+    {
+        Convert.ToBase64String(Bench.Encode(Sample())).ShouldBe(Golden1);
+        Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden1), 2, "u")).ShouldBe(Convert.FromBase64String(Golden1));
+    }
+
+    [Fact]
+    public void Every_field_comes_back()
+    {
+        var (a, b) = (Sample(), UserStateCodec.Read(Bench.Encode(Sample()), 2, "u"));
+        b.ShouldBeEquivalentTo(a);
+        b.Marks.ToArray().ShouldBe(a.Marks.ToArray());
+        b.Interests.ToArray().ShouldBe(a.Interests.ToArray());
+    }
+
+    [Fact]
+    public void A_new_user_takes_few_bytes() => Bench.Encode(new UserState("u", 64)).Length.ShouldBeLessThan(64);
+
+    [Fact]
+    public void Wake_ups_before_at_and_after_the_last_event_come_back()
+    {
+        foreach (var wake in (long[])[0, 1, 4999, 5000, 5001, 900_000])
+            UserStateCodec.Read(Bench.Encode(new UserState("u", 0) { LastEventMs = 5000, WakeMs = wake }), 0, "u").WakeMs.ShouldBe(wake);
+    }
+
+    [Fact]
+    public void Cut_short_lengthened_newer_or_of_another_dimension_is_a_format_error()
+    {
+        var bytes = Bench.Encode(Sample());
+        for (var length = 0; length < bytes.Length; length++) Should.Throw<FormatException>(() => UserStateCodec.Read(bytes.AsSpan(0, length), 2, "u"));
+        Should.Throw<FormatException>(() => UserStateCodec.Read([.. bytes, 0], 2, "u"));
+        Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 3, "u"));
+        bytes[0] = 2;
+        Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 2, "u")).Message.ShouldContain("newer build");
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Corrupt_bytes_read_as_something_or_throw_a_format_error_and_never_allocate_much(int seed)
+    {
+        var random = new Random(seed);
+        var good = Bench.Encode(Sample());
+        int read = 0, refused = 0;
+        for (var round = 0; round < 4_000; round++)
+        {
+            var bytes = (byte[])good.Clone();
+            for (var flips = random.Next(1, 4); flips > 0; flips--) bytes[random.Next(1, bytes.Length)] = (byte)random.Next(256);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                UserStateCodec.Read(bytes, 2, "u");
+                read++;
+            }
+            catch (FormatException)
+            {
+                refused++;
+            }
+            (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(200_000);
+        }
+        read.ShouldBeGreaterThan(20);
+        refused.ShouldBeGreaterThan(20);
+    }
+}
