@@ -43,7 +43,10 @@ public sealed class FeedIndex
     /// <summary>What learns from the <c>examples</c> topic and goes into the checkpoint.</summary>
     public IReadOnlyList<IStreamLearner> Learners { get; }
 
-    /// <summary>The catalogue has inserted or replaced this item, or met it as a stub. Repeating it changes nothing.</summary>
+    /// <summary>
+    /// The catalogue has inserted or replaced this item, or met it as a stub. Repeating it changes nothing, so after a restart the
+    /// node announces the whole catalogue again.
+    /// </summary>
     public void OnItem(Item item)
     {
         // Reads Item's lazily filled keys here, on the one writing thread, so that shards only ever read them.

@@ -46,7 +46,8 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
     }
 
     /// <summary>
-    /// A consumer that never subscribes: it asks for watermarks, and commits and reads a group's offsets. It is not polled, so it has no error handler; what goes wrong comes back from the calls themselves.
+    /// A consumer that never subscribes: it asks for watermarks, and commits and reads a group's offsets. It is not polled, so it
+    /// has no error handler; what goes wrong comes back from the calls themselves.
     /// </summary>
     public IConsumer<Ignore, Ignore> Consumer(string group)
     {

@@ -142,7 +142,8 @@ public sealed class KafkaEventLog : IEventLog
         {
             var bytes = (long)entry.Key.Length + entry.Value.Length;
             if (bytes > _clients.Log.RecordBytesMax)
-                throw new EventLogException($"a record has {bytes} bytes; Log:RecordBytesMax allows {_clients.Log.RecordBytesMax}. Send less, or raise the setting.");
+                throw new EventLogException(
+                    $"a record has {bytes} bytes; Log:RecordBytesMax allows {_clients.Log.RecordBytesMax}. Send less, or raise the setting.");
         }
     }
 

@@ -48,7 +48,8 @@ internal sealed class KafkaTopics : IDisposable
             {
                 var count = CountUsable(name, out _);
                 if (count == 0) count = CreateAndWait(topic, name);
-                if (count != Wanted(topic)) _clients.Report($"the Kafka topic '{name}' has {count} partitions, not {Wanted(topic)} (Log:Partitions); {count} are used");
+                if (count != Wanted(topic))
+                    _clients.Report($"the Kafka topic '{name}' has {count} partitions, not {Wanted(topic)} (Log:Partitions); {count} are used");
                 known = new KafkaTopic(name, [.. Enumerable.Range(0, count).Select(p => new TopicPartition(name, p))]);
                 _known[topic] = known;
                 return known;

@@ -184,7 +184,7 @@ public sealed class StreamingNode : IAsyncDisposable
 
     /// <summary>Impressions of users in memory that wait for their click or the end of their window.</summary>
     public async Task<long> PendingImpressionsAsync(CancellationToken cancel = default) =>
-        await _host.SumAsync(state => state.Pending.Count, cancel).ConfigureAwait(false);
+        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel).ConfigureAwait(false);
 
     /// <summary>
     /// SHA-256 over everything learned and every user's state: equal digests mean equal nodes. Call it while no round runs.

@@ -100,9 +100,10 @@ public sealed class FasterFeedCache : IFeedCache
             Utf8(_user, user);
             Utf8(_surface, surface);
             Utf8(_arm, arm);
-            _listSink.Begin(_surface, _arm, into);
+            _listSink.Begin(_surface, _arm);
             if (!session.TryRead(_user.WrittenSpan, _listSink)) return false;
             if (_listSink.Damage is { } damage) throw new InvalidDataException($"The lists of a user are damaged: {damage.Message}", damage);
+            if (_listSink.Found) into.Raw(_listSink.List.WrittenSpan);
             return _listSink.Found;
         }
 
@@ -113,10 +114,9 @@ public sealed class FasterFeedCache : IFeedCache
             Utf8(_arm, list.Arm);
             _list.Clear();
             encode(list, _list);
-            _wholeSink.Bytes.Clear();
-            session.TryRead(_user.WrittenSpan, _wholeSink);
+            var before = session.TryRead(_user.WrittenSpan, _wholeSink) ? _wholeSink.Bytes.WrittenSpan : default;
             _after.Clear();
-            UserLists.Replace(_wholeSink.Bytes.WrittenSpan, _surface.WrittenSpan, _arm.WrittenSpan, _list.WrittenSpan, listsMax, recordBytesMax - _user.Length, _after);
+            UserLists.Replace(before, _surface.WrittenSpan, _arm.WrittenSpan, _list.WrittenSpan, listsMax, recordBytesMax - _user.Length, _after);
             session.Upsert(_user.WrittenSpan, _after.WrittenSpan);
         }
 
@@ -140,24 +140,22 @@ public sealed class FasterFeedCache : IFeedCache
     {
         private ByteWriter _surface = null!;
         private ByteWriter _arm = null!;
-        private ByteWriter _into = null!;
 
+        public ByteWriter List { get; } = new(4096);
         public bool Found { get; private set; }
         public FormatException? Damage { get; private set; }
 
-        public void Begin(ByteWriter surface, ByteWriter arm, ByteWriter into)
-        {
-            (_surface, _arm, _into) = (surface, arm, into);
-            Found = false;
-            Damage = null;
-        }
+        public void Begin(ByteWriter surface, ByteWriter arm) => (_surface, _arm) = (surface, arm);
 
         public override void Accept(ReadOnlySpan<byte> value)
         {
+            List.Clear();
+            Damage = null;
+            Found = false;
             try
             {
                 Found = UserLists.TryFind(value, _surface.WrittenSpan, _arm.WrittenSpan, out var list);
-                if (Found) _into.Raw(list);
+                List.Raw(list);
             }
             catch (FormatException e)
             {
@@ -170,6 +168,10 @@ public sealed class FasterFeedCache : IFeedCache
     {
         public ByteWriter Bytes { get; } = new(4096);
 
-        public override void Accept(ReadOnlySpan<byte> value) => Bytes.Raw(value);
+        public override void Accept(ReadOnlySpan<byte> value)
+        {
+            Bytes.Clear();
+            Bytes.Raw(value);
+        }
     }
 }

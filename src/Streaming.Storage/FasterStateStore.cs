@@ -30,19 +30,24 @@ public sealed class FasterStateStore : IStateStore
 
     private sealed class Session(HybridSession session) : ValueSink, IStateSession
     {
-        private ByteWriter? _into;
+        private readonly ByteWriter _value = new(4096);
 
         public bool TryRead(ReadOnlySpan<byte> key, ByteWriter into)
         {
-            _into = into;
-            return session.TryRead(key, this);
+            if (!session.TryRead(key, this)) return false;
+            into.Raw(_value.WrittenSpan);
+            return true;
         }
 
         public void Upsert(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => session.Upsert(key, value);
 
         public void Delete(ReadOnlySpan<byte> key) => session.Delete(key);
 
-        public override void Accept(ReadOnlySpan<byte> value) => _into!.Raw(value);
+        public override void Accept(ReadOnlySpan<byte> value)
+        {
+            _value.Clear();
+            _value.Raw(value);
+        }
 
         public void Dispose() => session.Dispose();
     }

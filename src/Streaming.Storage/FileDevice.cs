@@ -17,20 +17,21 @@ internal sealed class FileDevice : StorageDeviceBase
     private readonly ConcurrentDictionary<int, SafeFileHandle> _files = new();
     private readonly Lock _opening = new();
     private readonly bool _sync;
-    private readonly bool _completeFailedWrites;
+    private readonly bool _forStore;
     private Exception? _failure;
     private volatile bool _disposed;
 
     /// <param name="path">Path of the segments without their number; the folder must exist.</param>
     /// <param name="sync">fdatasync after every write.</param>
-    /// <param name="completeFailedWrites">
-    /// Report a failed write as done and only note it in <see cref="Failure"/>. FasterKV waits for ever for a flush that failed; its
-    /// owner looks at <see cref="Failure"/> instead and stops using the store.
+    /// <param name="forStore">
+    /// Serves FasterKV. It waits for ever for a flush that failed, so a failed write is reported as done and only noted in
+    /// <see cref="Failure"/>, at which the owner looks. And at each checkpoint it deletes what that checkpoint does not need, though an
+    /// older one may; so segments go only by <see cref="RemoveBelow"/>.
     /// </param>
-    public FileDevice(string path, bool sync, bool completeFailedWrites) : base(path, SectorBytes, Devices.CAPACITY_UNSPECIFIED)
+    public FileDevice(string path, bool sync, bool forStore) : base(path, SectorBytes, Devices.CAPACITY_UNSPECIFIED)
     {
         _sync = sync;
-        _completeFailedWrites = completeFailedWrites;
+        _forStore = forStore;
     }
 
     /// <summary>The first write that failed, or null.</summary>
@@ -50,7 +51,7 @@ internal sealed class FileDevice : StorageDeviceBase
 
     public override void RemoveSegmentAsync(int segment, AsyncCallback callback, IAsyncResult result)
     {
-        Remove(segment);
+        if (!_forStore) Remove(segment);
         callback(result);
     }
 
@@ -149,7 +150,7 @@ internal sealed class FileDevice : StorageDeviceBase
                 if (write)
                 {
                     Interlocked.CompareExchange(ref device._failure, e, null);
-                    if (device._completeFailedWrites) error = 0;
+                    if (device._forStore) error = 0;
                 }
             }
             callback(error, error == 0 ? count : 0, context);

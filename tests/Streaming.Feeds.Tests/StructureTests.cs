@@ -105,7 +105,7 @@ public sealed class StructureTests
             map.Count.ShouldBe(expected.Count);
             map.Contains(999).ShouldBeFalse();
             var found = new Dictionary<ulong, int>();
-            foreach (var (key, value) in map) found.Add(key, value);
+            for (var i = 0; i < map.Count; i++) found.Add(map.Keys[i], map.Values[i]);
             found.OrderBy(e => e.Key).ShouldBe(expected.OrderBy(e => e.Key));
         }
     }

@@ -173,7 +173,7 @@ internal sealed class World
             var item = $"i{(int)(items * Math.Pow(random.NextDouble(), 2))}";
             var time = Now - (clicks - c) * (24 * Hour / clicks);
             Show(item, random.Next(5) == 0 ? 1 : 0, time);
-            Act(item, time, 1, random.Next(2) == 0 ? "home" : "mail", mine.Count + 1, [.. mine.AsEnumerable().Reverse().Take(20)]);
+            Act(item, time, 1, random.Next(2) == 0 ? "home" : "mail", mine.Count + 1, [.. mine.TakeLast(20).Reverse()]);
             if (!mine.Contains(item)) mine.Add(item);
         }
         Index.Refresh(Now);

@@ -19,17 +19,20 @@ public static class Program
             case ["append-for-ever", var folder]:
                 await AppendForEverAsync(folder);
                 return 0;
+            case ["checkpoint-for-ever", var folder]:
+                await CheckpointForEverAsync(folder);
+                return 0;
             case ["bench", var folder]:
                 await Measurements.RunAsync(folder);
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("append-for-ever FOLDER | bench FOLDER");
+                await Console.Error.WriteLineAsync("append-for-ever FOLDER | checkpoint-for-ever FOLDER | bench FOLDER");
                 return 1;
         }
     }
 
     /// <summary>
-    /// Each appender writes numbered records to its own partition; a line "partition number offset" follows every
+    /// Each appender writes numbered records to its own partition; a line "partition number offset." follows every
     /// acknowledgement: the last record acknowledged, and its offset, which is also the position stored for the group of that appender.
     /// </summary>
     private static async Task AppendForEverAsync(string folder)
@@ -46,10 +49,37 @@ public static class Program
                 await log.CommitAsync($"group {partition}", Topics.Events, [positions[^1]]);
                 lock (output)
                 {
-                    output.WriteLine($"{partition} {next + RecordsPerBatch - 1} {positions[^1].Offset}");
+                    output.WriteLine($"{partition} {next + RecordsPerBatch - 1} {positions[^1].Offset}.");
                     output.Flush();
                 }
             }
         })));
+    }
+
+    public const int Keys = 80;
+
+    public static byte[] Key(int i) => Encoding.UTF8.GetBytes($"user-{i}");
+
+    public static byte[] Value(int i, int round)
+    {
+        var value = new byte[500 + (i * 7919 + round * 104_729) % 39_000];
+        new Random(i * 1000 + round).NextBytes(value);
+        return value;
+    }
+
+    /// <summary>Rewrites all keys and takes a checkpoint, again and again, keeping the last two; a line "token round." follows each.</summary>
+    private static async Task CheckpointForEverAsync(string folder)
+    {
+        using var store = new FasterStateStore(folder, FasterStateStoreContractTests.Small);
+        using var session = store.OpenSession();
+        var before = "";
+        for (var round = 0; ; round++)
+        {
+            for (var i = 0; i < Keys; i++) session.Upsert(Key(i), Value(i, round));
+            var token = await store.CheckpointAsync();
+            Console.WriteLine($"{token} {round}.");
+            store.Prune([before, token]);
+            before = token;
+        }
     }
 }

@@ -138,7 +138,7 @@ public abstract class FeedCacheSuite : IDisposable
     public async Task Readers_see_whole_lists_while_they_change()
     {
         const int users = 4, versions = 400;
-        for (var user = 0; user < users; user++) Put($"u{user}", "home", "a", 0);
+        for (var user = 0; user < users; user++) _cache.Put(List($"u{user}", "home", "a", 0, 0));
         using var stop = new CancellationTokenSource();
         var readers = Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
         {

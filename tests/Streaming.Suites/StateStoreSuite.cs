@@ -63,10 +63,10 @@ public abstract class StateStoreSuite : IDisposable
         const int keys = 600;
         using var session = _store.OpenSession();
         for (var i = 0; i < keys; i++) session.Upsert(Key(i), Value(i, 0));
-        for (var i = 0; i < keys; i++) Read(session, i).ShouldBe(Value(i, 0));
+        for (var i = 0; i < keys; i++) Expect(session, i, Value(i, 0));
         for (var i = 0; i < keys; i += 2) session.Upsert(Key(i), Value(i, 1));
         for (var i = 0; i < keys; i += 3) session.Delete(Key(i));
-        for (var i = 0; i < keys; i++) Read(session, i).ShouldBe(i % 3 == 0 ? null : Value(i, i % 2 == 0 ? 1 : 0));
+        for (var i = 0; i < keys; i++) Expect(session, i, i % 3 == 0 ? null : Value(i, i % 2 == 0 ? 1 : 0));
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public abstract class StateStoreSuite : IDisposable
                 for (var i = 0; i < keys; i++) session.Upsert(Key(thread * keys + i), Value(thread * keys + i, round));
         })));
         using var reader = _store.OpenSession();
-        for (var i = 0; i < threads * keys; i++) Read(reader, i).ShouldBe(Value(i, 2));
+        for (var i = 0; i < threads * keys; i++) Expect(reader, i, Value(i, 2));
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public abstract class StateStoreSuite : IDisposable
         }
         await ReopenAsync(token);
         using var after = _store.OpenSession();
-        for (var i = 0; i < 200; i++) Read(after, i).ShouldBe(i == 7 ? null : Value(i, 0));
+        for (var i = 0; i < 200; i++) Expect(after, i, i == 7 ? null : Value(i, 0));
         Read(after, 1000).ShouldBeNull();
     }
 
@@ -121,8 +121,8 @@ public abstract class StateStoreSuite : IDisposable
         }
         await ReopenAsync(token!);
         using var after = _store.OpenSession();
-        Read(after, 0).ShouldBe(Value(3, 2));
-        for (var i = 1; i < 240; i++) Read(after, i).ShouldBe(Value(i % 60, 2));
+        Expect(after, 0, Value(3, 2));
+        for (var i = 1; i < 240; i++) Expect(after, i, Value(i % 60, 2));
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public abstract class StateStoreSuite : IDisposable
         using var session = _store.OpenSession();
         Read(session, 1).ShouldBeNull();
         session.Upsert(Key(1), Value(1, 1));
-        Read(session, 1).ShouldBe(Value(1, 1));
+        Expect(session, 1, Value(1, 1));
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public abstract class StateStoreSuite : IDisposable
         await Should.ThrowAsync<InvalidDataException>(() => _store.RecoverAsync(second));
         await _store.RecoverAsync(first);
         using var after = _store.OpenSession();
-        for (var i = 0; i < 50; i++) Read(after, i).ShouldBe(Value(i, 0));
+        for (var i = 0; i < 50; i++) Expect(after, i, Value(i, 0));
     }
 
     [Fact]
@@ -200,7 +200,7 @@ public abstract class StateStoreSuite : IDisposable
         await Should.ThrowAsync<InvalidDataException>(() => _store.RecoverAsync(tokens[3]));
         await _store.RecoverAsync(tokens[2]);
         using var after = _store.OpenSession();
-        for (var i = 0; i < 40; i++) Read(after, i).ShouldBe(Value(i, 2));
+        for (var i = 0; i < 40; i++) Expect(after, i, Value(i, 2));
     }
 
     private static IEnumerable<byte[]> Damages(byte[] whole)
@@ -219,6 +219,14 @@ public abstract class StateStoreSuite : IDisposable
         _store.Dispose();
         _store = Open();
         await _store.RecoverAsync(token);
+    }
+
+    /// <summary>Compares as bytes: Shouldly takes a minute over so many.</summary>
+    private static void Expect(IStateSession session, int key, byte[]? expected)
+    {
+        var found = Read(session, key);
+        (found is null).ShouldBe(expected is null, $"key {key}");
+        found.AsSpan().SequenceEqual(expected).ShouldBeTrue($"the value of key {key}");
     }
 
     private static byte[]? Read(IStateSession session, int key) => Read(session, $"user-{key}");

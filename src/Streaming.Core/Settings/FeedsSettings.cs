@@ -14,12 +14,12 @@ public sealed record FeedsSettings
     /// <summary>Candidates wanted of each recall channel after filters; 0 switches a channel off.</summary>
     public Dictionary<string, int> Quotas { get; init; } = new()
     {
-        [FeedChannels.Popular] = 50, [FeedChannels.Trending] = 25, [FeedChannels.ItemCf] = 60, [FeedChannels.Embedding] = 50,
-        [FeedChannels.Interest] = 40, [FeedChannels.Author] = 15, [FeedChannels.Fresh] = 15,
+        [FeedChannels.Popular] = 40, [FeedChannels.Trending] = 20, [FeedChannels.ItemCf] = 50, [FeedChannels.Embedding] = 40,
+        [FeedChannels.Interest] = 30, [FeedChannels.Author] = 15, [FeedChannels.Fresh] = 15,
     };
 
     /// <summary>A channel is asked for this multiple of its quota, so that filters leave enough.</summary>
-    public double RecallOverfetch { get; init; } = 2;
+    public double RecallOverfetch { get; init; } = 1.5;
 
     /// <summary>Seed of exploration draws.</summary>
     public ulong Seed { get; init; } = 1;
@@ -82,7 +82,7 @@ public sealed record FeedsSettings
     public int FreshItemsMax { get; init; } = 2048;
 
     /// <summary>Fresh items considered per list, newest first: the pool from which exploration draws.</summary>
-    public int FreshPoolMax { get; init; } = 128;
+    public int FreshPoolMax { get; init; } = 64;
 
     /// <summary>Weight of the uncertainty in the fresh channel's upper confidence bound.</summary>
     public double FreshUcb { get; init; } = 0.1;

@@ -63,10 +63,10 @@ public sealed record HybridStoreSettings
     /// <summary>Size of a file of the log, MB, a power of two.</summary>
     public int SegmentMb { get; init; } = 64;
 
-    /// <summary>Compaction starts when the log is larger than this, MB, and than twice what the last compaction left.</summary>
+    /// <summary>Compaction starts when the log is larger than this, MB, and than twice what the last compaction found alive.</summary>
     public int CompactAtMb { get; init; } = 4096;
 
-    /// <summary>Most that one checkpoint compacts, MB: bounds its pause.</summary>
+    /// <summary>Most that one checkpoint compacts, MB: bounds its pause. Twice what was written since the checkpoint before, where that is more.</summary>
     public int CompactMbMax { get; init; } = 512;
 
     /// <summary>The hash table is written anew when the log has grown by this much, MB; recovery replays no more than that.</summary>

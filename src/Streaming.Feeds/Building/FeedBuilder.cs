@@ -135,7 +135,10 @@ public sealed class FeedBuilder : IFeedBuilder
     {
         var count = Math.Min(set.Count, max);
         if (count == 0) return;
-        Descending.Sort(set.Ranks.AsSpan(0, set.Count), _recallOrder);
+        // Which come in matters only when not all do; the ranker's order is made below.
+        if (count < set.Count) Descending.Sort(set.Ranks.AsSpan(0, set.Count), _recallOrder);
+        else
+            for (var i = 0; i < count; i++) _recallOrder[i] = (ulong)i;
         for (var i = 0; i < count; i++)
         {
             var at = Descending.Index(_recallOrder[i]);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Streaming.Feeds.Structures;
 
 namespace Streaming.Feeds.Recall;
@@ -102,11 +103,12 @@ public sealed class FlatVectorIndex
     private int Scan(ReadOnlySpan<float> query, Span<Candidate> into)
     {
         var top = new TopK(into);
-        var rows = _rows.AsSpan(0, Count * _stride);
         var worst = top.Worst;
-        for (var slot = 0; slot < Count; slot++)
+        ref var first = ref MemoryMarshal.GetReference(query[.._stride]);
+        ref var row = ref MemoryMarshal.GetReference(_rows.AsSpan(0, Count * _stride));
+        for (var slot = 0; slot < Count; slot++, row = ref Unsafe.Add(ref row, _stride))
         {
-            var score = VectorMath.Dot(query, rows.Slice(slot * _stride, _stride));
+            var score = VectorMath.Dot(ref first, ref row, _stride);
             if (!(score >= worst)) continue;
             top.Offer(_keys[slot], score);
             worst = top.Worst;

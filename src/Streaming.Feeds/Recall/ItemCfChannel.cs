@@ -129,31 +129,50 @@ public sealed partial class ItemCfChannel(FeedsSettings settings) : IRecallChann
     {
         Span<Seed> seeds = stackalloc Seed[settings.SeedsMax];
         seeds = seeds[..Seeds.Collect(user, (float)settings.RecentDecay, seeds)];
-        var scratch = RecallScratch.Mine;
-        scratch.Scores.Clear();
+        var found = RecallScratch.Mine.Covisits;
+        found.Clear();
         foreach (var seed in seeds)
-            if (_rows.TryGetValue(seed.Item, out var row)) Accumulate(row, seed.Weight, scratch.Scores);
+            if (_rows.TryGetValue(seed.Item, out var row)) Accumulate(row, seed.Weight, found);
         // What was just acted upon is no recommendation; NaN never enters the selection.
         foreach (var seed in seeds)
-            if (scratch.Scores.Contains(seed.Item)) scratch.Scores.GetOrAdd(seed.Item, out _) = float.NaN;
-        return scratch.Best(into);
+            if (found.Contains(seed.Item)) found.GetOrAdd(seed.Item, out _).Sum = float.NaN;
+        return Best(found, into);
     }
 
     /// <summary>The most similar items, best first, with their similarity; returns how many.</summary>
     public int Similar(ulong item, Span<Candidate> into)
     {
         if (!_rows.TryGetValue(item, out var row)) return 0;
-        var scratch = RecallScratch.Mine;
-        scratch.Scores.Clear();
-        Accumulate(row, 1f, scratch.Scores);
-        return scratch.Best(into);
+        var found = RecallScratch.Mine.Covisits;
+        found.Clear();
+        Accumulate(row, 1f, found);
+        return Best(found, into);
     }
 
-    private static void Accumulate(Row row, float weight, KeyMap<float> scores)
+    private static void Accumulate(Row row, float weight, KeyMap<Covisits> found)
     {
         var scale = weight / row.AsSeed;
         var (keys, weights, rows) = (row.Keys, row.Weights, row.Rows);
-        for (var k = 0; k < row.Size; k++) scores.GetOrAdd(keys[k], out _) += scale * weights[k] / rows[k].AsNeighbour;
+        for (var k = 0; k < row.Size; k++)
+        {
+            ref var covisits = ref found.GetOrAdd(keys[k], out var known);
+            // The neighbour's penalty is the same from every item, so it divides the sum, and its row is visited once.
+            if (!known) covisits.Penalty = rows[k].AsNeighbour;
+            covisits.Sum += scale * weights[k];
+        }
+    }
+
+    private static int Best(KeyMap<Covisits> found, Span<Candidate> into)
+    {
+        var top = new TopK(into);
+        var items = found.Keys;
+        var covisits = found.Values;
+        for (var i = 0; i < items.Length; i++)
+        {
+            var score = covisits[i].Sum / covisits[i].Penalty;
+            if (score >= top.Worst) top.Offer(items[i], score);
+        }
+        return top.Sort();
     }
 
     /// <summary>Forgets the items untouched for longest, an eighth of the bound at once, so that the sweep over all rows is paid rarely.</summary>

@@ -13,7 +13,10 @@ internal sealed class RecallScratch
     public static RecallScratch Mine => _mine ??= new RecallScratch();
 
     /// <summary>Adds up scores per item; whoever uses it clears it first.</summary>
-    public KeyMap<float> Scores { get; } = new(2048);
+    public KeyMap<float> Scores { get; } = new(1024);
+
+    /// <summary>As <see cref="Scores"/>, for co-visitation.</summary>
+    public KeyMap<Covisits> Covisits { get; } = new(1024);
 
     /// <summary>Zeroed floats.</summary>
     public Span<float> Query(int length)
@@ -28,11 +31,16 @@ internal sealed class RecallScratch
     public int Best(Span<Candidate> into)
     {
         var top = new TopK(into);
-        foreach (var (item, score) in Scores)
-            if (score >= top.Worst) top.Offer(item, score);
+        var items = Scores.Keys;
+        var scores = Scores.Values;
+        for (var i = 0; i < items.Length; i++)
+            if (scores[i] >= top.Worst) top.Offer(items[i], scores[i]);
         return top.Sort();
     }
 }
+
+/// <summary>Co-visits of an item with those that recall started from, and the penalty of its popularity.</summary>
+internal record struct Covisits(float Sum, float Penalty);
 
 /// <summary>An item that recall starts from.</summary>
 internal readonly record struct Seed(ulong Item, float Weight);

@@ -17,16 +17,8 @@ internal ref struct TopK(Span<Candidate> into)
     {
         if (_heap.Length == 0 || float.IsNaN(score)) return;
         var candidate = new Candidate(item, score);
-        if (Count < _heap.Length)
-        {
-            _heap[Count] = candidate;
-            Up(Count++);
-        }
-        else if (Worse(_heap[0], candidate))
-        {
-            _heap[0] = candidate;
-            Down(0, Count);
-        }
+        if (Count < _heap.Length) Up(Count++, candidate);
+        else if (Worse(_heap[0], candidate)) Down(0, Count, candidate);
     }
 
     /// <summary>Turns the heap into a list, best first; returns its length. Nothing may be offered afterwards.</summary>
@@ -34,35 +26,34 @@ internal ref struct TopK(Span<Candidate> into)
     {
         for (var n = Count - 1; n > 0; n--)
         {
-            (_heap[0], _heap[n]) = (_heap[n], _heap[0]);
-            Down(0, n);
+            var last = _heap[n];
+            _heap[n] = _heap[0];
+            Down(0, n, last);
         }
         return Count;
     }
 
     private static bool Worse(in Candidate a, in Candidate b) => a.Score < b.Score || (a.Score == b.Score && a.Item > b.Item);
 
-    private readonly void Up(int at)
+    /// <summary>Places a candidate at <paramref name="at"/> or above, moving better parents down into the hole.</summary>
+    private readonly void Up(int at, in Candidate candidate)
     {
-        while (at > 0)
-        {
-            var parent = (at - 1) / 2;
-            if (!Worse(_heap[at], _heap[parent])) return;
-            (_heap[at], _heap[parent]) = (_heap[parent], _heap[at]);
-            at = parent;
-        }
+        var heap = _heap;
+        for (int parent; at > 0 && Worse(candidate, heap[parent = (at - 1) / 2]); at = parent) heap[at] = heap[parent];
+        heap[at] = candidate;
     }
 
-    private readonly void Down(int at, int count)
+    /// <summary>Places a candidate at <paramref name="at"/> or below, moving worse children up into the hole.</summary>
+    private readonly void Down(int at, int count, in Candidate candidate)
     {
-        while (true)
+        var heap = _heap[..count];
+        for (var child = 2 * at + 1; child < heap.Length; child = 2 * at + 1)
         {
-            var child = 2 * at + 1;
-            if (child >= count) return;
-            if (child + 1 < count && Worse(_heap[child + 1], _heap[child])) child++;
-            if (!Worse(_heap[child], _heap[at])) return;
-            (_heap[at], _heap[child]) = (_heap[child], _heap[at]);
+            if (child + 1 < heap.Length && Worse(heap[child + 1], heap[child])) child++;
+            if (!Worse(heap[child], candidate)) break;
+            heap[at] = heap[child];
             at = child;
         }
+        heap[at] = candidate;
     }
 }

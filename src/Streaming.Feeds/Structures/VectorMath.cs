@@ -15,14 +15,15 @@ internal static class VectorMath
     public static int Stride(int dim) => (dim + Width - 1) / Width * Width;
 
     /// <summary>Both spans have the same length, a multiple of <see cref="Width"/>.</summary>
+    public static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
+        Dot(ref MemoryMarshal.GetReference(a), ref MemoryMarshal.GetReference(b[..a.Length]), a.Length);
+
+    /// <summary>As the other, unchecked: for scans that have checked the whole range once.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    public static float Dot(ref float a, ref float b, int length)
     {
-        ref var left = ref MemoryMarshal.GetReference(a);
-        ref var right = ref MemoryMarshal.GetReference(b[..a.Length]);
-        var sum = Vector256<float>.Zero;
-        for (var d = 0; d < a.Length; d += Width)
-            sum += Vector256.LoadUnsafe(ref left, (nuint)d) * Vector256.LoadUnsafe(ref right, (nuint)d);
+        var sum = Vector256.LoadUnsafe(ref a) * Vector256.LoadUnsafe(ref b);
+        for (var d = Width; d < length; d += Width) sum += Vector256.LoadUnsafe(ref a, (nuint)d) * Vector256.LoadUnsafe(ref b, (nuint)d);
         return Vector256.Sum(sum);
     }
 

@@ -15,6 +15,7 @@ internal sealed class BenchTraffic(int users, int items, long seed)
 
     private readonly Random _random = new((int)seed);
     private readonly string[] _lastShown = new string[users];
+    private long _made;
 
     public IEnumerable<ReadOnlyMemory<byte>> Items(long publishedMs)
     {
@@ -35,13 +36,13 @@ internal sealed class BenchTraffic(int users, int items, long seed)
     public ReadOnlyMemory<byte>[] Events(int count)
     {
         var all = new ReadOnlyMemory<byte>[count];
-        for (var i = 0; i < count; i++) all[i] = Encoding.UTF8.GetBytes(Event(i));
+        for (var i = 0; i < count; i++) all[i] = Encoding.UTF8.GetBytes(Event(_made++));
         return all;
     }
 
     public string User() => $"user-{Skewed(users)}";
 
-    private string Event(int i)
+    private string Event(long i)
     {
         var user = Skewed(users);
         var draw = _random.Next(100);

@@ -31,7 +31,7 @@ internal sealed class LogPartition : IDisposable
         {
             Directory.CreateDirectory(folder);
             _commits = new CommitFile(Path.Combine(folder, "commits"), settings.LogSync);
-            _device = new FileDevice(Path.Combine(folder, "segment"), settings.LogSync, completeFailedWrites: false);
+            _device = new FileDevice(Path.Combine(folder, "segment"), settings.LogSync, forStore: false);
             _log = new FasterLog(new FasterLogSettings
             {
                 LogDevice = _device,

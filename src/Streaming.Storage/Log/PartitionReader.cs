@@ -16,6 +16,7 @@ internal sealed class PartitionReader : ILogReader, ILogEntryConsumer
     private long _until;
     private long _bytes;
     private bool _corrupt;
+    private bool _seeking;
     private long _lastOffset;
 
     // A record that the iterator has handed out although it lies at or above the bound of that read: kept for the next one.
@@ -84,7 +85,7 @@ internal sealed class PartitionReader : ILogReader, ILogEntryConsumer
     void ILogEntryConsumer.Consume(ReadOnlySpan<byte> entry, long currentAddress, long nextAddress)
     {
         _lastOffset = currentAddress;
-        if (_batch is null) return;
+        if (_seeking) return;
         if (currentAddress >= _until) Hold(entry, currentAddress, nextAddress);
         else Take(entry, currentAddress, nextAddress);
     }
@@ -127,7 +128,7 @@ internal sealed class PartitionReader : ILogReader, ILogEntryConsumer
     private FasterLogScanIterator Seek(long offset)
     {
         var scan = _partition.Scan(offset == _partition.Committed ? offset : _partition.PageStart(offset));
-        _batch = null;
+        _seeking = true;
         _lastOffset = -1;
         try
         {
@@ -140,6 +141,10 @@ internal sealed class PartitionReader : ILogReader, ILogEntryConsumer
         {
             scan.Dispose();
             throw;
+        }
+        finally
+        {
+            _seeking = false;
         }
         if (_lastOffset < offset) return scan;
         // The offset lies in the unused end of a page: the next record starts the following page.

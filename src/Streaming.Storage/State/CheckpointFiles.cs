@@ -29,7 +29,7 @@ internal sealed class CheckpointFiles(string folder) : INamedDeviceFactory
     {
         var directory = Path.Combine(folder, fileInfo.directoryName);
         Directory.CreateDirectory(directory);
-        var device = new FileDevice(Path.Combine(directory, fileInfo.fileName), sync: false, completeFailedWrites: true);
+        var device = new FileDevice(Path.Combine(directory, fileInfo.fileName), sync: false, forStore: true);
         device.Initialize(-1);
         lock (_gate) _devices.Add(device);
         return device;

@@ -33,6 +33,8 @@ internal sealed class HybridStore : IDisposable
     private long _indexTail;
     private long _compactAt;
     private long _compactTarget;
+    private long _compactLive;
+    private long _checkpointTail;
 
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public HybridStore(string folder, HybridStoreSettings settings)
@@ -84,6 +86,7 @@ internal sealed class HybridStore : IDisposable
             var log = Started(await _kv.TakeHybridLogCheckpointAsync(CheckpointType.FoldOver, cancellationToken: CancellationToken.None).ConfigureAwait(false));
             _failure ??= _files.TakeFailure();
             ThrowIfFailed();
+            _checkpointTail = _kv.Log.TailAddress;
             return WriteManifest(log);
         }
         catch (UnauthorizedAccessException e)
@@ -106,7 +109,7 @@ internal sealed class HybridStore : IDisposable
         Recreate();
         try
         {
-            // Not RecoverAsync: its count-down of overflow pages never ends where there are none.
+            // Not RecoverAsync: its count-down of overflow pages never ends when it starts at none.
             await Task.Run(() => _kv.Recover(manifest.Index, manifest.Log), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e)
@@ -116,7 +119,7 @@ internal sealed class HybridStore : IDisposable
         }
         _recovered = true;
         _index = manifest.Index;
-        _indexTail = manifest.Tail;
+        _indexTail = _checkpointTail = manifest.Tail;
         _lastToken = long.Parse(token);
         // The log beyond this checkpoint will be written over, so the checkpoints after it are no longer what they were.
         foreach (var newer in CheckpointManifest.Tokens(_checkpoints).Where(other => string.CompareOrdinal(other, token) > 0).ToArray())
@@ -160,7 +163,7 @@ internal sealed class HybridStore : IDisposable
 
     private void Create()
     {
-        _device = new FileDevice(Path.Combine(Folder, "log"), sync: false, completeFailedWrites: true);
+        _device = new FileDevice(Path.Combine(Folder, "log"), sync: false, forStore: true);
         _files = new CheckpointFiles(_checkpoints);
         _manager = new DeviceLogCommitCheckpointManager(_files, new DefaultCheckpointNamingScheme(_checkpoints), removeOutdated: false);
         _kv = new FasterKV<SpanByte, SpanByte>(new FasterKVSettings<SpanByte, SpanByte>
@@ -237,8 +240,9 @@ internal sealed class HybridStore : IDisposable
     }
 
     /// <summary>
-    /// Copies what is live at the front of the log to its end, a bounded piece per checkpoint, once the log has outgrown its bound. The
-    /// files go when no kept checkpoint needs them (<see cref="Prune"/>).
+    /// Copies what is live at the front of the log to its end, a piece per checkpoint, once the log has outgrown its bound. The piece
+    /// is bounded, but never smaller than twice what was written meanwhile: else it would not catch up. The files go when no kept
+    /// checkpoint needs them (<see cref="Prune"/>).
     /// </summary>
     private bool Compact()
     {
@@ -246,14 +250,23 @@ internal sealed class HybridStore : IDisposable
         if (_compactTarget == 0)
         {
             if (LogBytes <= _compactAt) return false;
-            _compactTarget = log.SafeReadOnlyAddress;
+            _compactTarget = PageStart(log.SafeReadOnlyAddress);
+            _compactLive = 0;
         }
-        var until = Math.Min(Math.Min(log.BeginAddress + ((long)_settings.CompactMbMax << 20), _compactTarget), log.SafeReadOnlyAddress);
+        // Whole pages only: FASTER reads no further than asked, and would copy a record that reaches beyond with its end missing.
+        var piece = Math.Max((long)_settings.CompactMbMax << 20, 2 * (log.TailAddress - _checkpointTail));
+        var until = Math.Min(PageStart(log.BeginAddress + piece), _compactTarget);
         if (until > log.BeginAddress)
+        {
+            var tail = log.TailAddress;
             log.Compact<SpanByte, ValueSink, Empty, StoreFunctions>(new StoreFunctions(), until, CompactionType.Lookup);
+            _compactLive += log.TailAddress - tail;
+        }
         if (log.BeginAddress < _compactTarget) return true;
         _compactTarget = 0;
-        _compactAt = Math.Max((long)_settings.CompactAtMb << 20, LogBytes * 2);
+        _compactAt = Math.Max((long)_settings.CompactAtMb << 20, 2 * _compactLive);
         return true;
     }
+
+    private long PageStart(long address) => address & -((long)_settings.PageKb << 10);
 }

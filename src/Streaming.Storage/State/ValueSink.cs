@@ -2,7 +2,10 @@ using FASTER.core;
 
 namespace Streaming.Storage.State;
 
-/// <summary>Where a value that is read goes. It may not throw: FASTER holds a lock and its epoch meanwhile.</summary>
+/// <summary>
+/// Where a value that is read goes. It may not throw: FASTER holds a lock and its epoch meanwhile. FASTER may hand over a value and
+/// then try again; what counts is the last call before the read ends.
+/// </summary>
 internal abstract class ValueSink
 {
     public abstract void Accept(ReadOnlySpan<byte> value);
