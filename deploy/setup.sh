@@ -49,7 +49,7 @@ probe_one() { # folder id=version...
     done
     echo "<Project Sdk=\"Microsoft.NET.Sdk\"><PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup><ItemGroup>$references</ItemGroup></Project>" \
         > "$folder/probe.csproj"
-    if (cd "$folder" && NUGET_PACKAGES="$folder/packages" dotnet restore probe.csproj -v q > log 2>&1); then echo yes > "$folder/answer"
+    if (cd "$folder" && NUGET_PACKAGES="$folder/packages" dotnet restore probe.csproj -v q > log 2>&1 9>&-); then echo yes > "$folder/answer"
     elif grep -qE 'NU110[0-9]' "$folder/log"; then echo no > "$folder/answer"
     else echo unreachable > "$folder/answer"; fi
 }
@@ -90,7 +90,8 @@ probe_packages() {
     if cmp -s "$PROBE/packages.props.new" "$PROBE/packages.props"; then rm "$PROBE/packages.props.new"
     else mv "$PROBE/packages.props.new" "$PROBE/packages.props"; fi
     # An answer that never came is not remembered: the next start asks again.
-    if [ "$all" = yes ]; then echo "$key" > "$PROBE/packages.key"; else rm -f "$PROBE/packages.key"; fi
+    # The key is taken again: the first dotnet command on a machine writes the NuGet configuration that is part of it.
+    if [ "$all" = yes ]; then probe_key > "$PROBE/packages.key"; else rm -f "$PROBE/packages.key"; fi
     rm -rf "$temp"
 }
 
