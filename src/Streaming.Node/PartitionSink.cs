@@ -55,15 +55,25 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
 
     public void Forgotten(string user) => cache.Delete(user);
 
-    public void TakeExamples(List<LogEntry> into) => _examples.Take(into);
+    /// <summary>Adds this round's entries; they stay valid until <see cref="Clear"/>.</summary>
+    public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters)
+    {
+        _examples.CopyTo(examples);
+        _deadLetters.CopyTo(deadLetters);
+    }
 
-    public void TakeDeadLetters(List<LogEntry> into) => _deadLetters.Take(into);
+    /// <summary>Starts a new round, once the entries of the last one are durable.</summary>
+    public void Clear()
+    {
+        _examples.Clear();
+        _deadLetters.Clear();
+    }
 
-    /// <summary>Entries being encoded one after another into one buffer that is handed over whole.</summary>
+    /// <summary>Entries encoded one after another into one buffer, reused round after round.</summary>
     private sealed class EntryArena
     {
         private readonly List<(int KeyAt, int ValueAt, int End, int Partition, long TimeMs)> _entries = [];
-        private ByteWriter _bytes = new(64 * 1024);
+        private readonly ByteWriter _bytes = new(64 * 1024);
         private (int KeyAt, int ValueAt, int Partition, long TimeMs) _open;
 
         public ByteWriter Begin(string key, int partition, long timeMs)
@@ -76,15 +86,17 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
 
         public void End() => _entries.Add((_open.KeyAt, _open.ValueAt, _bytes.Length, _open.Partition, _open.TimeMs));
 
-        /// <summary>Hands over the entries with their buffer, and starts a new one: the append may still be reading the old.</summary>
-        public void Take(List<LogEntry> into)
+        public void CopyTo(List<LogEntry> into)
         {
-            if (_entries.Count == 0) return;
             var bytes = _bytes.WrittenMemory;
             foreach (var e in _entries)
                 into.Add(new LogEntry(bytes[e.KeyAt..e.ValueAt], bytes[e.ValueAt..e.End], e.TimeMs, e.Partition));
+        }
+
+        public void Clear()
+        {
             _entries.Clear();
-            _bytes = new ByteWriter(Math.Max(64 * 1024, bytes.Length));
+            _bytes.Clear();
         }
     }
 }

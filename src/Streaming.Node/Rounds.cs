@@ -145,14 +145,11 @@ internal sealed class Rounds : IDisposable
     private async Task AppendDerivedAsync()
     {
         _examples.Clear();
-        foreach (var sink in _sinks)
-        {
-            sink.TakeExamples(_examples);
-            sink.TakeDeadLetters(_deadLetters);
-        }
+        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters);
         if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
         if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
         _deadLetters.Clear();
+        foreach (var sink in _sinks) sink.Clear();
     }
 
     /// <summary>Learns the round's examples merged by their labels' event time, ties by partition: independent of thread timing.</summary>
