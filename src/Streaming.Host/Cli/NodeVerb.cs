@@ -29,7 +29,7 @@ internal static class NodeVerb
         var node = running.Node;
         var app = ApiServer.Build(node, settings, Logging.Configure);
         await using var _ = app.ConfigureAwait(false);
-        await app.StartAsync(cancel).ConfigureAwait(false);
+        await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         logger.LogInformation(
             "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", settings.Serving.Listen,
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
