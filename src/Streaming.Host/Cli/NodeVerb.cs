@@ -31,7 +31,7 @@ internal static class NodeVerb
         await using var _ = app.ConfigureAwait(false);
         await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         logger.LogInformation(
-            "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", settings.Serving.Listen,
+            "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", app.Urls.First(),
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
             node.Restored is { } checkpoint ? $"restored from checkpoint {checkpoint.Id}" : "fresh state");
         // The request side stops first, so that every event it acknowledged is drained into the last checkpoint.
