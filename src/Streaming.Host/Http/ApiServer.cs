@@ -31,7 +31,7 @@ internal static class ApiServer
             // Two ids of the largest allowed length, percent-encoded, fit (a path with a user, a query with an event id).
             kestrel.Limits.MaxRequestLineSize = 64 * 1024;
             kestrel.Limits.MaxRequestBodySize = settings.Serving.RequestBytesMax;
-            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1AndHttp2);
+            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
         });
         builder.Services.AddProblemDetails();
         var app = builder.Build();

@@ -165,7 +165,11 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             body = null;
         }
         if (body is null)
+        {
+            // The rest of the body is not read, so nothing else can come over this connection.
+            context.Response.Headers.Connection = "close";
             await Problems.Write(context, 413, "request-too-large", $"a request may have {settings.RequestBytesMax} bytes (Serving:RequestBytesMax)").ConfigureAwait(false);
+        }
         return body;
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.RegularExpressions;
 using Streaming.Host.Tests.Fixtures;
 
@@ -65,7 +66,7 @@ public sealed class NodeStartTests
         using (var node = StreamingProcess.Start(arguments))
         {
             using var http = new HttpClient { BaseAddress = await AddressAsync(node) };
-            using var posted = await http.PostAsync("/v1/events", new StringContent("""{"type":"click","user":"u","item":"i"}"""));
+            using var posted = await http.PostAsync("/v1/events", new StringContent("""{"type":"click","user":"u","item":"i"}""", Encoding.UTF8, "application/json"));
             posted.StatusCode.ShouldBe(HttpStatusCode.OK);
             node.Terminate();
             (await node.ExitAsync()).ShouldBe(0, node.Stderr);

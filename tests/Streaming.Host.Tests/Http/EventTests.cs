@@ -122,6 +122,12 @@ public sealed class EventTests(SharedNode shared)
     }
 
     [Fact]
+    public async Task A_body_that_does_not_say_that_it_is_json_answers_415()
+    {
+        (await _live.SendAsync(HttpMethod.Post, "/v1/events", "{}"u8.ToArray(), "text/plain")).ShouldBeProblem(415);
+    }
+
+    [Fact]
     public async Task Too_many_records_and_too_many_bytes_answer_413()
     {
         var many = await _live.SendAsync(HttpMethod.Post, "/v1/events", Encoding.UTF8.GetBytes(string.Join('\n', Enumerable.Repeat("{}", 10_001))), "application/x-ndjson");

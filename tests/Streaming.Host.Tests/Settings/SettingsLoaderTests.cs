@@ -101,7 +101,7 @@ public sealed class SettingsLoaderTests
     [Theory]
     [InlineData("{ \"Users\": ")]
     [InlineData("[1]")]
-    [InlineData("{ \"Users\": {}, \"users\": {} }")]
+    [InlineData("{ \"Node\": { \"Seed\": 1, \"seed\": 2 } }")]
     public void A_file_that_is_no_json_object_is_named(string json) => WithFile(json, file => Problems(file).Single().ShouldStartWith(file + ": it is not valid JSON: "));
 
     [Fact]
