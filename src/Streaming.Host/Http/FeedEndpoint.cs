@@ -102,6 +102,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         json.WriteNumber("list_version"u8, 0);
         json.WriteNumber("age_ms"u8, 0);
         json.WriteNumber("last_event_ms"u8, 0);
+        json.WriteString("models"u8, ""u8);
         json.WriteNumber("offset"u8, 0);
         json.WriteNumber("total"u8, 0);
         json.WriteStartArray("items"u8);

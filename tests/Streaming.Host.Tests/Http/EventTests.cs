@@ -128,6 +128,17 @@ public sealed class EventTests(SharedNode shared)
     }
 
     [Fact]
+    public async Task A_node_that_is_too_far_behind_asks_to_try_again()
+    {
+        var settings = LiveNode.SmallSettings;
+        // Below any lag there is: behind from the start.
+        await using var behind = await LiveNode.StartAsync(settings with { Node = settings.Node with { LagOffsetsMax = -1 } });
+        var answer = await behind.PostAsync("/v1/events", """{"type":"click","user":"u","item":"i"}""");
+        answer.ShouldBeProblem(429, "overloaded");
+        answer.RetryAfter.ShouldBe("1");
+    }
+
+    [Fact]
     public async Task Too_many_records_and_too_many_bytes_answer_413()
     {
         var many = await _live.SendAsync(HttpMethod.Post, "/v1/events", Encoding.UTF8.GetBytes(string.Join('\n', Enumerable.Repeat("{}", 10_001))), "application/x-ndjson");

@@ -169,7 +169,7 @@ public sealed class FeedTests(SharedNode shared)
         answer.Status.ShouldBe(200);
         answer.Items.ShouldBeEmpty();
         answer.Json.GetProperty("source").GetString().ShouldBe("empty");
-        foreach (var member in new[] { "request_id", "arm", "list_version", "age_ms", "last_event_ms", "offset", "total" })
+        foreach (var member in new[] { "request_id", "arm", "list_version", "age_ms", "last_event_ms", "models", "offset", "total" })
             answer.Json.TryGetProperty(member, out _).ShouldBeTrue(member);
     }
 
