@@ -15,7 +15,7 @@ public sealed class LiveNode : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _stop;
     private readonly DirectoryInfo? _temporary;
     private readonly RunningNode _running;
     private readonly WebApplication _app;

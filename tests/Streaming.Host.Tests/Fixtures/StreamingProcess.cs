@@ -45,7 +45,15 @@ public sealed partial class StreamingProcess : IDisposable
     public static async Task<(int Code, StreamingProcess Process)> RunAsync(params IEnumerable<string> arguments)
     {
         var process = Start(arguments);
-        return (await process.ExitAsync(), process);
+        try
+        {
+            return (await process.ExitAsync(), process);
+        }
+        catch
+        {
+            process.Dispose();
+            throw;
+        }
     }
 
     public async Task<int> ExitAsync()
