@@ -72,15 +72,20 @@ internal sealed class RunningNode : IAsyncDisposable
     /// <summary>Two nodes on one folder would corrupt it; the lock goes with the process, however it ends.</summary>
     private void Lock()
     {
-        Directory.CreateDirectory(DataDir);
-        var path = Path.Combine(DataDir, "lock");
+        var folder = Path.GetFullPath(DataDir);
+        var path = Path.Combine(folder, "lock");
         try
         {
+            Directory.CreateDirectory(folder);
             Own(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (IOException problem) when (File.Exists(path))
         {
-            throw new IOException($"another node uses {Path.GetFullPath(DataDir)}; stop it, or give another --data-dir", problem);
+            throw new IOException($"another node uses {folder}; stop it, or give another --data-dir", problem);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"the data folder {folder} cannot be used: {problem.Message} Make it writable, or give another --data-dir", problem);
         }
     }
 

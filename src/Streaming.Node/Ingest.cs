@@ -131,6 +131,12 @@ public sealed class Ingest
 
     private static LogEntry DeadLetterOf(ReadOnlySpan<byte> payload, string reason, long nowMs)
     {
+        // What could not be a record anyway may be larger than the log takes: its start says enough.
+        if (payload.Length > 2 * EventLimits.RecordBytesMax)
+        {
+            reason += $" (only the first {2 * EventLimits.RecordBytesMax} bytes are kept)";
+            payload = payload[..(2 * EventLimits.RecordBytesMax)];
+        }
         var into = new ByteWriter();
         new DeadLetter(reason, "ingest", new LogPosition(0, 0), nowMs, payload.ToArray()).Write(into);
         return new LogEntry(default, into.WrittenMemory, nowMs, 0);

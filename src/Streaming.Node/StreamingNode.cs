@@ -146,6 +146,8 @@ public sealed class StreamingNode : IAsyncDisposable
             if (_parts.Time.GetElapsedTime(until) > timeout) return false;
             await AskModelsAsync(_ => 0).WaitAsync(cancel).ConfigureAwait(false);
         }
+        // The reader is past the record once the round has read it; the round after it starts when it is in the state.
+        await AskModelsAsync(_ => 0).WaitAsync(cancel).ConfigureAwait(false);
         return true;
     }
 

@@ -309,6 +309,21 @@ public sealed class FeedBuilderTests
     }
 
     [Fact]
+    public void EverybodysSegmentDoesNotWaitForNewTags()
+    {
+        var world = new World(Popular);
+        var lists = new SegmentLists(world.Index, Popular);
+        var into = new Segment[1];
+        lists.Due(World.Now, into).ShouldBe(1);
+        into[0].ShouldBe(new Segment("", ""));
+        foreach (var tag in new[] { "x", "y", "z" }) lists.OnItem(world.Add("item-" + tag, [tag]));
+        lists.Due(World.Now + 1, into).ShouldBe(1);
+        into[0].ShouldBe(new Segment("", ""));
+        lists.Due(World.Now + 1, into).ShouldBe(1);
+        into[0].Name.ShouldBe("x");
+    }
+
+    [Fact]
     public void SegmentsAreBounded()
     {
         var settings = Popular with { SegmentsMax = 7 };

@@ -20,7 +20,9 @@ public sealed record ServingSettings
 
     public void Validate(SettingsProblems problems)
     {
-        problems.NotEmpty("Serving:Listen", Listen);
+        // An address without a colon would parse as one with any free port.
+        if (!Listen.Contains(':', StringComparison.Ordinal) || !System.Net.IPEndPoint.TryParse(Listen, out _))
+            problems.Add("Serving:Listen", $"is '{Listen}'; it must be IP:PORT, as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface");
         problems.InRange("Serving:DefaultLimit", DefaultLimit, 1, 1000);
         problems.InRange("Serving:FreshnessWaitMsMax", FreshnessWaitMsMax, 0, 60_000);
         problems.InRange("Serving:BatchEventsMax", BatchEventsMax, 1, 1_000_000);

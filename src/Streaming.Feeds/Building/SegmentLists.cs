@@ -26,7 +26,7 @@ public sealed class SegmentLists
     private readonly HashSet<string> _knownNames = [];
     private readonly List<string> _names = [];
     private readonly List<Entry> _entries = [];
-    private readonly List<(long NamedMs, int At)> _due = [];
+    private readonly List<(bool ByName, long NamedMs, int At)> _due = [];
 
     private sealed class Entry(Segment segment)
     {
@@ -55,8 +55,8 @@ public sealed class SegmentLists
     }
 
     /// <summary>
-    /// Fills <paramref name="into"/> with segments whose list is to be rebuilt now, those that have waited longest first, and takes
-    /// them as rebuilt. Returns how many; the rest is named by later calls.
+    /// Fills <paramref name="into"/> with segments whose list is to be rebuilt now: everybody's first, as every unknown user falls
+    /// back on them while hundreds of new tags wait, then those that have waited longest; and takes them as rebuilt. Returns how many; the rest is named by later calls.
     /// </summary>
     public int Due(long nowMs, Span<Segment> into)
     {
@@ -67,7 +67,7 @@ public sealed class SegmentLists
         {
             var entry = _entries[i];
             var aged = entry.NamedMs == long.MinValue || nowMs - entry.NamedMs >= _settings.SegmentRefreshMs;
-            if (aged || entry.Version != VersionOf(entry)) _due.Add((entry.NamedMs, i));
+            if (aged || entry.Version != VersionOf(entry)) _due.Add((entry.Segment.Name.Length > 0, entry.NamedMs, i));
         }
         _due.Sort();
         var count = Math.Min(_due.Count, into.Length);

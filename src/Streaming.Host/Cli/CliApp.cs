@@ -29,7 +29,9 @@ internal static class CliApp
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];
-        return await root.Parse(args).InvokeAsync().ConfigureAwait(false);
+        // The library's own limit of two seconds would end a node in the middle of its last checkpoint.
+        var invocation = new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };
+        return await root.Parse(args).InvokeAsync(invocation).ConfigureAwait(false);
     }
 
     /// <summary>Runs a verb; an expected failure becomes its message on stderr and exit code 1.</summary>
@@ -44,11 +46,14 @@ internal static class CliApp
             await Console.Error.WriteLineAsync("interrupted").ConfigureAwait(false);
             return 130;
         }
-        catch (Exception problem) when (problem is SettingsException or EventLogException or IOException or InvalidDataException
-                                            or DataSetException or UnauthorizedAccessException or FormatException)
+        catch (Exception problem) when (IsExpected(problem))
         {
             await Console.Error.WriteLineAsync("streaming: " + problem.Message).ConfigureAwait(false);
             return 1;
         }
     }
+
+    /// <summary>What the surroundings or the caller did wrong, with a message that says so; anything else is a bug and shows its stack.</summary>
+    private static bool IsExpected(Exception problem) => problem is SettingsException or EventLogException or IOException or InvalidDataException
+        or DataSetException or UnauthorizedAccessException or FormatException or HttpRequestException;
 }

@@ -8,7 +8,7 @@ namespace Streaming.Host.Cli;
 internal sealed class CommonOptions
 {
     private readonly Option<string?> _settings = new("--settings") { Description = "JSON file with settings", HelpName = "FILE" };
-    private readonly Option<string[]> _set = new("--set") { Description = "One setting, as Section:Key=value; may be repeated", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> _set = new("--set") { Description = "One setting, as Section:Key=value; may be repeated", HelpName = "KEY=VALUE" };
     private readonly Option<string?> _dataDir = new("--data-dir") { Description = "Folder of log, state and checkpoints", HelpName = "DIR" };
     private readonly Option<string?> _kafka = new("--kafka") { Description = "Use Kafka at this address instead of the embedded log", HelpName = "HOST:PORT" };
     private readonly Option<long?> _seed = new("--seed") { Description = "Seed of every random draw" };

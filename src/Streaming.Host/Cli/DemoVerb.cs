@@ -55,7 +55,7 @@ internal static class DemoVerb
         var node = running.Node;
         var app = ApiServer.Build(node, settings, Logging.Configure);
         await using var _ = app.ConfigureAwait(false);
-        await app.StartAsync(cancel).ConfigureAwait(false);
+        await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         var loop = Task.Run(() => node.RunAsync(stop.Token), CancellationToken.None);
         var address = new Uri(app.Urls.First());
         using var browser = new HttpAudience(address, TimeProvider.System);

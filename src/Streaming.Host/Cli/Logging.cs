@@ -9,7 +9,9 @@ internal static class Logging
     public static void Configure(ILoggingBuilder logging)
     {
         logging.ClearProviders();
-        logging.AddJsonConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ").AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddJsonConsole(options => options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ").AddFilter("Microsoft", LogLevel.Warning)
+            // It logs a failed start with its stack; the verb says the same in one line, and what to do.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         logging.Services.Configure<JsonConsoleFormatterOptions>(options => options.UseUtcTimestamp = true);
         logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
         var level = Environment.GetEnvironmentVariable("STREAMING_LOG_LEVEL");

@@ -29,9 +29,9 @@ internal static class NodeVerb
         var node = running.Node;
         var app = ApiServer.Build(node, settings, Logging.Configure);
         await using var _ = app.ConfigureAwait(false);
-        await app.StartAsync(cancel).ConfigureAwait(false);
+        await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         logger.LogInformation(
-            "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", settings.Serving.Listen,
+            "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", app.Urls.First(),
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
             node.Restored is { } checkpoint ? $"restored from checkpoint {checkpoint.Id}" : "fresh state");
         // The request side stops first, so that every event it acknowledged is drained into the last checkpoint.

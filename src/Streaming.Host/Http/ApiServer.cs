@@ -28,12 +28,32 @@ internal static class ApiServer
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            // Two ids of the largest allowed length, percent-encoded, fit (a path with a user, a query with an event id).
+            kestrel.Limits.MaxRequestLineSize = 64 * 1024;
             kestrel.Limits.MaxRequestBodySize = settings.Serving.RequestBytesMax;
             kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
         });
+        builder.Services.AddProblemDetails();
         var app = builder.Build();
+        // What the framework itself refuses (a limit that is no number, an unknown path) is a problem document too.
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
         Map(app, node, settings.Serving);
         return app;
+    }
+
+    /// <summary>Starts listening.</summary>
+    /// <exception cref="IOException">The address cannot be had; the message says what to do.</exception>
+    public static async Task StartAsync(WebApplication app, string listen, CancellationToken cancel)
+    {
+        try
+        {
+            await app.StartAsync(cancel).ConfigureAwait(false);
+        }
+        catch (Exception problem) when (problem is IOException or System.Net.Sockets.SocketException)
+        {
+            throw new IOException($"cannot listen on {listen}: {problem.Message.TrimEnd('.')}. Stop what listens there, or give another --listen IP:PORT", problem);
+        }
     }
 
     private static void Map(WebApplication app, StreamingNode node, ServingSettings settings)
@@ -43,21 +63,21 @@ internal static class ApiServer
         var ingest = new IngestEndpoints(node, settings, time);
         var query = new QueryEndpoints(node);
         app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags) =>
-                feed.HandleAsync(context, user, surface, limit, offset, after, wait_ms, tags))
+                feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags))
             .WithSummary("The user's list, from the cache").WithDescription(
                 "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history.");
         app.MapPost("/v1/events", (Delegate)ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One event, an array of events, or NDJSON; answered once durable");
         app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One item, an array, or NDJSON: insert, replace, or delete with deleted=true");
-        app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, id)).Accepts<object>("application/json").WithSummary("Insert or replace an item");
-        app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, id)).WithSummary("Delete an item: it leaves every list");
-        app.MapGet("/v1/items/{id}/similar", (string id, int? limit) => query.SimilarAsync(id, limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
+        app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, PathId.Of(context, 2, id))).Accepts<object>("application/json").WithSummary("Insert or replace an item");
+        app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, PathId.Of(context, 2, id))).WithSummary("Delete an item: it leaves every list");
+        app.MapGet("/v1/items/{id}/similar", (HttpContext context, string id, int? limit) => query.SimilarAsync(PathId.Of(context, 2, id), limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
         app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset) =>
             query.PopularAsync(context, surface, tag, limit ?? settings.DefaultLimit, offset ?? 0)).WithSummary("The popular list of a surface or tag");
-        app.MapGet("/v1/users/{user}", (string user, CancellationToken cancel) => query.UserAsync(user, cancel)).WithSummary("A user's state, for debugging");
-        app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, user)).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
-        app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, user)).WithSummary("Forget a user");
+        app.MapGet("/v1/users/{user}", (HttpContext context, string user, CancellationToken cancel) => query.UserAsync(PathId.Of(context, 2, user), cancel)).WithSummary("A user's state, for debugging");
+        app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, PathId.Of(context, 2, user))).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
+        app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, PathId.Of(context, 2, user))).WithSummary("Forget a user");
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");

@@ -93,10 +93,18 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     {
         using var json = new Utf8JsonWriter(into, Plain);
         json.WriteStartObject();
-        json.WriteString("request_id"u8, RequestId.Format(node.Lookup.ArmOf(request.User), 0, Nonce()));
+        var arm = node.Lookup.ArmOf(request.User);
+        json.WriteString("request_id"u8, RequestId.Format(arm, 0, Nonce()));
         json.WriteString("user"u8, request.User);
         json.WriteString("surface"u8, request.Surface);
+        json.WriteString("arm"u8, arm);
         json.WriteString("source"u8, "empty"u8);
+        json.WriteNumber("list_version"u8, 0);
+        json.WriteNumber("age_ms"u8, 0);
+        json.WriteNumber("last_event_ms"u8, 0);
+        json.WriteString("models"u8, ""u8);
+        json.WriteNumber("offset"u8, 0);
+        json.WriteNumber("total"u8, 0);
         json.WriteStartArray("items"u8);
         json.WriteEndArray();
         json.WriteEndObject();

@@ -51,8 +51,9 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             profile.RootElement.WriteTo(writer);
             writer.WriteEndObject();
         }
-        catch (JsonException problem)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
+            // The writer refuses an escape that is half of a surrogate pair only when it comes to it.
             await Problems.Write(context, 400, "bad-profile", $"the profile is not JSON: {problem.Message}").ConfigureAwait(false);
             return;
         }
@@ -153,9 +154,22 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
 
     private async Task<ReadOnlyMemory<byte>?> BodyAsync(HttpContext context)
     {
-        var body = await RequestBody.ReadAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
+        ReadOnlyMemory<byte>? body;
+        try
+        {
+            body = await RequestBody.ReadAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (BadHttpRequestException problem) when (problem.StatusCode == 413)
+        {
+            // A chunked body: the server counts it as it comes.
+            body = null;
+        }
         if (body is null)
+        {
+            // The rest of the body is not read, so nothing else can come over this connection.
+            context.Response.Headers.Connection = "close";
             await Problems.Write(context, 413, "request-too-large", $"a request may have {settings.RequestBytesMax} bytes (Serving:RequestBytesMax)").ConfigureAwait(false);
+        }
         return body;
     }
 
@@ -177,7 +191,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             }
             return json.WrittenMemory;
         }
-        catch (JsonException)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
             return null;
         }

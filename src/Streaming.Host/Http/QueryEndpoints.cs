@@ -12,7 +12,7 @@ internal sealed class QueryEndpoints(StreamingNode node)
 {
     public async Task<IResult> SimilarAsync(string id, int limit)
     {
-        if (limit is < 1 or > 1000) return Results.Problem($"limit is {limit}; allowed is 1 to 1000", statusCode: 400);
+        if (limit is < 1 or > 1000) return Results.Problem($"limit is {limit}; allowed is 1 to 1000", statusCode: 400, type: "urn:streaming:bad-limit");
         var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, limit, node.ClockMs) : null)
             .ConfigureAwait(false);
         return similar is null
@@ -48,17 +48,11 @@ internal sealed class QueryEndpoints(StreamingNode node)
     {
         using var json = new Utf8JsonWriter(into);
         json.WriteStartObject();
+        var view = list is null ? default : new FeedListView(list.WrittenSpan);
         json.WriteNumber("offset"u8, offset);
+        json.WriteNumber("total"u8, view.Count);
         json.WritePropertyName("items"u8);
-        if (list is null)
-        {
-            json.WriteRawValue("[]"u8);
-        }
-        else
-        {
-            var view = new FeedListView(list.WrittenSpan);
-            json.WriteRawValue([.. "["u8, .. view.EntriesJson(offset, limit), .. "]"u8]);
-        }
+        json.WriteRawValue([.. "["u8, .. view.EntriesJson(offset, limit), .. "]"u8]);
         json.WriteEndObject();
     }
 }

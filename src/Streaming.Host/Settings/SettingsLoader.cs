@@ -22,43 +22,56 @@ public static class SettingsLoader
     private const string EnvironmentPrefix = "STREAMING_";
 
     /// <summary>Environment variables with the prefix that are not settings but the launcher's or the tests' own.</summary>
-    private static readonly string[] NotSettings = ["STREAMING_DATA", "STREAMING_REPROBE", "STREAMING_LOG_LEVEL"];
+    private static readonly string[] NotSettings = ["STREAMING_DATA", "STREAMING_INSTALL", "STREAMING_REPROBE", "STREAMING_LOG_LEVEL"];
 
     /// <param name="file">An extra JSON file, or null.</param>
     /// <param name="flags">Flag settings: "Section:Key" to value.</param>
-    /// <exception cref="SettingsException">Unknown key, bad value, or out of range.</exception>
-    public static StreamingSettings Load(string? file = null, IEnumerable<KeyValuePair<string, string?>>? flags = null)
+    /// <param name="environment">Environment variables; null for the process's own.</param>
+    /// <exception cref="SettingsException">Unknown keys, bad values, values out of range: all of them at once.</exception>
+    public static StreamingSettings Load(
+        string? file = null, IEnumerable<KeyValuePair<string, string?>>? flags = null, IDictionary? environment = null)
     {
-        var configuration = Configuration(file, flags);
+        var configuration = Configuration(file, flags, environment ?? Environment.GetEnvironmentVariables());
         var problems = new List<string>();
         var settings = (StreamingSettings)Bind(typeof(StreamingSettings), configuration, "", problems)!;
-        if (problems.Count > 0) throw new SettingsException(problems);
-        var invalid = settings.Validate();
-        return invalid.Count == 0 ? settings : throw new SettingsException(invalid);
+        problems.AddRange(settings.Validate());
+        return problems.Count == 0 ? settings : throw new SettingsException(problems);
     }
 
-    private static IConfigurationRoot Configuration(string? file, IEnumerable<KeyValuePair<string, string?>>? flags)
+    private static IConfigurationRoot Configuration(string? file, IEnumerable<KeyValuePair<string, string?>>? flags, IDictionary environment)
     {
-        if (file is not null && !File.Exists(file)) throw new SettingsException([$"--settings: there is no file '{file}'"]);
-        var builder = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), optional: true);
-        if (file is not null) builder.AddJsonFile(Path.GetFullPath(file), optional: false);
-        var environment = new Dictionary<string, string?>();
-        if (Environment.GetEnvironmentVariable("KAFKA_BOOTSTRAP") is { Length: > 0 } bootstrap) environment["Kafka:Bootstrap"] = bootstrap;
-        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        var builder = new ConfigurationBuilder();
+        var beside = Path.Combine(AppContext.BaseDirectory, "appsettings.json");
+        if (File.Exists(beside)) builder.AddInMemoryCollection(Read(beside));
+        if (file is not null)
+        {
+            if (!File.Exists(file)) throw new SettingsException([$"--settings: there is no file '{file}'"]);
+            builder.AddInMemoryCollection(Read(file));
+        }
+        var variables = new Dictionary<string, string?>();
+        if (environment["KAFKA_BOOTSTRAP"] is string { Length: > 0 } bootstrap) variables["Kafka:Bootstrap"] = bootstrap;
+        foreach (DictionaryEntry variable in environment)
         {
             var name = (string)variable.Key;
             if (name.StartsWith(EnvironmentPrefix, StringComparison.Ordinal) && !NotSettings.Contains(name))
-                environment[name[EnvironmentPrefix.Length..].Replace("__", ":", StringComparison.Ordinal)] = (string?)variable.Value;
+                variables[name[EnvironmentPrefix.Length..].Replace("__", ":", StringComparison.Ordinal)] = (string?)variable.Value;
         }
-        builder.AddInMemoryCollection(environment);
+        builder.AddInMemoryCollection(variables);
         if (flags is not null) builder.AddInMemoryCollection(flags);
+        return builder.Build();
+    }
+
+    /// <summary>One JSON file, flat. Read by its stream, as the framework's file provider does not see files whose name starts with a dot.</summary>
+    private static IEnumerable<KeyValuePair<string, string?>> Read(string file)
+    {
         try
         {
-            return builder.Build();
+            using var stream = File.OpenRead(file);
+            return [.. new ConfigurationBuilder().AddJsonStream(stream).Build().AsEnumerable()];
         }
-        catch (InvalidDataException problem)
+        catch (Exception problem) when (problem is FormatException or InvalidDataException or System.Text.Json.JsonException)
         {
-            throw new SettingsException([$"{problem.Message} {problem.InnerException?.Message}".Trim()]);
+            throw new SettingsException([$"{file}: it is not valid JSON: {problem.InnerException?.Message ?? problem.Message}"]);
         }
     }
 
@@ -69,6 +82,7 @@ public static class SettingsLoader
     private static object? Bind(Type type, IConfiguration section, string path, List<string> problems)
     {
         var target = Activator.CreateInstance(type)!;
+        if (section is IConfigurationSection { Value.Length: > 0 } single) problems.Add($"{path}: expected a section, found '{single.Value}'");
         var properties = type.GetProperties().Where(p => p.CanWrite).ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase);
         foreach (var child in section.GetChildren())
         {
@@ -88,26 +102,32 @@ public static class SettingsLoader
     private static object? Value(Type type, object? current, IConfigurationSection section, string path, List<string> problems)
     {
         if (IsScalar(type)) return Scalar(type, section, path, problems);
-        if (typeof(IDictionary).IsAssignableFrom(type))
+        if (typeof(IDictionary).IsAssignableFrom(type)) return Entries((IDictionary)(current ?? Activator.CreateInstance(type)!), section, path, problems);
+        return typeof(IEnumerable).IsAssignableFrom(type) ? Elements(type, section, path, problems) : Bind(type, section, path, problems);
+    }
+
+    /// <summary>A dictionary: what is named is replaced or added, the rest keeps its default.</summary>
+    private static IDictionary Entries(IDictionary dictionary, IConfigurationSection section, string path, List<string> problems)
+    {
+        if (section.Value is { Length: > 0 } single) problems.Add($"{path}: expected a section, found '{single}'");
+        var valueType = dictionary.GetType().GetGenericArguments()[1];
+        foreach (var child in section.GetChildren())
         {
-            var dictionary = (IDictionary)(current ?? Activator.CreateInstance(type)!);
-            var valueType = type.GetGenericArguments()[1];
-            foreach (var child in section.GetChildren())
-            {
-                var value = Value(valueType, null, child, $"{path}:{child.Key}", problems);
-                if (value is not null) dictionary[child.Key] = value;
-            }
-            return dictionary;
+            var value = Value(valueType, null, child, $"{path}:{child.Key}", problems);
+            if (value is not null) dictionary[child.Key] = value;
         }
-        if (type.IsGenericType && typeof(IEnumerable).IsAssignableFrom(type))
-        {
-            var element = type.GetGenericArguments()[0];
-            var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
-            foreach (var child in section.GetChildren())
-                if (Value(element, null, child, $"{path}:{child.Key}", problems) is { } value) list.Add(value);
-            return list;
-        }
-        return Bind(type, section, path, problems);
+        return dictionary;
+    }
+
+    /// <summary>A list replaces the default one whole.</summary>
+    private static Array Elements(Type type, IConfigurationSection section, string path, List<string> problems)
+    {
+        if (section.Value is { Length: > 0 } single) problems.Add($"{path}: expected a list, found '{single}'; name its elements, as {path}:0");
+        var element = type.IsArray ? type.GetElementType()! : type.GetGenericArguments()[0];
+        var values = section.GetChildren().Select(child => Value(element, null, child, $"{path}:{child.Key}", problems)).Where(v => v is not null).ToArray();
+        var list = Array.CreateInstance(element, values.Length);
+        values.CopyTo(list, 0);
+        return list;
     }
 
     private static bool IsScalar(Type type) =>

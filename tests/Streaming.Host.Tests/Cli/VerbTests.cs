@@ -1,0 +1,147 @@
+using Streaming.Host.Tests.Fixtures;
+
+namespace Streaming.Host.Tests.Cli;
+
+public sealed class VerbTests
+{
+    [Fact]
+    public async Task Help_lists_the_verbs_with_examples_and_exit_codes()
+    {
+        var (code, help) = await RunAsync("--help");
+        using var _ = help;
+        code.ShouldBe(0);
+        foreach (var verb in new[] { "demo", "node", "replay", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
+        help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
+    }
+
+    [Fact]
+    public async Task Help_of_a_verb_lists_its_options()
+    {
+        var (code, help) = await RunAsync("node", "--help");
+        using var _ = help;
+        code.ShouldBe(0);
+        foreach (var option in new[] { "--settings <FILE>", "--set <KEY=VALUE>", "--data-dir <DIR>", "--kafka <HOST:PORT>", "--listen <IP:PORT>", "--json" })
+            help.Stdout.ShouldContain(option);
+    }
+
+    [Theory]
+    [InlineData("fly")]
+    [InlineData("node", "--wings")]
+    [InlineData("replay")]
+    [InlineData("bench", "ftrl", "--examples", "many")]
+    public async Task What_is_no_command_is_said_and_fails(params string[] arguments)
+    {
+        var (code, process) = await RunAsync(arguments);
+        using var _ = process;
+        code.ShouldNotBe(0);
+        process.Stderr.ShouldNotBeEmpty();
+        process.Stderr.ShouldNotContain("   at ");
+    }
+
+    [Fact]
+    public async Task Validate_finds_sound_settings_and_records_sound()
+    {
+        using var folder = new TemporaryFolder();
+        var settings = folder.Write("good.json", """{ "Users": { "HistoryMax": 10 } }""");
+        var events = folder.Write("good.jsonl", "{\"type\":\"click\",\"user\":\"u\",\"item\":\"i\"}\n{\"type\":\"search\",\"user\":\"u\",\"query\":\"q\"}\n");
+        var (code, process) = await RunAsync("validate", "--json", "--settings", settings, "--set", "Users:PendingMax=10", events);
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        process.Json.GetProperty("ok").GetBoolean().ShouldBeTrue();
+        process.Json.GetProperty("records").GetInt64().ShouldBe(2);
+        process.Json.GetProperty("malformed").GetInt64().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Validate_names_every_bad_setting()
+    {
+        using var folder = new TemporaryFolder();
+        var settings = folder.Write("bad.json", """{ "Users": { "HistoryMx": 10 }, "Log": { "Partitions": 0 } }""");
+        var (code, process) = await RunAsync("validate", "--json", "--settings", settings);
+        using var _ = process;
+        code.ShouldBe(1);
+        process.Stderr.ShouldContain("Users:HistoryMx: there is no such setting; did you mean 'HistoryMax'?");
+        process.Stderr.ShouldContain("Log:Partitions: is 0; allowed is 1 to 4096");
+        process.Stdout.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Validate_names_every_bad_record()
+    {
+        using var folder = new TemporaryFolder();
+        var events = folder.Write("bad.jsonl", "{\"type\":\"click\",\"user\":\"u\",\"item\":\"i\"}\n{\"type\":\"click\",\"user\":\"u\"}\nnonsense\n");
+        var (code, process) = await RunAsync("validate", "--json", events);
+        using var _ = process;
+        code.ShouldBe(1);
+        process.Stderr.ShouldContain($"{events}: record 2: item is missing; click needs one");
+        process.Stderr.ShouldContain($"{events}: record 3: the record is not valid JSON");
+        process.Json.GetProperty("ok").GetBoolean().ShouldBeFalse();
+        process.Json.GetProperty("malformed").GetInt64().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task The_demo_ends_with_its_figures()
+    {
+        var (code, process) = await RunAsync("demo", "--seconds", "5", "--json");
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        var figures = process.Json;
+        foreach (var name in new[]
+                 {
+                     "events", "events_per_s", "examples", "auc", "logloss", "ctr_learned", "ctr_holdout", "click_to_list_ms_p50", "click_to_list_ms_p99",
+                     "dead_letters", "lost", "peak_rss_mb", "seed", "hardware",
+                 })
+            figures.TryGetProperty(name, out var __).ShouldBeTrue(name);
+        figures.GetProperty("events").GetInt64().ShouldBeGreaterThan(0);
+        figures.GetProperty("lost").GetInt64().ShouldBe(0);
+        figures.GetProperty("dead_letters").GetInt64().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_benchmark_says_what_it_counts()
+    {
+        var (code, process) = await RunAsync("bench", "ftrl", "--examples", "200000", "--json");
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        process.Json.GetProperty("examples").GetInt64().ShouldBe(200_000);
+        process.Json.GetProperty("features").GetInt32().ShouldBe(20);
+        process.Json.GetProperty("examples_per_s").GetDouble().ShouldBeGreaterThan(0);
+        process.Json.GetProperty("counts").GetString().ShouldNotBeNullOrEmpty();
+        process.Json.GetProperty("hardware").GetString()!.ShouldContain("cores");
+    }
+
+    [Fact]
+    public async Task A_replay_of_event_lines_ends_with_its_figures()
+    {
+        using var folder = new TemporaryFolder();
+        var lines = Enumerable.Range(0, 300).Select(i => $$"""{"type":"{{(i % 3 == 0 ? "click" : "impression")}}","user":"u{{i % 7}}","item":"i{{i % 11}}","time":{{1_700_000_000_000 + i * 1000}}}""");
+        var events = folder.Write("events.jsonl", string.Join('\n', lines) + "\nnonsense\n");
+        var (code, process) = await RunAsync("replay", events, "--json");
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        process.Json.GetProperty("records").GetInt64().ShouldBe(301);
+        process.Json.GetProperty("events").GetInt64().ShouldBe(300);
+        process.Json.GetProperty("dead_letters").GetInt64().ShouldBe(1);
+        process.Json.GetProperty("lost").GetInt64().ShouldBe(0);
+    }
+
+    private static Task<(int Code, StreamingProcess Process)> RunAsync(params string[] arguments) => StreamingProcess.RunAsync(arguments);
+}
+
+/// <summary>A folder that goes with the test.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("streaming-test-");
+
+    public string Path => _folder.FullName;
+
+    public string Write(string name, string text)
+    {
+        var file = System.IO.Path.Combine(Path, name);
+        File.WriteAllText(file, text);
+        return file;
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Streaming.Host.Tests.Cli;
+using Streaming.Host.Tests.Fixtures;
+
+namespace Streaming.Host.Tests;
+
+/// <summary>
+/// Runs the README's console blocks from top to bottom against a node of its own: every command ends with 0, and what it prints
+/// has every JSON member that the README shows. Commands marked "# takes a minute" are left out.
+/// </summary>
+public sealed partial class ReadmeTests
+{
+    private sealed record Example(string Command, string Shown);
+
+    [CommandsFact("bash", "curl")]
+    public async Task What_the_readme_shows_is_what_happens()
+    {
+        var examples = Examples(await File.ReadAllTextAsync(Path.Combine(Root(), "README.md")));
+        examples.Count.ShouldBeGreaterThan(20);
+        using var folder = new TemporaryFolder();
+        var settings = LiveNode.SmallSettings;
+        // Nobody in the hold-out, partitions as by default.
+        await using var live = await LiveNode.StartAsync(settings with { Log = settings.Log with { Partitions = 4 } });
+        folder.Write("run", $"exec dotnet '{typeof(RunningNode).Assembly.Location}' \"$@\"\n");
+        foreach (var example in examples)
+        {
+            var (code, stdout, stderr) = await BashAsync(example.Command.Replace("127.0.0.1:8080", live.Address.Authority).Replace("./run ", "bash ./run "), folder.Path);
+            // A reader types more slowly than this: the popular lists are there by then.
+            await live.UntilAsync(() => live.GetAsync("/v1/popular?tag=jazz"), a => a.Items.Count > 0);
+            code.ShouldBe(0, $"{example.Command}\n{stdout}\n{stderr}");
+            if (example.Shown.StartsWith('{'))
+            {
+                var missing = Members(JsonDocument.Parse(example.Shown).RootElement, "").Except(Members(JsonDocument.Parse(stdout).RootElement, ""));
+                missing.ShouldBeEmpty($"{example.Command} answered {stdout}");
+            }
+            else
+            {
+                stdout.ShouldContain(example.Shown, customMessage: example.Command);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Every_json_example_of_an_event_or_item_is_sound()
+    {
+        var readme = await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"));
+        var objects = InlineJson().Matches(readme).Select(m => m.Groups[1].Value).Where(j => j.Contains("\"type\":")).ToList();
+        objects.Count.ShouldBeGreaterThan(9);
+        await using var live = await LiveNode.StartAsync();
+        foreach (var json in objects) (await live.PostAsync("/v1/events", json)).Status.ShouldBe(200, json);
+        var items = Regex.Matches(readme, "(?s)```json\n(.*?)\n```").Select(m => m.Groups[1].Value).ToList();
+        items.ShouldNotBeEmpty();
+        foreach (var json in items) (await live.PostAsync("/v1/items", json)).Status.ShouldBe(200, json);
+    }
+
+    [Fact]
+    public async Task Every_setting_that_the_readme_names_exists()
+    {
+        var readme = await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"));
+        var sections = typeof(Core.Settings.StreamingSettings).GetProperties().Where(p => p.CanWrite).ToDictionary(p => p.Name);
+        var named = SettingName().Matches(readme).ToList();
+        named.Count.ShouldBeGreaterThan(20);
+        foreach (var match in named)
+            if (sections.TryGetValue(match.Groups[1].Value, out var section))
+                section.PropertyType.GetProperty(match.Groups[2].Value).ShouldNotBeNull(match.Value);
+    }
+
+    private static List<Example> Examples(string readme)
+    {
+        var examples = new List<Example>();
+        foreach (var block in Regex.Matches(readme, "(?s)```console\n(.*?)```").Select(m => m.Groups[1].Value))
+        foreach (var part in Regex.Split(block, @"^\$ ", RegexOptions.Multiline).Where(p => p.Length > 0))
+        {
+            var lines = part.Split('\n', 2);
+            if (!lines[0].Contains("# takes a minute")) examples.Add(new Example(lines[0], lines[1].Trim()));
+        }
+        return examples;
+    }
+
+    /// <summary>Paths of all members; elements of arrays count as one, and an empty array shown asks for nothing.</summary>
+    private static IEnumerable<string> Members(JsonElement json, string path) => json.ValueKind switch
+    {
+        JsonValueKind.Object => json.EnumerateObject().SelectMany(m => Members(m.Value, $"{path}.{m.Name}").Prepend($"{path}.{m.Name}")),
+        JsonValueKind.Array => json.EnumerateArray().SelectMany(e => Members(e, path + "[]")),
+        _ => [],
+    };
+
+    private static async Task<(int Code, string Stdout, string Stderr)> BashAsync(string command, string folder)
+    {
+        var start = new ProcessStartInfo("bash", ["-c", "set -o pipefail; " + command])
+        {
+            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+        };
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        var stdout = process.StandardOutput.ReadToEndAsync();
+        var stderr = process.StandardError.ReadToEndAsync();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await process.WaitForExitAsync(patience.Token);
+        return (process.ExitCode, await stdout, await stderr);
+    }
+
+    private static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Streaming.sln"))) folder = folder.Parent ?? throw new DirectoryNotFoundException("no Streaming.sln above the tests");
+        return folder.FullName;
+    }
+
+    [GeneratedRegex(@"`(\{[^`]*\})`")]
+    private static partial Regex InlineJson();
+
+    [GeneratedRegex(@"\b([A-Z][A-Za-z]+):([A-Z][A-Za-z]+)\b")]
+    private static partial Regex SettingName();
+}
+
+/// <summary>A test that needs these programs on the path.</summary>
+public sealed class CommandsFactAttribute : FactAttribute
+{
+    public CommandsFactAttribute(params string[] commands)
+    {
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        var missing = commands.Where(c => !folders.Any(f => File.Exists(Path.Combine(f, c)))).ToList();
+        if (missing.Count > 0) Skip = $"needs {string.Join(", ", missing)}";
+    }
+}
