@@ -14,9 +14,6 @@ internal sealed class Resident(UserState state)
     /// <summary>Hash of the user's bytes as they lie in the store; 0 when they do not.</summary>
     public ulong StoredHash { get; set; }
 
-    /// <summary>Event time of the earliest wake-up outstanding for this user; <see cref="long.MaxValue"/> for none known.</summary>
-    public long WakeMs { get; set; } = long.MaxValue;
-
     internal Resident? Newer;
     internal Resident? Older;
 }

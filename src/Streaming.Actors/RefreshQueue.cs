@@ -19,6 +19,9 @@ internal sealed class RefreshQueue
 
     public int Count => _waiting.Count;
 
+    /// <summary>Places taken, those whose turn will be skipped included.</summary>
+    internal int Queued => _urgent.Count + _quiet.Count;
+
     /// <param name="user">Whose list.</param>
     /// <param name="surface">For which surface.</param>
     /// <param name="urgent">Before all that are not.</param>
@@ -30,6 +33,18 @@ internal sealed class RefreshQueue
         // An urgent request overtakes a quiet one; the quiet entry is skipped when its turn comes.
         _waiting[key] = new Request(urgent, sinceMs);
         (urgent ? _urgent : _quiet).Enqueue(key);
+        if (_quiet.Count > 2 * _waiting.Count + 64) DropSkipped();
+    }
+
+    /// <summary>Under a lasting load of urgent requests the quiet ones' turn may never come to clear what was overtaken.</summary>
+    private void DropSkipped()
+    {
+        var seen = new HashSet<Key>();
+        for (var left = _quiet.Count; left > 0; left--)
+        {
+            var key = _quiet.Dequeue();
+            if (_waiting.TryGetValue(key, out var request) && !request.Urgent && seen.Add(key)) _quiet.Enqueue(key);
+        }
     }
 
     /// <summary>Takes the next request; quiet ones only where <paramref name="quietToo"/> says so.</summary>

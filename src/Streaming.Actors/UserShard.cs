@@ -1,6 +1,7 @@
 using System.Text;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
@@ -13,7 +14,7 @@ namespace Streaming.Actors;
 /// <see cref="UserMachine"/> does. Not thread-safe: whoever hosts it gives it one thread of control (an in-process shard thread,
 /// or an Akka entity).
 /// </summary>
-public sealed class UserShard
+public sealed partial class UserShard
 {
     private const byte MetaVersion = 1;
 
@@ -21,23 +22,25 @@ public sealed class UserShard
     private readonly HotUsers _hot = new();
     private readonly WakeQueue _wakes = new();
     private readonly RefreshQueue _refresh = new();
-    private readonly Dictionary<ulong, long> _forgottenAt = [];
+    private readonly ForgottenUsers _forgotten;
     private readonly HashSet<long> _poison = [];
     private readonly Effects _effects;
     private readonly ByteWriter _value = new(4096);
-    private readonly byte[] _metaKey;
+    private readonly LongRecord _meta;
     private byte[] _key = new byte[256];
     private long _clockMs;
     private long _receivedMs;
     private long _nextOffset;
     private long _flushedOffset;
+    private long _flushedClockMs;
     private UserHostCounts _counts;
 
     public UserShard(ShardParts parts)
     {
         _parts = parts;
         _effects = new Effects(this);
-        _metaKey = Encoding.UTF8.GetBytes($"\0shard:{parts.Partition}");
+        _forgotten = new ForgottenUsers(parts.Settings.ForgottenUsersMax);
+        _meta = new LongRecord(parts.Store, $"\0shard:{parts.Partition}");
         LoadMeta();
     }
 
@@ -84,13 +87,29 @@ public sealed class UserShard
         {
             // A user may have been forgotten since the list was asked for.
             if (!TryUse(user, out var resident)) continue;
-            var list = _parts.Builder.Build(resident.State, surface, _parts.ArmOf(user), nowMs);
-            resident.Dirty = true;
-            if (list is null) continue;
+            if (Build(resident, surface, nowMs) is not { } list) continue;
             _counts = _counts with { Lists = _counts.Lists + 1 };
             _parts.Sink.List(list, sinceMs);
         }
         return _refresh.Count;
+    }
+
+    private FeedList? Build(Resident resident, string surface, long nowMs)
+    {
+        var user = resident.State.User;
+        try
+        {
+            var list = _parts.Builder.Build(resident.State, surface, _parts.ArmOf(user), nowMs);
+            resident.Dirty = true;
+            return list;
+        }
+        catch (Exception problem) when (problem is not OutOfMemoryException)
+        {
+            var source = resident.State.LastApplied;
+            Restart(resident, new LogPosition(Partition, _nextOffset));
+            SetAsideStep(source, user, $"the actor threw {problem.GetType().Name} while building a list: {problem.Message}");
+            return null;
+        }
     }
 
     /// <summary>Asks for a list as if an event had made it stale.</summary>
@@ -114,7 +133,7 @@ public sealed class UserShard
             if (resident.Dirty) Save(resident);
         SaveMeta();
         _poison.Clear();
-        _flushedOffset = _nextOffset;
+        (_flushedOffset, _flushedClockMs) = (_nextOffset, _clockMs);
     }
 
     private void ApplyOne(LogPosition source, long recordMs, ReadOnlySpan<byte> payload)
@@ -135,18 +154,20 @@ public sealed class UserShard
             _counts = _counts with { Ticks = _counts.Ticks + 1 };
             return;
         }
-        if (e.TimeMs > recordMs + _parts.Settings.FutureSkewMsMax)
+        if (IsTooEarly(e, recordMs))
         {
             SetAside(source, payload, $"time {e.TimeMs} is more than {_parts.Settings.FutureSkewMsMax} ms after the record's own time {recordMs}");
             return;
         }
-        if (_forgottenAt.Count > 0 && _forgottenAt.TryGetValue(StableHash.Of(e.User), out var at) && e.TimeMs <= at)
+        if (_forgotten.Covers(e.User, e.TimeMs))
         {
             _counts = _counts with { Forgotten = _counts.Forgotten + 1 };
             return;
         }
         Handle(source, e, payload);
     }
+
+    private bool IsTooEarly(UserEvent e, long recordMs) => e.TimeMs > recordMs + _parts.Settings.FutureSkewMsMax;
 
     private void Handle(LogPosition source, UserEvent e, ReadOnlySpan<byte> payload)
     {
@@ -162,6 +183,7 @@ public sealed class UserShard
             _poison.Add(source.Offset);
             Restart(resident, source);
             SetAside(source, payload, $"the actor threw {problem.GetType().Name}: {problem.Message}");
+            if (resident.State.Events == 0) Drop(resident);
             return;
         }
         switch (result)
@@ -187,7 +209,6 @@ public sealed class UserShard
         while (_wakes.TryTake(_clockMs, out var user, out _))
         {
             if (!TryUse(user, out var resident)) continue;
-            resident.WakeMs = long.MaxValue;
             _effects.Begin(resident);
             try
             {
@@ -197,60 +218,9 @@ public sealed class UserShard
             }
             catch (Exception problem) when (problem is not OutOfMemoryException)
             {
-                // No record is to blame, so none is poison; what the time-out would have released is set aside by name.
                 Restart(resident, source);
-                SetAside(source, Encoding.UTF8.GetBytes(user), $"the actor threw {problem.GetType().Name} in a time-out: {problem.Message}");
+                SetAsideStep(source, user, $"the actor threw {problem.GetType().Name} in a time-out: {problem.Message}");
             }
-        }
-    }
-
-    /// <summary>
-    /// An actor that threw may be half changed: its state is built again from the store and the log up to, and without, the record at
-    /// hand. Effects of the first run have left already, so those of the second are dropped.
-    /// </summary>
-    private void Restart(Resident resident, LogPosition until)
-    {
-        _counts = _counts with { Restarts = _counts.Restarts + 1 };
-        var user = resident.State.User;
-        var state = Load(user) ?? new UserState(user, _parts.Dimension);
-        var replay = new ReplayEffects();
-        var batch = new LogBatch();
-        var key = Encoding.UTF8.GetBytes(user);
-        var clockMs = 0L;
-        using var reader = _parts.Reread(_flushedOffset);
-        while (reader.Offset < until.Offset && reader.Read(batch, 4096, until.Offset) > 0)
-        {
-            for (var i = 0; i < batch.Count; i++)
-            {
-                var source = new LogPosition(Partition, batch.Offset(i));
-                clockMs = Math.Max(clockMs, batch.TimeMs(i));
-                if (replay.DueMs <= clockMs)
-                {
-                    replay.DueMs = long.MaxValue;
-                    Again(() => _parts.Machine.OnTime(state, clockMs, source, replay));
-                }
-                if (source.Offset <= state.LastApplied.Offset && state.Events > 0) continue;
-                if (_poison.Contains(source.Offset) || !batch.Key(i).Span.SequenceEqual(key)) continue;
-                if (!EventParser.TryParse(batch.Value(i).Span, batch.TimeMs(i), out var e, out _) || e.User != user) continue;
-                Again(() => _parts.Machine.Handle(state, e, source, replay));
-            }
-        }
-        resident.State = state;
-        resident.Dirty = true;
-        resident.WakeMs = long.MaxValue;
-        if (replay.DueMs < long.MaxValue) ScheduleWake(resident, replay.DueMs);
-    }
-
-    /// <summary>Repeats a step that may have thrown before; its failure is already on record.</summary>
-    private static void Again(Action step)
-    {
-        try
-        {
-            step();
-        }
-        catch (Exception problem) when (problem is not OutOfMemoryException)
-        {
-            // Set aside when it happened first.
         }
     }
 
@@ -260,7 +230,7 @@ public sealed class UserShard
         Drop(resident);
         StateFold ^= resident.StoredHash;
         _parts.Store.Delete(KeyOf(user));
-        _forgottenAt[StableHash.Of(user)] = timeMs;
+        _forgotten.Add(user, timeMs);
         _parts.Sink.Forgotten(user);
     }
 
@@ -269,6 +239,13 @@ public sealed class UserShard
         _counts = _counts with { DeadLetters = _counts.DeadLetters + 1 };
         _parts.Sink.DeadLetter(source, _clockMs, payload, reason);
     }
+
+    /// <summary>
+    /// For a step of an actor that no record is to blame for: none is poison, and none counts as set aside, but it is put on record
+    /// under the user's name.
+    /// </summary>
+    private void SetAsideStep(LogPosition source, string user, string reason) =>
+        _parts.Sink.DeadLetter(source, _clockMs, Encoding.UTF8.GetBytes(user), reason);
 
     private Resident Use(string user)
     {
@@ -325,13 +302,6 @@ public sealed class UserShard
         return _key.AsSpan(0, Encoding.UTF8.GetBytes(user, _key));
     }
 
-    private void ScheduleWake(Resident resident, long dueMs)
-    {
-        if (dueMs >= resident.WakeMs) return;
-        resident.WakeMs = dueMs;
-        _wakes.Add(resident.State.User, dueMs);
-    }
-
     private void SaveMeta()
     {
         _value.Clear();
@@ -343,29 +313,24 @@ public sealed class UserShard
                      _counts.Restarts, _counts.Lists, _counts.Passivated, _counts.Loaded]) _value.Int64(count);
         _wakes.Write(_value);
         _refresh.Write(_value);
-        _value.Count(_forgottenAt.Count);
-        foreach (var (user, at) in _forgottenAt.OrderBy(x => x.Key))
-        {
-            _value.UInt64(user);
-            _value.Int64(at);
-        }
-        _parts.Store.Upsert(_metaKey, _value.WrittenSpan);
+        _forgotten.Write(_value);
+        _meta.Write(_value.WrittenSpan);
     }
 
     private void LoadMeta()
     {
         _value.Clear();
-        if (!_parts.Store.TryRead(_metaKey, _value)) return;
+        if (!_meta.TryRead(_value)) return;
         var from = new ByteReader(_value.WrittenSpan);
         from.Version(MetaVersion, "the shard's state");
         _nextOffset = _flushedOffset = from.Int64();
-        _clockMs = from.Int64();
+        _clockMs = _flushedClockMs = from.Int64();
         StateFold = from.UInt64();
         _counts = new UserHostCounts(from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(),
             from.Int64(), from.Int64(), 0);
         _wakes.Read(ref from);
         _refresh.Read(ref from);
-        for (var left = from.Count(16); left > 0; left--) _forgottenAt[from.UInt64()] = from.Int64();
+        _forgotten.Read(ref from);
     }
 
     /// <summary>
@@ -399,7 +364,8 @@ public sealed class UserShard
                 else shard._parts.Sink.Interaction((Interaction)record);
             }
             foreach (var (surface, urgent) in _refresh) shard._refresh.Add(_resident!.State.User, surface, urgent, shard._receivedMs);
-            if (_dueMs < long.MaxValue) shard.ScheduleWake(_resident!, _dueMs);
+            // Always: the machine keeps in the user's state which wake-up is outstanding, and asks once.
+            if (_dueMs < long.MaxValue) shard._wakes.Add(_resident!.State.User, _dueMs);
         }
 
         void IUserEffects.Emit(Example example) => _records.Add(example);
@@ -408,18 +374,5 @@ public sealed class UserShard
         void IUserEffects.Wake(long dueMs) => _dueMs = Math.Min(_dueMs, dueMs);
         void IUserEffects.Reject(string reason) => Reason = reason;
         void IUserEffects.Forget() => Forget = true;
-    }
-
-    /// <summary>Effects of a replay after a restart: only the next wake-up matters.</summary>
-    private sealed class ReplayEffects : IUserEffects
-    {
-        public long DueMs = long.MaxValue;
-
-        void IUserEffects.Emit(Example example) { }
-        void IUserEffects.Emit(Interaction interaction) { }
-        void IUserEffects.Refresh(string surface, bool urgent) { }
-        void IUserEffects.Wake(long dueMs) => DueMs = Math.Min(DueMs, dueMs);
-        void IUserEffects.Reject(string reason) { }
-        void IUserEffects.Forget() { }
     }
 }

@@ -27,10 +27,13 @@ public sealed record CheckpointManifest
     public ReplayProgress? Replay { get; init; }
 
     public required CheckpointPart[] Parts { get; init; }
+
+    /// <summary>SHA-256 of the manifest without this: tells a damaged one, which may still be sound JSON.</summary>
+    public string Check { get; init; } = "";
 }
 
-/// <summary>Which source a replay reads, and how many of its records are in the state.</summary>
-public sealed record ReplayProgress(string Fingerprint, long Records);
+/// <summary>Which source a replay reads, how many of its records are in the state, and whether its last windows have ended too.</summary>
+public sealed record ReplayProgress(string Fingerprint, long Records, bool IsFinished = false);
 
 /// <summary>One learner's file; the hash tells a torn one from a whole one.</summary>
 public sealed record CheckpointPart(string Name, string File, long Bytes, string Sha256);
@@ -70,7 +73,7 @@ public sealed class Checkpoints
             }
             written.Add(new CheckpointPart(part.Name, file, new FileInfo(path).Length, HashOf(path)));
         }
-        var manifest = draft with { Parts = [.. written] };
+        var manifest = Checked(draft with { Parts = [.. written] });
         var temporary = Path.Combine(folder, "manifest.tmp");
         using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
         {
@@ -80,7 +83,22 @@ public sealed class Checkpoints
         File.Move(temporary, Path.Combine(folder, "manifest.json"));
     }
 
-    /// <summary>Manifests in place, newest first, whole or not.</summary>
+    /// <summary>Whether any checkpoint was ever completed here, whatever became of it.</summary>
+    public bool Any => Ids().Any(id => File.Exists(Path.Combine(FolderOf(id), "manifest.json")));
+
+    /// <summary>The largest id in use, 0 for none.</summary>
+    public long LastId => Ids().DefaultIfEmpty().Max();
+
+    /// <summary>
+    /// Removes what is newer than a checkpoint that a node goes on from: the stores give their tokens out again, so a newer
+    /// manifest would name what it does not mean.
+    /// </summary>
+    public void RemoveAfter(long id)
+    {
+        foreach (var newer in Ids().Where(other => other > id).ToList()) Directory.Delete(FolderOf(newer), recursive: true);
+    }
+
+    /// <summary>Readable manifests in place, newest first, their parts whole or not.</summary>
     public IReadOnlyList<CheckpointManifest> List()
     {
         var found = new List<CheckpointManifest>();
@@ -94,6 +112,7 @@ public sealed class Checkpoints
                 var manifest = JsonSerializer.Deserialize<CheckpointManifest>(stream) ?? throw new InvalidDataException("it is empty");
                 if (manifest.Version > CheckpointManifest.CurrentVersion)
                     throw new InvalidDataException($"it has version {manifest.Version}; this build reads up to {CheckpointManifest.CurrentVersion}");
+                if (manifest.Check != Checked(manifest).Check) throw new InvalidDataException("it is damaged");
                 found.Add(manifest);
             }
             catch (Exception problem) when (problem is JsonException or InvalidDataException)
@@ -135,9 +154,14 @@ public sealed class Checkpoints
         var all = List();
         var keep = all.Take(_kept).ToList();
         var keepIds = keep.Select(m => m.Id).ToHashSet();
-        foreach (var id in Ids().Where(id => !keepIds.Contains(id))) Directory.Delete(FolderOf(id), recursive: true);
+        foreach (var id in Ids().Where(id => !keepIds.Contains(id)).ToList()) Directory.Delete(FolderOf(id), recursive: true);
         return keep;
     }
+
+    private static CheckpointManifest Checked(CheckpointManifest manifest) => manifest with
+    {
+        Check = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(manifest with { Check = "" }, Json))),
+    };
 
     private IEnumerable<long> Ids() => Directory.EnumerateDirectories(_folder)
         .Select(Path.GetFileName).Where(n => long.TryParse(n, out _)).Select(n => long.Parse(n!));

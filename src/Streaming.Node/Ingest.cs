@@ -22,23 +22,25 @@ public sealed class Ingest
     private readonly AsyncSignal _signal;
     private readonly Func<long> _lag;
     private readonly long _lagMax;
+    private readonly int _recordBytesMax;
     private readonly RecentPositions _recent = new(RecentIdsMax);
     private long _accepted;
     private long _rejected;
 
-    internal Ingest(IEventLog log, TimeProvider time, AsyncSignal signal, Func<long> lag, long lagMax)
+    internal Ingest(IEventLog log, TimeProvider time, AsyncSignal signal, Func<long> lag, long lagMax, int recordBytesMax)
     {
         _log = log;
         _time = time;
         _signal = signal;
         _lag = lag;
         _lagMax = lagMax;
+        _recordBytesMax = recordBytesMax;
     }
 
     /// <summary>Events accepted by this process.</summary>
     public long Accepted => Interlocked.Read(ref _accepted);
 
-    /// <summary>Events rejected by this process; each is in <c>dead-letter</c>.</summary>
+    /// <summary>Events and items rejected by this process; each is in <c>dead-letter</c>.</summary>
     public long Rejected => Interlocked.Read(ref _rejected);
 
     /// <summary>True when the actors are so far behind that new events should wait: answer "try again later".</summary>
@@ -115,6 +117,7 @@ public sealed class Ingest
             }
         }
         if (bad.Count > 0) await _log.AppendAsync(Topics.DeadLetter, bad.ToArray(), cancel).ConfigureAwait(false);
+        Interlocked.Add(ref _rejected, bad.Count);
         if (entries.Count == 0) return outcomes;
         var positions = await _log.AppendAsync(Topics.Items, entries.ToArray(), cancel).ConfigureAwait(false);
         for (var i = 0; i < positions.Length; i++) outcomes[at[i]] = new IngestOutcome(positions[i], null, null);
@@ -129,7 +132,7 @@ public sealed class Ingest
     public bool TryResolve(string after, out LogPosition position) =>
         _recent.TryGet(after, out position) || LogPosition.TryParse(after, out position);
 
-    private static LogEntry DeadLetterOf(ReadOnlySpan<byte> payload, string reason, long nowMs)
+    private LogEntry DeadLetterOf(ReadOnlySpan<byte> payload, string reason, long nowMs)
     {
         // What could not be a record anyway may be larger than the log takes: its start says enough.
         if (payload.Length > 2 * EventLimits.RecordBytesMax)
@@ -138,7 +141,7 @@ public sealed class Ingest
             payload = payload[..(2 * EventLimits.RecordBytesMax)];
         }
         var into = new ByteWriter();
-        new DeadLetter(reason, "ingest", new LogPosition(0, 0), nowMs, payload.ToArray()).Write(into);
+        SetAside.Write(reason, "ingest", new LogPosition(-1, -1), nowMs, payload, _recordBytesMax, into);
         return new LogEntry(default, into.WrittenMemory, nowMs, 0);
     }
 

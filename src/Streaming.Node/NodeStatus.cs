@@ -16,7 +16,7 @@ public sealed record NodeStatus
     public required long Items { get; init; }
     public required long ItemDeadLetters { get; init; }
 
-    /// <summary>Events rejected at the door; each is in <c>dead-letter</c> too.</summary>
+    /// <summary>Events and items rejected at the door; each is in <c>dead-letter</c> too.</summary>
     public required long IngestRejected { get; init; }
 
     /// <summary>Examples learned.</summary>

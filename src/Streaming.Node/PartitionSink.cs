@@ -13,7 +13,7 @@ namespace Streaming.Node;
 /// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
 /// thread, until the round takes them.
 /// </summary>
-internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time)
+internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
     : IShardSink
 {
     private readonly EntryArena _examples = new();
@@ -49,7 +49,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)
     {
         var into = _deadLetters.Begin("", 0, timeMs);
-        new DeadLetter(reason, Topics.Events, source, timeMs, payload.ToArray()).Write(into);
+        SetAside.Write(reason, Topics.Events, source, timeMs, payload, recordBytesMax, into);
         _deadLetters.End();
     }
 

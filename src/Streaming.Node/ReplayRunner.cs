@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Streaming.Core.Events;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 
@@ -57,6 +58,9 @@ public sealed class ReplayRunner
         IEnumerable<ReplayRecord> source, string fingerprint, Action<long>? progress, int checkpointMs, CancellationToken cancel)
     {
         ResumedAt = Done = ResumePoint(fingerprint);
+        // The first thing on disk, so that a run killed before its first checkpoint in time can go on too.
+        if (_node.Restored is null && checkpointMs > 0)
+            await _node.CheckpointAsync(new ReplayProgress(fingerprint, 0), cancel).ConfigureAwait(false);
         var prepared = Channel.CreateBounded<List<ReplayRecord>>(new BoundedChannelOptions(4) { SingleReader = true, SingleWriter = true });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var reader = Task.Run(() => PrepareAsync(source, ResumedAt, prepared.Writer, stop.Token), CancellationToken.None);
@@ -79,9 +83,11 @@ public sealed class ReplayRunner
                 lastCheckpoint = Environment.TickCount64;
             }
             await reader.ConfigureAwait(false);
-            if (Done == ResumedAt && ResumedAt > 0) return;
+            foreach (var tail in tails.Values) RequireOnlyTicks(tail);
+            // A checkpoint of all records may have been taken before the last windows were ended.
+            if (Done == ResumedAt && _node.Restored?.Replay is { IsFinished: true }) return;
             await _node.FinishAsync(clockMs, cancel).ConfigureAwait(false);
-            await _node.CheckpointAsync(new ReplayProgress(fingerprint, Done), cancel).ConfigureAwait(false);
+            await _node.CheckpointAsync(new ReplayProgress(fingerprint, Done, IsFinished: true), cancel).ConfigureAwait(false);
         }
         finally
         {
@@ -190,6 +196,16 @@ public sealed class ReplayRunner
     {
         if (tail.Read(_stored, 1) == 0) return false;
         if (_stored.Key(0).Span.SequenceEqual(record.Key.Span) && _stored.Value(0).Span.SequenceEqual(record.Value.Span)) return true;
-        throw new InvalidDataException("the log holds records after the checkpoint that are not of this replay; give another --data-dir, or remove it");
+        throw NotOfThisReplay();
     }
+
+    /// <summary>After the last record an earlier run can only have left the ticks that end it.</summary>
+    private void RequireOnlyTicks(ILogReader tail)
+    {
+        while (tail.Read(_stored, 1) > 0)
+            if (!EventParser.TryParse(_stored.Value(0).Span, _stored.TimeMs(0), out var e, out _) || e.Kind != EventKind.Tick) throw NotOfThisReplay();
+    }
+
+    private static InvalidDataException NotOfThisReplay() =>
+        new("the log holds records after the checkpoint that are not of this replay; give another --data-dir, or remove it");
 }

@@ -29,9 +29,11 @@ internal sealed class Rounds : IDisposable
     private readonly List<(ExampleRecord Record, long TimeMs, int Partition, int Index)> _merged = [];
     private readonly int _eventsMax;
     private readonly int _listsMax;
+    private readonly int _recordBytesMax;
 
     public Rounds(
-        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax, int listsMax)
+        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax, int listsMax,
+        int recordBytesMax)
     {
         _log = log;
         _host = host;
@@ -39,6 +41,7 @@ internal sealed class Rounds : IDisposable
         _sinks = sinks;
         _eventsMax = eventsMax;
         _listsMax = listsMax;
+        _recordBytesMax = recordBytesMax;
         _events = [.. events.Select((offset, p) => log.OpenReader(Topics.Events, p, offset))];
         _items = [.. items.Select((offset, p) => log.OpenReader(Topics.Items, p, offset))];
     }
@@ -115,10 +118,10 @@ internal sealed class Rounds : IDisposable
 
     private void DeadLetterItem(int partition, int index, string reason)
     {
-        var letter = new DeadLetter(
-            reason, Topics.Items, new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).ToArray());
         var into = new Core.Wire.ByteWriter();
-        letter.Write(into);
+        SetAside.Write(
+            reason, Topics.Items, new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).Span,
+            _recordBytesMax, into);
         _deadLetters.Add(new LogEntry(default, into.WrittenMemory, _batch.TimeMs(index), 0));
         _models.ItemDeadLetters++;
     }

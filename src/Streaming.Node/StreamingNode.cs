@@ -23,7 +23,7 @@ public sealed class StreamingNode : IAsyncDisposable
     private readonly AsyncSignal _signal = new();
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
-    private readonly ConcurrentQueue<Action> _questions = new();
+    private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly SemaphoreSlim _driver = new(1, 1);
     private ModelSet _models = null!;
     private InProcessUserHost _host = null!;
@@ -32,13 +32,16 @@ public sealed class StreamingNode : IAsyncDisposable
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
+    private long[] _applied = [];
+    private TaskCompletionSource _roundEnd = NewRoundEnd();
+    private volatile bool _closed;
 
     private StreamingNode(NodeParts parts)
     {
         _parts = parts;
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
-        Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax);
+        Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
         Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
     }
@@ -73,8 +76,16 @@ public sealed class StreamingNode : IAsyncDisposable
     public static async Task<StreamingNode> OpenAsync(NodeParts parts, CancellationToken cancel = default)
     {
         var node = new StreamingNode(parts);
-        await node.RestoreAsync(cancel).ConfigureAwait(false);
-        return node;
+        try
+        {
+            await node.RestoreAsync(cancel).ConfigureAwait(false);
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>Runs until cancelled; then takes what is left, writes a checkpoint and returns.</summary>
@@ -115,14 +126,16 @@ public sealed class StreamingNode : IAsyncDisposable
     }
 
     /// <summary>Asks the models something between rounds, when nobody writes them.</summary>
+    /// <exception cref="ObjectDisposedException">The node has stopped, before or after the question.</exception>
     public Task<T> AskModelsAsync<T>(Func<ModelSet, T> question)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _questions.Enqueue(() =>
+        _questions.Enqueue(models =>
         {
             try
             {
-                done.TrySetResult(question(_models));
+                ObjectDisposedException.ThrowIf(models is null, this);
+                done.TrySetResult(question(models));
             }
             catch (Exception problem)
             {
@@ -130,6 +143,7 @@ public sealed class StreamingNode : IAsyncDisposable
             }
         });
         _signal.Set();
+        if (_closed) AnswerQuestions(null);
         return done.Task;
     }
 
@@ -140,15 +154,24 @@ public sealed class StreamingNode : IAsyncDisposable
     /// <summary>Waits until the record at <paramref name="position"/> is in the state; false when the time is up.</summary>
     public async Task<bool> WaitAppliedAsync(LogPosition position, TimeSpan timeout, CancellationToken cancel)
     {
-        var until = _parts.Time.GetTimestamp();
-        while (EventPositions[position.Partition] <= position.Offset)
+        if (position.Partition >= Partitions) return false;
+        var started = _parts.Time.GetTimestamp();
+        while (true)
         {
-            if (_parts.Time.GetElapsedTime(until) > timeout) return false;
-            await AskModelsAsync(_ => 0).WaitAsync(cancel).ConfigureAwait(false);
+            // Taken before the look, so that a round which ends in between is not missed.
+            var roundEnd = Volatile.Read(ref _roundEnd).Task;
+            if (Volatile.Read(ref _applied)[position.Partition] > position.Offset) return true;
+            var left = timeout - _parts.Time.GetElapsedTime(started);
+            if (left <= TimeSpan.Zero) return false;
+            try
+            {
+                await roundEnd.WaitAsync(left, _parts.Time, cancel).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                return false;
+            }
         }
-        // The reader is past the record once the round has read it; the round after it starts when it is in the state.
-        await AskModelsAsync(_ => 0).WaitAsync(cancel).ConfigureAwait(false);
-        return true;
     }
 
     public NodeStatus Status() => new()
@@ -175,6 +198,8 @@ public sealed class StreamingNode : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _closed = true;
+        AnswerQuestions(null);
         await Served.DisposeAsync().ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
@@ -213,12 +238,15 @@ public sealed class StreamingNode : IAsyncDisposable
         await _driver.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            while (_questions.TryDequeue(out var question)) question();
+            AnswerQuestions(_models);
             foreach (var (user, surface, after) in _fresh.Waiting())
-                if (after.Offset < EventPositions[after.Partition]) await _host.RequestListAsync(user, surface, cancel).ConfigureAwait(false);
+                if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
+                    await _host.RequestListAsync(user, surface, cancel).ConfigureAwait(false);
             var work = await _rounds.RunAsync(limits, nowMs, receivedMs, cancel).ConfigureAwait(false);
             _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
             if (limits is null) await MeasureLagAsync().ConfigureAwait(false);
+            Volatile.Write(ref _applied, EventPositions);
+            Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
             return work;
         }
         finally
@@ -294,12 +322,13 @@ public sealed class StreamingNode : IAsyncDisposable
                     NoticeLevel.Warning, $"checkpoint {manifest.Id} cannot be used ({problem.Message}); trying the one before", problem));
             }
         }
-        if (Restored is null && manifests.Count > 0)
+        if (Restored is null && _checkpoints.Any)
             throw new InvalidDataException(
-                $"none of the {manifests.Count} checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
+                $"none of the checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
         _models = Restored is null ? new ModelSet(_parts.Settings) : _models;
-        _nextCheckpointId = manifests.Count > 0 ? manifests[0].Id + 1 : 1;
+        _nextCheckpointId = _checkpoints.LastId + 1;
         await OpenRoundsAsync(cancel).ConfigureAwait(false);
+        if (Restored is not null) _checkpoints.RemoveAfter(Restored.Id);
         IsReady = true;
     }
 
@@ -314,22 +343,44 @@ public sealed class StreamingNode : IAsyncDisposable
         {
             var range = await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false);
             HasHistory |= range.End > range.Earliest;
-            events[p] = Restored?.Events[p] ?? range.Earliest;
+            events[p] = StartOf(Topics.Events, p, Restored?.Events[p], range);
         }
         for (var p = 0; p < items.Length; p++)
-            items[p] = Restored?.Items[p] ?? (await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false)).Earliest;
+            items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
+        _applied = events;
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
-            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time);
+            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
             _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
         }
         _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
         var node = _parts.Settings.Node;
-        _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax);
+        _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
     }
+
+    /// <summary>Where reading goes on. A log that ends earlier would take new records at offsets that count as read.</summary>
+    private long StartOf(string topic, int partition, long? restored, LogRange range)
+    {
+        if (restored is not { } start) return range.Earliest;
+        if (start > range.End)
+            throw new InvalidDataException(
+                $"checkpoint {Restored!.Id} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
+                    + $"restore it, or remove {_parts.CheckpointDir} to build the state again from what is left");
+        if (start < range.Earliest)
+            _parts.Notice(new NodeNotice(
+                NoticeLevel.Warning, $"'{topic}' {partition} starts at {range.Earliest}: what lay between {start} and that was removed before it was read"));
+        return start;
+    }
+
+    private void AnswerQuestions(ModelSet? models)
+    {
+        while (_questions.TryDequeue(out var question)) question(models);
+    }
+
+    private static TaskCompletionSource NewRoundEnd() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink) => new()
     {

@@ -81,6 +81,12 @@ public sealed record UsersSettings
     /// <summary>How far an event's time may lie ahead of its record's own time, ms; beyond, it is set aside.</summary>
     public long FutureSkewMsMax { get; init; } = 24 * 3_600_000;
 
+    /// <summary>
+    /// Deleted users remembered per shard, so that late events of theirs do not bring them back; beyond, those deleted longest ago
+    /// are forgotten for good.
+    /// </summary>
+    public int ForgottenUsersMax { get; init; } = 1_000_000;
+
     /// <summary>Records waiting in a shard's mailbox before the log is read no further.</summary>
     public int MailboxRecordsMax { get; init; } = 8192;
 
@@ -107,6 +113,7 @@ public sealed record UsersSettings
         problems.InRange("Users:SearchTermWeight", SearchTermWeight, 0, 1000);
         problems.InRange("Users:RefreshAfterSeen", RefreshAfterSeen, 1, 10_000);
         problems.InRange("Users:NegativeSampleRate", NegativeSampleRate, 1e-6, 1);
+        problems.InRange("Users:ForgottenUsersMax", ForgottenUsersMax, 1, 100_000_000);
         problems.InRange("Users:HotUsersMax", HotUsersMax, 16, 100_000_000);
         problems.InRange("Users:MailboxRecordsMax", MailboxRecordsMax, 1, 1 << 20);
         problems.InRange("Users:FutureSkewMsMax", FutureSkewMsMax, 0, 86_400_000L * 3650);

@@ -103,7 +103,8 @@ public sealed class EmbeddingChannel : IRecallChannel, IStreamLearner
     public void Load(Stream from) => Part.Load(from, Name, (ref ByteReader reader) =>
     {
         reader.Version(FormatVersion, "the vector index");
-        var dim = reader.Count(0);
+        // Not a count of what follows: an empty index has a dimension too.
+        var dim = (int)Math.Min(int.MaxValue, reader.VarInt());
         Part.Expect(dim == _vectors.Dim, $"its vectors have {dim} numbers, the model's {_vectors.Dim}");
         var index = new FlatVectorIndex(dim, _settings.EmbeddingScanMax);
         var count = reader.Count(8 + 4 * dim);

@@ -1,3 +1,4 @@
+using Streaming.Core.Wire;
 using System.Buffers.Binary;
 using FASTER.core;
 using Microsoft.Win32.SafeHandles;

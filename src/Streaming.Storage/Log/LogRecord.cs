@@ -1,3 +1,4 @@
+using Streaming.Core.Wire;
 using System.Buffers.Binary;
 using FASTER.core;
 using Streaming.Core.Log;

@@ -1,3 +1,4 @@
+using Streaming.Core.Wire;
 using System.Buffers;
 using FASTER.core;
 
@@ -59,7 +60,7 @@ internal sealed class CheckpointFiles(string folder) : INamedDeviceFactory
             var crc = Crc32C.Seed;
             while (RandomAccess.Read(file, buffer, length) is > 0 and var got)
             {
-                crc = Crc32C.Continue(crc, buffer.AsSpan(0, got));
+                crc = Crc32C.Append(crc, buffer.AsSpan(0, got));
                 length += got;
             }
             return (length, ~crc);

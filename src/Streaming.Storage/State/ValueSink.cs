@@ -1,3 +1,4 @@
+using Streaming.Core.Wire;
 using FASTER.core;
 
 namespace Streaming.Storage.State;

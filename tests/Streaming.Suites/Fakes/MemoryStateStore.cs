@@ -5,10 +5,13 @@ using Streaming.Core.Wire;
 namespace Streaming.Suites.Fakes;
 
 /// <summary>A state store in memory: checkpoints are copies.</summary>
-public sealed class MemoryStateStore : IStateStore
+/// <param name="recordBytesMax">Largest key and value together: stores on pages have such a bound.</param>
+public sealed class MemoryStateStore(int recordBytesMax = int.MaxValue) : IStateStore
 {
     private readonly Dictionary<string, Dictionary<string, byte[]>> _checkpoints = [];
     private ConcurrentDictionary<string, byte[]> _content = new();
+
+    private int RecordBytesMax { get; } = recordBytesMax;
 
     public int Count => _content.Count(e => e.Key[0] != '\0');
 
@@ -48,7 +51,12 @@ public sealed class MemoryStateStore : IStateStore
             return true;
         }
 
-        public void Upsert(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => store._content[Text(key)] = value.ToArray();
+        public void Upsert(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+        {
+            if (key.Length + value.Length > store.RecordBytesMax)
+                throw new ArgumentException($"a record of {key.Length + value.Length} bytes is larger than {store.RecordBytesMax}", nameof(value));
+            store._content[Text(key)] = value.ToArray();
+        }
 
         public void Delete(ReadOnlySpan<byte> key) => store._content.TryRemove(Text(key), out _);
 

@@ -12,7 +12,8 @@ using Streaming.Users;
 namespace Streaming.Suites.Fakes;
 
 /// <summary>Shards on fakes, with the log they are fed from: what host tests build on.</summary>
-public sealed class ShardBench(int partitions, UsersSettings? settings = null, MemoryStateStore? store = null, int hotUsersMax = 10_000)
+public sealed class ShardBench(
+    int partitions, UsersSettings? settings = null, MemoryStateStore? store = null, int hotUsersMax = 10_000, IFeedBuilder? builder = null)
 {
     public const int Dimension = 4;
 
@@ -26,7 +27,7 @@ public sealed class ShardBench(int partitions, UsersSettings? settings = null, M
     public IReadOnlyList<UserShard> Shards() => [.. Enumerable.Range(0, partitions).Select(p => new UserShard(new ShardParts
     {
         Partition = p, Settings = Settings, Dimension = Dimension, Machine = new UserMachine(Settings, Models, seed: 1),
-        Builder = new FakeFeedBuilder(), ArmOf = _ => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
+        Builder = builder ?? new FakeFeedBuilder(), ArmOf = _ => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
         Reread = offset => new Reader(this, p, offset), HotUsersMax = hotUsersMax,
     }))];
 

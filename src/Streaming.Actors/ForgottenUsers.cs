@@ -1,0 +1,38 @@
+using Streaming.Core.Ids;
+using Streaming.Core.Wire;
+
+namespace Streaming.Actors;
+
+/// <summary>When users asked to be forgotten, so that late events do not bring them back. Keeps hashes, no names; bounded.</summary>
+internal sealed class ForgottenUsers(int usersMax)
+{
+    private readonly Dictionary<ulong, long> _at = [];
+
+    public void Add(string user, long timeMs)
+    {
+        _at[StableHash.Of(user)] = timeMs;
+        if (_at.Count <= usersMax) return;
+        // A share at once, so that the sort is paid for by many additions.
+        var excess = Math.Max(1, usersMax / 16);
+        foreach (var (oldest, _) in _at.OrderBy(x => x.Value).ThenBy(x => x.Key).Take(excess).ToList()) _at.Remove(oldest);
+    }
+
+    /// <summary>Whether an event of this time happened before its user asked to be forgotten.</summary>
+    public bool Covers(string user, long timeMs) => _at.Count > 0 && _at.TryGetValue(StableHash.Of(user), out var at) && timeMs <= at;
+
+    public void Write(ByteWriter into)
+    {
+        into.Count(_at.Count);
+        foreach (var (user, at) in _at.OrderBy(x => x.Key))
+        {
+            into.UInt64(user);
+            into.Int64(at);
+        }
+    }
+
+    public void Read(ref ByteReader from)
+    {
+        _at.Clear();
+        for (var left = from.Count(16); left > 0; left--) _at[from.UInt64()] = from.Int64();
+    }
+}

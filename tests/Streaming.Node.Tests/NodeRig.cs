@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using System.Text;
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
+using Streaming.Storage;
+
+namespace Streaming.Node.Tests;
+
+/// <summary>A node on the real embedded adapters in a folder; what the composition root does, with small stores.</summary>
+public sealed class NodeRig : IAsyncDisposable
+{
+    private readonly FasterEventLog _log;
+    private readonly FasterStateStore _users;
+    private readonly FasterFeedCache _feeds;
+
+    private NodeRig(string folder, StreamingSettings settings)
+    {
+        Folder = folder;
+        _log = new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
+        _users = new FasterStateStore(Path.Combine(folder, "users"), settings.Storage.State);
+        _feeds = new FasterFeedCache(Path.Combine(folder, "feeds"), settings.Storage, FeedListCodec.Write);
+    }
+
+    public string Folder { get; }
+    public StreamingNode Node { get; private set; } = null!;
+    public List<NodeNotice> Notices { get; } = [];
+    public string CheckpointDir => Path.Combine(Folder, "checkpoints");
+
+    private static readonly HybridStoreSettings SmallStore = new() { MemoryMb = 4, IndexMb = 1, PageKb = 64, SegmentMb = 1 };
+
+    public static StreamingSettings Settings { get; } = new()
+    {
+        Log = new LogSettings { Partitions = 2, RetentionHours = 0, RetentionMbPerPartition = 0, RecordBytesMax = 1 << 18 },
+        Storage = new StorageSettings
+        {
+            LogPageKb = 64, LogMemoryMbPerPartition = 1, LogSegmentMb = 1, State = SmallStore, Cache = SmallStore,
+        },
+        Users = new UsersSettings
+        {
+            AttributionWindowMs = 60_000, LateWindowMs = 120_000, RefreshAfterSeen = 5,
+            ActionWeights = new UsersSettings().ActionWeights.Concat([new("my_type", 2.0)]).ToDictionary(),
+        },
+        Learning = new LearningSettings { FtrlBits = 12, EmbeddingDim = 8 },
+    };
+
+    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null)
+    {
+        settings ??= Settings;
+        settings.Validate().ShouldBeEmpty();
+        var rig = new NodeRig(folder, settings);
+        try
+        {
+            rig.Node = await StreamingNode.OpenAsync(new NodeParts
+            {
+                Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
+                Notice = rig.Notices.Add,
+            });
+            return rig;
+        }
+        catch (Exception problem)
+        {
+            await rig.DisposeAsync();
+            if (rig.Notices.Count > 0) throw new InvalidDataException($"{problem.Message} [{string.Join("; ", rig.Notices.Select(n => n.Message))}]", problem);
+            throw;
+        }
+    }
+
+    public async Task<Outcome> OutcomeAsync(ReplayRunner runner)
+    {
+        var status = Node.Status();
+        var users = status.Users;
+        var figures = Node.Models.Figures()[0];
+        var accounted = users.Applied + users.Repeats + users.Forgotten + users.DeadLetters + runner.ItemRecords;
+        return new Outcome(
+            await Node.DigestAsync(), figures.Auc, figures.LogLoss, status.Examples, users.Applied, users.Repeats, users.Forgotten,
+            users.DeadLetters, users.Lists, status.Items, status.ItemDeadLetters, runner.Done - accounted);
+    }
+
+    /// <summary>Replays to the end and says how it ended.</summary>
+    public static async Task<Outcome> ReplayAsync(
+        string folder, IReadOnlyList<ReplayRecord> source, StreamingSettings? settings = null, int round = 32, int checkpointMs = 1)
+    {
+        await using var rig = await OpenAsync(folder, settings);
+        var runner = new ReplayRunner(rig.Node, round);
+        await runner.RunAsync(source, "source", null, checkpointMs, CancellationToken.None);
+        return await rig.OutcomeAsync(runner);
+    }
+
+    /// <summary>Every record of a topic, partition by partition.</summary>
+    public List<(byte[] Key, byte[] Value)> ReadAll(string topic)
+    {
+        var all = new List<(byte[], byte[])>();
+        var batch = new LogBatch();
+        for (var p = 0; p < _log.PartitionCount(topic); p++)
+        {
+            using var reader = _log.OpenReader(topic, p, 0);
+            while (reader.Read(batch, 1000) > 0)
+                for (var i = 0; i < batch.Count; i++) all.Add((batch.Key(i).ToArray(), batch.Value(i).ToArray()));
+        }
+        return all;
+    }
+
+    public async Task<(FeedOutcome Outcome, ByteWriter List)> FindAsync(string user, LogPosition? after = null, int waitMs = 0, string surface = "")
+    {
+        var into = new ByteWriter();
+        return (await Node.Lookup.FindAsync(new FeedRequest(user, surface, [], after, waitMs), into), into);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Node is not null) await Node.DisposeAsync();
+        _feeds.Dispose();
+        _users.Dispose();
+        await _log.DisposeAsync();
+    }
+
+    public static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text.Replace('\'', '"'));
+
+    /// <summary>Waits until the condition holds; fails after a minute.</summary>
+    public static async Task Until(Func<Task<bool>> holds)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!await holds())
+        {
+            clock.Elapsed.TotalSeconds.ShouldBeLessThan(60, "the condition did not come");
+            await Task.Yield();
+        }
+    }
+}
+
+/// <summary>How a replay ended; two that are equal did the same.</summary>
+public sealed record Outcome(
+    string Digest, double Auc, double LogLoss, long Examples, long Applied, long Repeats, long Forgotten, long DeadLetters, long Lists, long Items,
+    long ItemDeadLetters, long Lost);
+
+/// <summary>A folder that goes with the test.</summary>
+public sealed class TempFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("streaming-node-").FullName;
+
+    public string Sub(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Copies what a crash would leave; a lock goes with its process.</summary>
+    public static void Copy(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var file in Directory.EnumerateFiles(from).Where(f => System.IO.Path.GetFileName(f) != "in-use"))
+        {
+            using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var target = File.Create(System.IO.Path.Combine(to, System.IO.Path.GetFileName(file)));
+            source.CopyTo(target);
+        }
+        foreach (var folder in Directory.EnumerateDirectories(from)) Copy(folder, System.IO.Path.Combine(to, System.IO.Path.GetFileName(folder)));
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
