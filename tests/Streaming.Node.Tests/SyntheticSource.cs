@@ -28,6 +28,7 @@ public static class SyntheticSource
                 continue;
             }
             all.Add(random.Next(100) == 0 ? Delete(user, timeMs) : Event(random, n, user, items, timeMs - (random.Next(10) == 0 ? random.Next(90_000) : 0), timeMs));
+            if (random.Next(50) == 0) all.Add(all[^1]);
             // What comes late must not bring back whom the event before has deleted.
             if (random.Next(30) == 0) all.Add(Record(user, timeMs, $"{{'type':'click','user':'{user}','item':'i1','time':{timeMs - 1}}}"));
         }
@@ -37,7 +38,7 @@ public static class SyntheticSource
     private static ReplayRecord Event(Random random, int n, string user, int items, long eventMs, long recordMs)
     {
         var item = $"i{random.Next(items)}";
-        var common = $"'user':'{user}','time':{eventMs},'event_id':'e{(random.Next(30) == 0 ? n - 1 : n)}','surface':'s{random.Next(2)}'";
+        var common = $"'user':'{user}','time':{eventMs},'event_id':'e{n}','surface':'s{random.Next(2)}'";
         return Record(user, recordMs, random.Next(20) switch
         {
             < 7 => $"{{'type':'impression',{common},'items':['{item}','i{random.Next(items)}x','i{random.Next(items)}']}}",
