@@ -4,6 +4,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
+using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Users;
 
@@ -191,11 +192,15 @@ public sealed partial class UserShard
             case HandleResult.Applied:
                 resident.Dirty = true;
                 _counts = _counts with { Applied = _counts.Applied + 1 };
+                StreamingMeters.CountEvents(e.Type);
                 if (_effects.Forget) Forget(resident, e.TimeMs);
                 else _effects.Release();
                 break;
             case HandleResult.Repeat:
                 _counts = _counts with { Repeats = _counts.Repeats + 1 };
+                // Whoever waits for a list that has seen this record need not wait: its first sending has been seen.
+                resident.State.LastApplied = source;
+                resident.Dirty = true;
                 break;
             default:
                 SetAside(source, payload, _effects.Reason ?? "rejected");

@@ -84,6 +84,13 @@ public sealed class Trainer : ICheckpointed
     public IReadOnlyList<PrequentialFigures> Figures() =>
         [_rankerMetrics.Figures(), _itemMeanMetrics.Figures(), _userItemMeanMetrics.Figures()];
 
+    /// <summary>AUC over the window of each model and baseline: cheap enough to publish every second.</summary>
+    public IEnumerable<(string Model, double Auc)> WindowAucs()
+    {
+        foreach (var metrics in (PrequentialMetrics[])[_rankerMetrics, _itemMeanMetrics, _userItemMeanMetrics])
+            yield return (metrics.Name, metrics.WindowAuc());
+    }
+
     /// <summary>Every part that a checkpoint needs, this one included.</summary>
     public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
 

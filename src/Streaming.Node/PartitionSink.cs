@@ -28,6 +28,8 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     public void Example(Example example)
     {
         Records.Add(new ExampleRecord(example, null));
+        StreamingMeters.CountExamples(
+            example.IsCorrection ? ExampleLabel.Correction : example.Label > 0.5f ? ExampleLabel.Positive : ExampleLabel.Negative);
         ExampleCodec.Write(example, _examples.Begin(example.User, partition, example.LabelMs));
         _examples.End();
     }
@@ -42,12 +44,18 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     public void List(FeedList list, long sinceMs)
     {
         cache.Put(list);
-        if (sinceMs > 0) clickToList.Record((time.GetUtcNow().ToUnixTimeMilliseconds() - sinceMs) * 1000);
+        if (sinceMs > 0)
+        {
+            var tookMs = Math.Max(0, time.GetUtcNow().ToUnixTimeMilliseconds() - sinceMs);
+            clickToList.Record(tookMs * 1000);
+            StreamingMeters.ClickToListSeconds.Record(tookMs / 1000.0);
+        }
         fresh.Signal(list);
     }
 
     public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)
     {
+        StreamingMeters.CountDeadLetters(reason);
         var into = _deadLetters.Begin("", 0, timeMs);
         SetAside.Write(reason, Topics.Events, source, timeMs, payload, recordBytesMax, into);
         _deadLetters.End();

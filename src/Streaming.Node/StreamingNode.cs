@@ -29,12 +29,14 @@ public sealed class StreamingNode : IAsyncDisposable
     private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
+    private NodeMeters _meters = null!;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
     private long[] _applied = [];
     private TaskCompletionSource _roundEnd = NewRoundEnd();
     private volatile bool _closed;
+    private volatile bool _stopped;
 
     private StreamingNode(NodeParts parts)
     {
@@ -100,6 +102,7 @@ public sealed class StreamingNode : IAsyncDisposable
             {
                 await TickAsync(NowMs()).ConfigureAwait(false);
                 _models.RefreshSegments(_parts.Feeds, NowMs());
+                NodeMeters.Models(_models);
                 lastTick = NowMs();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
@@ -123,6 +126,9 @@ public sealed class StreamingNode : IAsyncDisposable
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
         await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+        // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
+        _stopped = true;
+        await AnswerAsync().ConfigureAwait(false);
     }
 
     /// <summary>Asks the models something between rounds, when nobody writes them.</summary>
@@ -144,6 +150,7 @@ public sealed class StreamingNode : IAsyncDisposable
         });
         _signal.Set();
         if (_closed) AnswerQuestions(null);
+        else if (_stopped) _ = AnswerAsync();
         return done.Task;
     }
 
@@ -242,7 +249,10 @@ public sealed class StreamingNode : IAsyncDisposable
             foreach (var (user, surface, after) in _fresh.Waiting())
                 if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
                     await _host.RequestListAsync(user, surface, cancel).ConfigureAwait(false);
+            var started = Stopwatch.GetTimestamp();
+            var before = _rounds.Records;
             var work = await _rounds.RunAsync(limits, nowMs, receivedMs, cancel).ConfigureAwait(false);
+            if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
             _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
             if (limits is null) await MeasureLagAsync().ConfigureAwait(false);
             Volatile.Write(ref _applied, EventPositions);
@@ -272,6 +282,7 @@ public sealed class StreamingNode : IAsyncDisposable
         await _driver.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
+            var started = Stopwatch.GetTimestamp();
             await _host.FlushAsync(cancel).ConfigureAwait(false);
             var manifest = new CheckpointManifest
             {
@@ -291,6 +302,7 @@ public sealed class StreamingNode : IAsyncDisposable
             // Retention may drop only what the oldest kept checkpoint does not need.
             await CommitAsync(Topics.Events, kept[^1].Events, cancel).ConfigureAwait(false);
             await CommitAsync(Topics.Items, kept[^1].Items, cancel).ConfigureAwait(false);
+            StreamingMeters.CheckpointSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
         finally
         {
@@ -357,6 +369,7 @@ public sealed class StreamingNode : IAsyncDisposable
             _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
         }
         _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
+        _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
         _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
     }
@@ -373,6 +386,13 @@ public sealed class StreamingNode : IAsyncDisposable
             _parts.Notice(new NodeNotice(
                 NoticeLevel.Warning, $"'{topic}' {partition} starts at {range.Earliest}: what lay between {start} and that was removed before it was read"));
         return start;
+    }
+
+    private async Task AnswerAsync()
+    {
+        await _driver.WaitAsync().ConfigureAwait(false);
+        AnswerQuestions(_models);
+        _driver.Release();
     }
 
     private void AnswerQuestions(ModelSet? models)
@@ -410,7 +430,11 @@ public sealed class StreamingNode : IAsyncDisposable
         var positions = EventPositions;
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
-            lag += Math.Max(0, (await Log.RangeAsync(Topics.Events, p).ConfigureAwait(false)).End - positions[p]);
+        {
+            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p).ConfigureAwait(false)).End - positions[p]);
+            _meters.Lag(p, behind);
+            lag += behind;
+        }
         Volatile.Write(ref _lag, lag);
     }
 }

@@ -31,8 +31,8 @@ public sealed class GoldenTests
         + "AAAAAAAAAADtu6rg";
 
     private const string TrainerPart =
-        "H4sIAAAAAAAC/2NkYoAAZijNyIAKQHwWIOaEKmCCYixqHSDUB3vsNK0BvewZ9Qdx4MIw8ceLYeKP4QJonz8g5ZuDPTeYbrDjYsAiMDgLQboBh9"
-        + "GEOFppjILhGx/Q8g1a5jHYQwtBVIHRluCoP0ZbgqPpargCJmiDjxvaAIQWghgCyIHqACoMWeHiDfYwMTE0scIl+VwAC2NZHoAPAAA=";
+        "H4sIAAAAAAACA2NkYoAAZijNyIAKQHwWIOaEKgCp14LKpQshxLDodYBQH+yx07QG9LJn1B/EgQvDxB8vhok/hgugff6AlG8O9txgusGOiwGLwOAsBOkGHEYT" +
+        "4milMQqGb3xAyzdomcdgDy0EUQVGW4Kj/hhtCY6mq+EKmKANPm5oAxBaCGIIIAeqA6gwZIWLN9jDxMTQxBaXJe4HAHmzZyyQDwAA";
 
     [Fact]
     public void Ftrl_version_1()

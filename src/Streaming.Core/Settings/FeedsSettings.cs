@@ -128,16 +128,15 @@ public sealed record FeedsSettings
 
     public void Validate(SettingsProblems problems)
     {
-        problems.InRange("Feeds:ListLength", ListLength, 1, 1000);
-        problems.InRange("Feeds:CandidatesMax", CandidatesMax, 1, 10_000);
-        if (CandidatesMax < ListLength) problems.Add("Feeds:CandidatesMax", $"is {CandidatesMax}, less than Feeds:ListLength ({ListLength})");
+        if (problems.InRange("Feeds:ListLength", ListLength, 1, 1000) & problems.InRange("Feeds:CandidatesMax", CandidatesMax, 1, 10_000)
+            && CandidatesMax < ListLength) problems.Add("Feeds:CandidatesMax", $"is {CandidatesMax}, less than Feeds:ListLength ({ListLength})");
         problems.InRange("Feeds:RecallOverfetch", RecallOverfetch, 1, 100);
         ValidateQuotas(problems, "Feeds:Quotas", Quotas);
         ValidateChannels(problems);
         ValidateExploration(problems);
         problems.InRange("Feeds:SeenMax", SeenMax, 0, 1_000_000);
         problems.InRange("Feeds:ServedMax", ServedMax, 0, 1_000_000);
-        problems.InRange("Feeds:RepeatClickedAfterMs", RepeatClickedAfterMs, -1, long.MaxValue);
+        problems.InRange("Feeds:RepeatClickedAfterMs", RepeatClickedAfterMs, -1, 86_400_000L * 36_500);
         problems.InRange("Feeds:DiversityWindow", DiversityWindow, 0, 1000);
         problems.InRange("Feeds:DiversityMax", DiversityMax, 1, 1000);
         problems.InRange("Feeds:MmrLambda", MmrLambda, 0, 1);
@@ -159,9 +158,9 @@ public sealed record FeedsSettings
 
     private void ValidateChannels(SettingsProblems problems)
     {
-        problems.InRange("Feeds:PopularHalfLifeMs", PopularHalfLifeMs, 1_000, 86_400_000L * 3650);
-        problems.InRange("Feeds:TrendingHalfLifeMs", TrendingHalfLifeMs, 1_000, 86_400_000L * 3650);
-        if (TrendingHalfLifeMs >= PopularHalfLifeMs) problems.Add("Feeds:TrendingHalfLifeMs", "must be shorter than Feeds:PopularHalfLifeMs");
+        if (problems.InRange("Feeds:PopularHalfLifeMs", PopularHalfLifeMs, 1_000, 86_400_000L * 3650)
+            & problems.InRange("Feeds:TrendingHalfLifeMs", TrendingHalfLifeMs, 1_000, 86_400_000L * 3650)
+            && TrendingHalfLifeMs >= PopularHalfLifeMs) problems.Add("Feeds:TrendingHalfLifeMs", "must be shorter than Feeds:PopularHalfLifeMs");
         problems.InRange("Feeds:PopularPriorWeight", PopularPriorWeight, 1e-9, 1e6);
         problems.InRange("Feeds:PopularTopMax", PopularTopMax, 1, 100_000);
         problems.InRange("Feeds:PostingsMax", PostingsMax, 1, 10_000);

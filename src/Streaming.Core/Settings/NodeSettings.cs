@@ -41,7 +41,7 @@ public sealed record NodeSettings
         problems.InRange("Node:IdleWaitMs", IdleWaitMs, 1, 10_000);
         problems.InRange("Node:CheckpointIntervalMs", CheckpointIntervalMs, 100, 86_400_000);
         problems.InRange("Node:CheckpointsKept", CheckpointsKept, 2, 100);
-        problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, long.MaxValue);
+        problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, 1L << 50);
         problems.InRange("Node:TickIntervalMs", TickIntervalMs, 10, 3_600_000);
     }
 }

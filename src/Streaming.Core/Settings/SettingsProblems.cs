@@ -11,9 +11,12 @@ public sealed class SettingsProblems
 
     public void Add(string path, string problem) => _list.Add($"{path}: {problem}");
 
-    public void InRange<T>(string path, T value, T min, T max) where T : INumber<T>
+    /// <summary>False, with the problem noted, where the value is out of range: rules that relate it to others then say nothing.</summary>
+    public bool InRange<T>(string path, T value, T min, T max) where T : INumber<T>
     {
-        if (T.IsNaN(value) || value < min || value > max) Add(path, $"is {value}; allowed is {min} to {max}");
+        if (!T.IsNaN(value) && value >= min && value <= max) return true;
+        Add(path, $"is {value}; allowed is {min} to {max}");
+        return false;
     }
 
     public void NotEmpty(string path, string? value)

@@ -87,7 +87,6 @@ public sealed record HybridStoreSettings
 
     internal static void PowerOfTwo(SettingsProblems problems, string path, int value, int min, int max)
     {
-        problems.InRange(path, value, min, max);
-        if (!BitOperations.IsPow2(value)) problems.Add(path, $"is {value}; it must be a power of two");
+        if (problems.InRange(path, value, min, max) && !BitOperations.IsPow2(value)) problems.Add(path, $"is {value}; it must be a power of two");
     }
 }

@@ -83,7 +83,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
     /// <summary>The figures now. Sorts what is stored: about a second for 2 million predictions; not for hot paths.</summary>
     public PrequentialFigures Figures()
     {
-        var recent = _window.AsSpan(0, (int)Math.Min(_count, _window.Length));
+        var recent = Recent;
         var baseRate = _weight > 0 ? _positiveWeight / _weight : double.NaN;
         var logLoss = _weight > 0 ? _loss / _weight : double.NaN;
         var baseLoss = -(baseRate * Math.Log(baseRate) + (1 - baseRate) * Math.Log(1 - baseRate));
@@ -98,8 +98,13 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
             _histogram is null ? AucMath.Auc(Sorted(byUser: false)) : HistogramAuc(_histogram), _histogram is null,
             AucMath.GroupAuc(_histogram is null ? Sorted(byUser: true) : Sorted(recent, byUser: true)),
             logLoss, logLoss / baseLoss, _predicted / _positiveWeight, Ece(),
-            AucMath.Auc(Sorted(recent, byUser: false)), windowLoss / recent.Length, (double)windowPositives / recent.Length);
+            WindowAuc(), windowLoss / recent.Length, (double)windowPositives / recent.Length);
     }
+
+    /// <summary>AUC over the last predictions; NaN while they are of one label.</summary>
+    public double WindowAuc() => AucMath.Auc(Sorted(Recent, byUser: false));
+
+    private ReadOnlySpan<Scored> Recent => _window.AsSpan(0, (int)Math.Min(_count, _window.Length));
 
     private double Ece()
     {
