@@ -30,7 +30,7 @@ public static class SyntheticSource
             all.Add(random.Next(100) == 0 ? Delete(user, timeMs) : Event(random, n, user, items, timeMs - (random.Next(10) == 0 ? random.Next(90_000) : 0), timeMs));
             if (random.Next(50) == 0) all.Add(all[^1]);
             // What comes late must not bring back whom the event before has deleted.
-            if (random.Next(30) == 0) all.Add(Record(user, timeMs, $"{{'type':'click','user':'{user}','item':'i1','time':{timeMs - 1}}}"));
+            if (n % 10 == 0 || all[^1].Value.Span.IndexOf("user_delete"u8) >= 0) all.Add(Record(user, timeMs, $"{{'type':'click','user':'{user}','item':'i1','time':{timeMs - 1}}}"));
         }
         return all;
     }
