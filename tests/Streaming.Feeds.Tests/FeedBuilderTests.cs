@@ -238,26 +238,6 @@ public sealed class FeedBuilderTests
     }
 
     [Fact]
-    public void TheModelRankerPredictsFromEachItemsFeaturesWithoutAPosition()
-    {
-        var world = new World();
-        var scores = new float[2];
-        new ModelRanker(new FakeModels(world.Catalog), new EchoModel()).Score(world.User(), [7UL, 9UL], "", World.Now, scores);
-        scores.ShouldBe([7f - 1f, 9f - 1f]);
-    }
-
-    private sealed class EchoModel : IOnlineModel
-    {
-        public string Name => "echo";
-        public long Version => 1;
-        public float Predict(ReadOnlySpan<uint> features, ReadOnlySpan<float> values) => features[0] + values[0];
-        public void OnExample(Core.Examples.Example example) => throw new NotSupportedException("ranking learns nothing");
-        public void OnInteraction(Core.Examples.Interaction interaction) => throw new NotSupportedException("ranking learns nothing");
-        public void Save(Stream into) => throw new NotSupportedException("ranking saves nothing");
-        public void Load(Stream from) => throw new NotSupportedException("ranking loads nothing");
-    }
-
-    [Fact]
     public void SegmentListsArePopularByTagThenSurfaceThenOverall()
     {
         var world = new World(Popular with { ListLength = 5, PopularTopMax = 6 });
