@@ -40,7 +40,8 @@ internal sealed class FileDevice : StorageDeviceBase
     public string SegmentPath(int segment) => GetSegmentFilename(FileName, segment);
 
     public override void WriteAsync(IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context) =>
-        ThreadPool.UnsafeQueueUserWorkItem(new Transfer(this, true, sourceAddress, segmentId, destinationAddress, numBytesToWrite, callback, context), preferLocal: false);
+        (_forStore ? FileThreads.Store : FileThreads.Log).Queue(
+            new Transfer(this, true, sourceAddress, segmentId, destinationAddress, numBytesToWrite, callback, context));
 
     public override void ReadAsync(int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context)
     {
