@@ -154,7 +154,6 @@ public sealed class InProcessUserHost : IUserHost
 
         private void Run()
         {
-            BackgroundThread.LowerPriority();
             var reader = _mailbox.Reader;
             while (reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
             {

@@ -63,19 +63,3 @@ public sealed class StableHashTests
         double ChiSquare(int[] counts) => counts.Sum(c => Math.Pow(c - (double)n / cells, 2) / ((double)n / cells));
     }
 }
-
-public sealed class Murmur2Tests
-{
-    /// <summary>Vectors of Kafka's own UtilsTest.testMurmur2.</summary>
-    [Theory]
-    [InlineData("21", -973932308)]
-    [InlineData("foobar", -790332482)]
-    [InlineData("a-little-bit-long-string", -985981536)]
-    [InlineData("a-little-bit-longer-string", -1486304829)]
-    [InlineData("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971)]
-    [InlineData("abc", 479470107)]
-    public void Hashes_as_Kafka_does(string text, int expected) => Murmur2.Hash(Encoding.UTF8.GetBytes(text)).ShouldBe(expected);
-
-    [Fact]
-    public void A_negative_hash_still_gives_a_partition() => Murmur2.PartitionOf("21"u8, 7).ShouldBe((-973932308 & 0x7fffffff) % 7);
-}
