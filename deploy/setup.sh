@@ -40,18 +40,34 @@ package_version() { # id [line filter]
 }
 
 # Restores a throw-away project with these packages into a throw-away folder. Leaves yes, no or unreachable in FOLDER/answer.
-probe_one() { # folder id=version...
+probe_one() { # folder id=version-range...
     local folder="$1" reference references=''
     shift
     mkdir -p "$folder"
     for reference in "$@"; do
-        references="$references<PackageReference Include=\"${reference%%=*}\" Version=\"[${reference#*=}]\" />"
+        references="$references<PackageReference Include=\"${reference%%=*}\" Version=\"${reference#*=}\" />"
     done
     echo "<Project Sdk=\"Microsoft.NET.Sdk\"><PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup><ItemGroup>$references</ItemGroup></Project>" \
         > "$folder/probe.csproj"
     if (cd "$folder" && NUGET_PACKAGES="$folder/packages" dotnet restore probe.csproj -v q > log 2>&1 9>&-); then echo yes > "$folder/answer"
     elif grep -qE 'NU110[0-9]' "$folder/log"; then echo no > "$folder/answer"
     else echo unreachable > "$folder/answer"; fi
+}
+
+# A package may be served and still not load: its native library asks for a newer C++ runtime than the system's.
+native_loads() { # folder library
+    local library
+    [ "$(uname -s)" = Linux ] && command -v ldd >/dev/null 2>&1 || return 0
+    library="$(find "$1/packages" -path "*/linux-$(uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')/*" -name "$2" | head -n 1)"
+    if [ -z "$library" ] || ldd "$library" 2>&1 | grep -q "version .* not found"; then return 1; fi
+}
+
+probe_torch() { # folder
+    probe_one "$1" "TorchSharp-cpu=[$(package_version TorchSharp-cpu)]"
+    if [ "$(cat "$1/answer")" = yes ] && ! native_loads "$1" libLibTorchSharp.so; then
+        echo no > "$1/answer"
+        echo " (served, but it needs a newer C++ runtime than this system's: libtorch of the system instead)" > "$1/note"
+    fi
 }
 
 probe_key() {
@@ -67,12 +83,13 @@ probe_packages() {
     say "asking the package registry what it serves (once)"
     temp="$(mktemp -d)"
     cp "$ROOT"/[Nn]u[Gg]et.[Cc]onfig "$temp/" 2>/dev/null || true
-    probe_one "$temp/UseAkka" "Akka.Cluster.Sharding=$(package_version Akka.Cluster.Sharding)" &
-    probe_one "$temp/UseTorchSharp" "TorchSharp-cpu=$(package_version TorchSharp-cpu)" &
-    probe_one "$temp/UsePrometheusNet" "prometheus-net.AspNetCore=$(package_version prometheus-net.AspNetCore)" &
+    # Akka.NET keeps its API within 1.5: a registry that lacks the version named there may serve a later patch.
+    probe_one "$temp/UseAkka" "Akka.Cluster.Sharding=[$(package_version Akka.Cluster.Sharding),1.6)" &
+    probe_torch "$temp/UseTorchSharp" &
+    probe_one "$temp/UsePrometheusNet" "prometheus-net.AspNetCore=[$(package_version prometheus-net.AspNetCore)]" &
     # librdkafka.redist carries the number of the Confluent.Kafka that it belongs to.
     kafka="$(package_version Confluent.Kafka "== 'true'")"
-    probe_one "$temp/UseKafkaRedist" "librdkafka.redist=$kafka" "Confluent.Kafka=$kafka" &
+    probe_one "$temp/UseKafkaRedist" "librdkafka.redist=[$kafka]" "Confluent.Kafka=[$kafka]" &
     wait
     {
         echo '<Project>'
@@ -81,7 +98,7 @@ probe_packages() {
             answer="$(cat "$temp/$id/answer" 2>/dev/null || echo unreachable)"
             [ "$answer" != unreachable ] || all=no
             echo "    <$id Condition=\"'\$($id)' == ''\">$([ "$answer" = yes ] && echo true || echo false)</$id>"
-            say "  $(sed -n 's/.*PackageReference Include="\([^"]*\)".*/\1/p' "$temp/$id/probe.csproj" | head -n 1): $answer"
+            say "  $(sed -n 's/.*PackageReference Include="\([^"]*\)".*/\1/p' "$temp/$id/probe.csproj" | head -n 1): $answer$(cat "$temp/$id/note" 2>/dev/null || true)"
         done
         echo '  </PropertyGroup>'
         echo '</Project>'

@@ -31,7 +31,9 @@ public static partial class AkkaHost
         var config = ConfigurationFactory.ParseString(hocon ?? ReadHocon("local.conf"))
             .WithFallback(ConfigurationFactory.ParseString(ReadHocon("reference.conf")))
             .WithFallback(ClusterSharding.DefaultConfig())
+#pragma warning disable CS0618 // Its successor came with 1.5.32, and 1.5.30 is the oldest that this builds with.
             .WithFallback(ClusterSingletonManager.DefaultConfig())
+#pragma warning restore CS0618
             .WithFallback(DistributedData.DefaultConfig());
         var system = ActorSystem.Create(SystemName, config);
         var cluster = Cluster.Get(system);

@@ -77,8 +77,8 @@ public sealed class AkkaUserHost : IUserHost
 
     public Task DrainAsync(CancellationToken cancel = default) => OnEveryShard(p => new DrainShard(p), cancel);
 
-    public async Task<int> RefreshAsync(long nowMs, int listsMax, CancellationToken cancel = default) =>
-        (await OnEveryShard(p => new RefreshLists(p, nowMs, listsMax), cancel).ConfigureAwait(false)).Sum(a => a.Waiting);
+    public async Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default) =>
+        (await OnEveryShard(p => new RefreshLists(p, nowMs, listsMax, quietToo), cancel).ConfigureAwait(false)).Sum(a => a.Waiting);
 
     public Task RequestListAsync(string user, string surface, CancellationToken cancel = default) =>
         CallAsync(new RequestList(PartitionOf(user), user, surface), cancel);

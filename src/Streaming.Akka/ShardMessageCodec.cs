@@ -12,7 +12,7 @@ public static class ShardMessageCodec
 {
     private const byte Version = 1;
 
-    private enum Kind : byte { Apply = 1, Drain = 2, Refresh = 3, RequestList = 4, GetUser = 5, Flush = 6, Answer = 7 }
+    private enum Kind : byte { Apply = 1, Drain = 2, Refresh = 3, RequestList = 4, GetUser = 5, Flush = 6, Answer = 7, RefreshUrgent = 8 }
 
     /// <summary>Appends a message.</summary>
     /// <exception cref="ArgumentException">Not one of the messages of this assembly.</exception>
@@ -29,7 +29,7 @@ public static class ShardMessageCodec
                 Begin(Kind.Drain, m.Partition, into);
                 break;
             case RefreshLists m:
-                Begin(Kind.Refresh, m.Partition, into);
+                Begin(m.QuietToo ? Kind.Refresh : Kind.RefreshUrgent, m.Partition, into);
                 into.Int64(m.NowMs);
                 into.Count(m.ListsMax);
                 break;
@@ -66,7 +66,7 @@ public static class ShardMessageCodec
         {
             Kind.Apply => new ApplyRecords(partition, from.Bytes().ToArray()),
             Kind.Drain => new DrainShard(partition),
-            Kind.Refresh => new RefreshLists(partition, from.Int64(), Int32(ref from)),
+            Kind.Refresh or Kind.RefreshUrgent => new RefreshLists(partition, from.Int64(), Int32(ref from), kind == Kind.Refresh),
             Kind.RequestList => new RequestList(partition, Text(ref from), Text(ref from)),
             Kind.GetUser => new GetUser(partition, Text(ref from)),
             Kind.Flush => new FlushShard(partition),

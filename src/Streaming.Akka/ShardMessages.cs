@@ -17,8 +17,8 @@ public sealed record ApplyRecords(int Partition, ReadOnlyMemory<byte> Batch) : I
 /// <summary>Answer when everything before this is handled.</summary>
 public sealed record DrainShard(int Partition) : IShardCommand;
 
-/// <summary>Build stale lists.</summary>
-public sealed record RefreshLists(int Partition, long NowMs, int ListsMax) : IShardCommand;
+/// <summary>Build stale lists; without <paramref name="QuietToo"/> only urgent ones.</summary>
+public sealed record RefreshLists(int Partition, long NowMs, int ListsMax, bool QuietToo) : IShardCommand;
 
 /// <summary>Treat a list as stale.</summary>
 public sealed record RequestList(int Partition, string User, string Surface) : IShardCommand;

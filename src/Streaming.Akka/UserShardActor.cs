@@ -61,7 +61,7 @@ internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf
                 _shard.Apply(_batch);
                 break;
             case RefreshLists m:
-                waiting = _shard.Refresh(m.NowMs, m.ListsMax);
+                waiting = _shard.Refresh(m.NowMs, m.ListsMax, m.QuietToo);
                 break;
             case RequestList m:
                 _shard.RequestList(m.User, m.Surface);

@@ -13,10 +13,11 @@ public static class KafkaLibrary
 {
     internal const string Name = "librdkafka";
 
-    // Tried in this order after the bundled name: Debian and other Linux, Alpine's bundled build, Homebrew on Apple silicon and Intel.
-    private static readonly string[] SystemNames =
+    // Tried in this order after the bundled name, which wants the SASL library that a small system lacks: the bundled build without
+    // it, Debian and other Linux, Alpine's bundled build, Homebrew on Apple silicon and Intel.
+    private static readonly string[] OtherNames =
     [
-        "librdkafka.so.1", "alpine-librdkafka", "librdkafka.1.dylib",
+        "centos8-librdkafka", "librdkafka.so.1", "alpine-librdkafka", "librdkafka.1.dylib",
         "/opt/homebrew/lib/librdkafka.1.dylib", "/usr/local/lib/librdkafka.1.dylib",
     ];
 
@@ -79,7 +80,7 @@ public static class KafkaLibrary
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) => name switch
     {
         "libdl" => Open(["libdl.so.2", "libdl"], assembly, path),
-        Name => Open([Name, .. SystemNames], assembly, path),
+        Name => Open([Name, .. OtherNames], assembly, path),
         _ => 0,
     };
 }

@@ -14,7 +14,8 @@ public sealed class ShardMessageCodecTests
     {
         { new ApplyRecords(3, new byte[] { 7, 8 }), "01-01-03-02-07-08" },
         { new DrainShard(300), "01-02-AC-02" },
-        { new RefreshLists(1, 1000, 5), "01-03-01-E8-03-00-00-00-00-00-00-05" },
+        { new RefreshLists(1, 1000, 5, true), "01-03-01-E8-03-00-00-00-00-00-00-05" },
+        { new RefreshLists(1, 1000, 5, false), "01-08-01-E8-03-00-00-00-00-00-00-05" },
         { new RequestList(1, "ü", ""), "01-04-01-03-C3-BC-01" },
         { new GetUser(0, "u"), "01-05-00-02-75" },
         { new FlushShard(2), "01-06-02" },
