@@ -2,6 +2,7 @@ using System.Text;
 using System.Threading.Channels;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
+using Streaming.Core.Threads;
 using Streaming.Users;
 
 namespace Streaming.Actors;
@@ -112,8 +113,7 @@ public sealed class InProcessUserHost : IUserHost
         {
             Shard = shard;
             _mailbox = Channel.CreateBounded<Message>(new BoundedChannelOptions(messagesMax) { SingleReader = true });
-            _thread = new Thread(Run) { IsBackground = true, Name = $"shard-{shard.Partition}" };
-            _thread.Start();
+            _thread = BackgroundThread.Start($"shard-{shard.Partition}", BackgroundThread.Prompt, Run);
         }
 
         public UserShard Shard { get; }

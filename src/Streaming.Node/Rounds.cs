@@ -69,23 +69,21 @@ internal sealed class Rounds : IDisposable
     /// <param name="limits">Where to stop reading; null takes what is there up to the round's bound.</param>
     /// <param name="nowMs">Time of the lists: the wall clock live, the event clock in a replay.</param>
     /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
-    /// <param name="cancel">Stops between phases only at the start.</param>
-    public async Task<int> RunAsync(RoundLimits? limits, long nowMs, long receivedMs, CancellationToken cancel)
+    public int Run(RoundLimits? limits, long nowMs, long receivedMs)
     {
-        cancel.ThrowIfCancellationRequested();
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
-        var taken = await ReadEventsAsync(limits, receivedMs).ConfigureAwait(false);
+        var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
-        await _host.DrainAsync(CancellationToken.None).ConfigureAwait(false);
+        _host.DrainAsync(CancellationToken.None).Block();
         var users = Stopwatch.GetTimestamp();
-        var append = AppendDerivedAsync();
+        var append = AppendDerivedAsync(); // beside the learning
         Learn(nowMs);
-        await append.ConfigureAwait(false);
+        append.Block();
         var learned = Stopwatch.GetTimestamp();
         // Lists that only showing made stale wait, coalescing, while there is more to do; a replay's rounds are all alike.
         var quiet = limits is not null || taken < _eventsMax / 4;
-        var waiting = ListsWaiting = await _host.RefreshAsync(nowMs, _listsMax, quiet, CancellationToken.None).ConfigureAwait(false);
+        var waiting = ListsWaiting = _host.RefreshAsync(nowMs, _listsMax, quiet, CancellationToken.None).Block();
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
@@ -126,7 +124,7 @@ internal sealed class Rounds : IDisposable
         _models.ItemDeadLetters++;
     }
 
-    private async Task<int> ReadEventsAsync(RoundLimits? limits, long receivedMs)
+    private int ReadEvents(RoundLimits? limits, long receivedMs)
     {
         var taken = 0;
         var perPartition = limits is null ? Math.Max(1, _eventsMax / _events.Length) : int.MaxValue;
@@ -137,7 +135,7 @@ internal sealed class Rounds : IDisposable
                 var read = _events[p].Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
                 if (read == 0) break;
                 _batch.ReceivedMs = receivedMs;
-                await _host.TellAsync(_batch).ConfigureAwait(false);
+                _host.TellAsync(_batch).Block();
                 left -= read;
                 taken += read;
             }

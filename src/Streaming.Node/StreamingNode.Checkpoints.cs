@@ -8,41 +8,36 @@ namespace Streaming.Node;
 public sealed partial class StreamingNode
 {
     /// <summary>Saves one consistent state of everything, and moves the consumer's committed position up to it.</summary>
-    internal async Task CheckpointAsync(ReplayProgress? replay, CancellationToken cancel)
+    internal Task CheckpointAsync(ReplayProgress? replay, CancellationToken cancel) => _driver.RunAsync(() =>
     {
-        await _driver.WaitAsync(cancel).ConfigureAwait(false);
-        try
+        cancel.ThrowIfCancellationRequested();
+        var started = Stopwatch.GetTimestamp();
+        _host.FlushAsync(cancel).Block();
+        var manifest = new CheckpointManifest
         {
-            var started = Stopwatch.GetTimestamp();
-            await _host.FlushAsync(cancel).ConfigureAwait(false);
-            var manifest = new CheckpointManifest
-            {
-                Id = _nextCheckpointId++,
-                CreatedMs = NowMs(),
-                UsersToken = await _parts.Users.CheckpointAsync(cancel).ConfigureAwait(false),
-                FeedsToken = await _parts.Feeds.CheckpointAsync(cancel).ConfigureAwait(false),
-                Events = EventPositions,
-                Items = ItemPositions,
-                Replay = replay,
-                Parts = [],
-            };
-            _checkpoints.Write(manifest, _models.Parts);
-            var kept = _checkpoints.Prune();
-            _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
-            _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
-            // Retention may drop only what the oldest kept checkpoint does not need.
-            await CommitAsync(Topics.Events, kept[^1].Events, cancel).ConfigureAwait(false);
-            await CommitAsync(Topics.Items, kept[^1].Items, cancel).ConfigureAwait(false);
-            StreamingMeters.CheckpointSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
-        }
-        finally
-        {
-            _driver.Release();
-        }
-    }
+            Id = _nextCheckpointId++,
+            CreatedMs = NowMs(),
+            UsersToken = _parts.Users.CheckpointAsync(cancel).Block(),
+            FeedsToken = _parts.Feeds.CheckpointAsync(cancel).Block(),
+            Events = EventPositions,
+            Items = ItemPositions,
+            Replay = replay,
+            Parts = [],
+        };
+        _checkpoints.Write(manifest, _models.Parts);
+        var kept = _checkpoints.Prune();
+        _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
+        _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
+        // Retention may drop only what the oldest kept checkpoint does not need.
+        Commit(Topics.Events, kept[^1].Events, cancel);
+        Commit(Topics.Items, kept[^1].Items, cancel);
+        var took = Stopwatch.GetElapsedTime(started);
+        StreamingMeters.CheckpointSeconds.Record(took.TotalSeconds);
+        return took;
+    });
 
-    private ValueTask CommitAsync(string topic, long[] next, CancellationToken cancel) =>
-        Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel);
+    private void Commit(string topic, long[] next, CancellationToken cancel) =>
+        Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).Block();
 
     private async Task RestoreAsync(CancellationToken cancel)
     {

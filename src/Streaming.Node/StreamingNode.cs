@@ -24,7 +24,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
-    private readonly SemaphoreSlim _driver = new(1, 1);
+    private readonly DriverThread _driver = new();
     private ModelSet _models = null!;
     private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
@@ -150,7 +150,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
         });
         _signal.Set();
         if (_closed) AnswerQuestions(null);
-        else if (_stopped) _ = AnswerAsync();
+        else if (_stopped)
+        {
+            try
+            {
+                _ = AnswerAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                AnswerQuestions(null);
+            }
+        }
         return done.Task;
     }
 
@@ -208,9 +218,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _closed = true;
         AnswerQuestions(null);
         await Served.DisposeAsync().ConfigureAwait(false);
+        await Task.Run(_driver.Dispose).ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
-        _driver.Dispose();
     }
 
     /// <summary>Lists that the last round left for the next.</summary>
@@ -239,31 +249,24 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     internal long NowMs() => _parts.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    /// <inheritdoc cref="Rounds.RunAsync"/>
-    internal async Task<int> RoundAsync(RoundLimits? limits, long nowMs, long receivedMs, CancellationToken cancel)
+    /// <inheritdoc cref="Rounds.Run"/>
+    internal Task<int> RoundAsync(RoundLimits? limits, long nowMs, long receivedMs, CancellationToken cancel) => _driver.RunAsync(() =>
     {
-        await _driver.WaitAsync(cancel).ConfigureAwait(false);
-        try
-        {
-            AnswerQuestions(_models);
-            foreach (var (user, surface, after) in _fresh.Waiting())
-                if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
-                    await _host.RequestListAsync(user, surface, cancel).ConfigureAwait(false);
-            var started = Stopwatch.GetTimestamp();
-            var before = _rounds.Records;
-            var work = await _rounds.RunAsync(limits, nowMs, receivedMs, cancel).ConfigureAwait(false);
-            if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
-            _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
-            if (limits is null) await MeasureLagAsync().ConfigureAwait(false);
-            Volatile.Write(ref _applied, EventPositions);
-            Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
-            return work;
-        }
-        finally
-        {
-            _driver.Release();
-        }
-    }
+        cancel.ThrowIfCancellationRequested();
+        AnswerQuestions(_models);
+        foreach (var (user, surface, after) in _fresh.Waiting())
+            if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
+                _host.RequestListAsync(user, surface, cancel).Block();
+        var started = Stopwatch.GetTimestamp();
+        var before = _rounds.Records;
+        var work = _rounds.Run(limits, nowMs, receivedMs);
+        if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
+        _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
+        if (limits is null) MeasureLag();
+        Volatile.Write(ref _applied, EventPositions);
+        Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
+        return work;
+    });
 
     /// <summary>Moves event time past every attribution window and takes rounds until no list waits: the end of a replay.</summary>
     internal async Task FinishAsync(long clockMs, CancellationToken cancel)
@@ -320,16 +323,13 @@ public sealed partial class StreamingNode : IAsyncDisposable
         return start;
     }
 
-    private async Task AnswerAsync()
-    {
-        await _driver.WaitAsync().ConfigureAwait(false);
-        AnswerQuestions(_models);
-        _driver.Release();
-    }
+    private Task AnswerAsync() => _driver.RunAsync(() => AnswerQuestions(_models));
 
-    private void AnswerQuestions(ModelSet? models)
+    private int AnswerQuestions(ModelSet? models)
     {
-        while (_questions.TryDequeue(out var question)) question(models);
+        var answered = 0;
+        for (; _questions.TryDequeue(out var question); answered++) question(models);
+        return answered;
     }
 
     private static TaskCompletionSource NewRoundEnd() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -357,13 +357,13 @@ public sealed partial class StreamingNode : IAsyncDisposable
         await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
     }
 
-    private async Task MeasureLagAsync()
+    private void MeasureLag()
     {
         var positions = EventPositions;
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
         {
-            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p).ConfigureAwait(false)).End - positions[p]);
+            var behind = Math.Max(0, Log.RangeAsync(Topics.Events, p).Block().End - positions[p]);
             _meters.Lag(p, behind);
             lag += behind;
         }

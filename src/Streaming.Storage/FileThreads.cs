@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Streaming.Core.Threads;
 
 namespace Streaming.Storage;
 
@@ -9,17 +10,16 @@ namespace Streaming.Storage;
 internal sealed class FileThreads
 {
     /// <summary>Writes of the event log: short, awaited by whoever appends.</summary>
-    public static readonly FileThreads Log = new("log-io", 4);
+    public static readonly FileThreads Log = new("log-io", 4, nice: 0);
 
     /// <summary>Pages of the stores: many at a time at a checkpoint, awaited by nobody in a hurry.</summary>
-    public static readonly FileThreads Store = new("store-io", 1);
+    public static readonly FileThreads Store = new("store-io", 1, BackgroundThread.Idle);
 
     private readonly BlockingCollection<IThreadPoolWorkItem> _queue = [];
 
-    private FileThreads(string name, int threads)
+    private FileThreads(string name, int threads, int nice)
     {
-        for (var i = 0; i < threads; i++)
-            new Thread(Run) { IsBackground = true, Name = $"{name}-{i}" }.Start();
+        for (var i = 0; i < threads; i++) BackgroundThread.Start($"{name}-{i}", nice, Run);
     }
 
     public void Queue(IThreadPoolWorkItem work) => _queue.Add(work);

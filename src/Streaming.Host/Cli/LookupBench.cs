@@ -8,8 +8,7 @@ using Streaming.Core.Settings;
 namespace Streaming.Host.Cli;
 
 /// <summary>
-/// Look-ups over real sockets against a node in a process of its own, while events stream into it. Open loop: every request
-/// has its time, and latency counts from that time, so a stall is charged to every request that it held up.
+/// Look-ups over real sockets against a node in a process of its own, while events stream into it (<see cref="OpenLoop"/>).
 /// </summary>
 internal static class LookupBench
 {
@@ -30,15 +29,13 @@ internal static class LookupBench
             await WarmAsync(port, traffic, cancel).ConfigureAwait(false);
             var latency = new LatencyHistogram();
             var bySecond = Seconds(seconds);
-            // The same load first, uncounted: a node that has been up for ten seconds has its code compiled.
-            await Task.Run(() => Measure(port, traffic, WarmSeconds, rate, eventsPerS, connections, new LatencyHistogram(), Seconds(WarmSeconds), cancel), cancel).ConfigureAwait(false);
             var outcome = await Task.Run(() => Measure(port, traffic, seconds, rate, eventsPerS, connections, latency, bySecond, cancel), cancel).ConfigureAwait(false);
             using var http = new HttpClient();
             var status = await http.GetStringAsync($"http://127.0.0.1:{port}/v1/status", cancel).ConfigureAwait(false);
             using var parsed = System.Text.Json.JsonDocument.Parse(status);
             var figures = new (string, object?)[]
             {
-                ("counts", "GET /v1/feed/{user}?surface=home&limit=20 for users with a list of their own, keep-alive connections, one request in flight on each, latency from the time at which the request was due to its last byte; the node is a process of its own on the same machine, and takes events in posts of 50 meanwhile; the same load runs for 10 s before, uncounted; " + BenchTraffic.Mix),
+                ("counts", "GET /v1/feed/{user}?surface=home&limit=20 for users with a list of their own, open loop over keep-alive connections with one request in flight on each, latency from the time at which the request was due to its last byte; the node is a process of its own on the same machine, and takes events in posts of 50 meanwhile; the same load runs for 10 s before, uncounted; " + BenchTraffic.Mix),
                 ("lookups", outcome.Lookups), ("seconds", outcome.Seconds), ("lookups_per_s", outcome.Lookups / outcome.Seconds), ("lookups_per_s_offered", rate),
                 ("ms_p50", latency.Percentile(.5) / 1000), ("ms_p99", latency.Percentile(.99) / 1000), ("ms_p999", latency.Percentile(.999) / 1000),
                 ("ms_p99_by_second", bySecond.Where(h => h.Count > 0).Select(h => Math.Round(h.Percentile(.99) / 1000, 1))),
@@ -66,57 +63,32 @@ internal static class LookupBench
     {
         long lookups = 0, errors = 0, bytes = 0, events = 0;
         var requests = Enumerable.Range(0, 4096).Select(_ => Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n")).ToArray();
-        var batches = Enumerable.Range(0, 200).Select(_ => PostOf("/v1/events", traffic.Events(EventsPerPost))).ToArray();
-        var start = Stopwatch.GetTimestamp() + Stopwatch.Frequency / 5;
-        var end = start + seconds * Stopwatch.Frequency;
-        var threads = new List<Thread>();
-        for (var c = 0; c < connections; c++)
+        var posts = Enumerable.Range(0, 200).Select(_ => PostOf("/v1/events", traffic.Events(EventsPerPost))).ToArray();
+        var start = 0L;
+        var look = new OpenLoop.Stream(requests, rate, (due, end, ok, length) =>
         {
-            var connection = c;
-            threads.Add(new Thread(() =>
-            {
-                using var http = new RawHttp(port);
-                var interval = Stopwatch.Frequency * (double)connections / rate;
-                for (long k = 0; !cancel.IsCancellationRequested; k++)
-                {
-                    var due = start + (long)((k + connection / (double)connections) * interval);
-                    if (due >= end) return;
-                    WaitUntil(due);
-                    var (ok, length) = http.Exchange(requests[(k * connections + connection) & 4095]);
-                    var tookUs = (long)((Stopwatch.GetTimestamp() - due) * 1e6 / Stopwatch.Frequency);
-                    latency.Record(tookUs);
-                    bySecond[(due - start) / Stopwatch.Frequency].Record(tookUs);
-                    Interlocked.Increment(ref lookups);
-                    Interlocked.Add(ref bytes, length);
-                    if (!ok) Interlocked.Increment(ref errors);
-                }
-            }));
-        }
-        threads.Add(new Thread(() =>
+            if (!ok) errors++;
+            if (start == 0) return;
+            var tookUs = (long)((end - due) * 1e6 / Stopwatch.Frequency);
+            latency.Record(tookUs);
+            bySecond[Math.Min(bySecond.Length - 1, Math.Max(0, (due - start) / Stopwatch.Frequency))].Record(tookUs);
+            lookups++;
+            bytes += length;
+        });
+        var post = new OpenLoop.Stream(posts, (double)eventsPerS / EventsPerPost, (_, _, ok, _) =>
         {
-            using var http = new RawHttp(port);
-            for (long k = 0; !cancel.IsCancellationRequested && eventsPerS > 0; k++)
-            {
-                var due = start + (long)(k * (double)Stopwatch.Frequency * EventsPerPost / eventsPerS);
-                if (due >= end) return;
-                WaitUntil(due);
-                if (http.Exchange(batches[k % batches.Length]).Ok) Interlocked.Add(ref events, EventsPerPost);
-                else Interlocked.Increment(ref errors);
-            }
-        }));
-        foreach (var thread in threads) thread.Start();
-        foreach (var thread in threads) thread.Join();
+            if (!ok) errors++;
+            else if (start > 0) events += EventsPerPost;
+        });
+        using var load = new OpenLoop(port, connections, look, post);
+        // The same load first, uncounted: a node that has been up for ten seconds has its code compiled.
+        load.Run(TimeSpan.FromSeconds(WarmSeconds), cancel);
+        start = Stopwatch.GetTimestamp();
+        load.Run(TimeSpan.FromSeconds(seconds), cancel);
         return new Outcome(lookups, errors, bytes, events, (Stopwatch.GetTimestamp() - start) / (double)Stopwatch.Frequency);
     }
 
     private static LatencyHistogram[] Seconds(int count) => [.. Enumerable.Range(0, count + 1).Select(_ => new LatencyHistogram())];
-
-    private static void WaitUntil(long due)
-    {
-        // Whole milliseconds are all that Sleep knows; oversleeping counts as latency.
-        for (var ahead = due - Stopwatch.GetTimestamp(); ahead > 0; ahead = due - Stopwatch.GetTimestamp())
-            Thread.Sleep((int)Math.Max(1, ahead * 1000 / Stopwatch.Frequency));
-    }
 
     private static async Task WarmAsync(int port, BenchTraffic traffic, CancellationToken cancel)
     {

@@ -43,7 +43,8 @@ internal sealed class RawHttp : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    private static bool IsComplete(ReadOnlySpan<byte> response)
+    /// <summary>Whether a response, head and body, is all there.</summary>
+    internal static bool IsComplete(ReadOnlySpan<byte> response)
     {
         var headersEnd = response.IndexOf("\r\n\r\n"u8);
         if (headersEnd < 0) return false;

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+
+namespace Streaming.Core.Threads;
+
+/// <summary>
+/// Threads for work that goes on beside the answering of requests. Where cores are short a look-up, which takes a fraction of a
+/// millisecond, must not queue behind a slice of learning or of a checkpoint: the system lets it in front of them.
+/// </summary>
+public static partial class BackgroundThread
+{
+    /// <summary>Work that a click waits for: actors, learning, lists.</summary>
+    public const int Prompt = 10;
+
+    /// <summary>Work that nobody waits for: pages of a checkpoint.</summary>
+    public const int Idle = 19;
+
+    /// <summary>Starts a thread that does not keep the process alive.</summary>
+    /// <param name="name">Shown by debuggers and top.</param>
+    /// <param name="nice">How far to stand back, 0 (not at all) to 19; only Linux knows it by thread.</param>
+    /// <param name="body">Must not throw.</param>
+    public static Thread Start(string name, int nice, Action body)
+    {
+        var thread = new Thread(() =>
+        {
+            // Who 0 is the calling thread on Linux. Best effort: a system that refuses costs look-ups some latency, no more.
+            if (OperatingSystem.IsLinux()) _ = SetPriority(which: 0, who: 0, nice);
+            body();
+        })
+        { IsBackground = true, Name = name };
+        thread.Start();
+        return thread;
+    }
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, int who, int nice);
+}
