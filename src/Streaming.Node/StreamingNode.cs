@@ -18,6 +18,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
 {
     private const string Group = "node";
 
+    /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
+    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
+
     private readonly NodeParts _parts;
     private readonly Checkpoints _checkpoints;
     private readonly AsyncSignal _signal = new();
@@ -33,6 +36,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
+    private long _lagMeasured;
     private long[] _applied = [];
     private TaskCompletionSource _roundEnd = NewRoundEnd();
     private volatile bool _closed;
@@ -262,7 +266,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var work = _rounds.Run(limits, nowMs, receivedMs);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
-        if (limits is null) MeasureLag();
+        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0))) MeasureLag();
         Volatile.Write(ref _applied, EventPositions);
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
         return work;
@@ -368,5 +372,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
             lag += behind;
         }
         Volatile.Write(ref _lag, lag);
+        _lagMeasured = _parts.Time.GetTimestamp();
     }
 }

@@ -143,17 +143,3 @@ public static class Corrupt
         }
     }
 }
-
-/// <summary>Allocation budgets.</summary>
-public static class Allocated
-{
-    /// <summary>Bytes the calling thread allocates per call, once warm.</summary>
-    public static double PerCall(Action action)
-    {
-        const int calls = 2000;
-        for (var i = 0; i < calls; i++) action();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < calls; i++) action();
-        return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / calls;
-    }
-}

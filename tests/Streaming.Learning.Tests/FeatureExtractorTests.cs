@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Events;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
@@ -120,9 +121,10 @@ public sealed class FeatureExtractorTests
         var scorer = rig.Features.NewScorer();
         var buffer = new FeatureBuffer();
         for (var i = 0; i < 50; i++) Round();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 500; i++) Round();
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Allocated.Bytes(() =>
+        {
+            for (var i = 0; i < 500; i++) Round();
+        }).ShouldBe(0);
 
         void Round()
         {

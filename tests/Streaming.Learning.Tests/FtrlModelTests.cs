@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Ids;
 using Streaming.Core.Settings;
 using Streaming.Learning.Benchmarks;
@@ -114,9 +115,10 @@ public sealed class FtrlModelTests
     public void Predict_and_learn_allocate_nothing()
     {
         var model = Trained(100, 0);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++) model.PredictAndLearn([1, 2, 3], [1f, 1f, 0.5f], i % 2);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Allocated.Bytes(() =>
+        {
+            for (var i = 0; i < 1000; i++) model.PredictAndLearn([1, 2, 3], [1f, 1f, 0.5f], i % 2);
+        }).ShouldBe(0);
     }
 
     [Fact]

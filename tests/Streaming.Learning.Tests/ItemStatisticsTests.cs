@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Ids;
@@ -128,14 +129,15 @@ public sealed class ItemStatisticsTests
         var (example, interaction) = (Shown(5, 1f, 1000, position: 3), Acted(5, 1f, "", 1000));
         statistics.OnExample(example);
         statistics.OnInteraction(interaction);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++)
+        Allocated.Bytes(() =>
         {
-            statistics.OnExample(example);
-            statistics.OnInteraction(interaction);
-            statistics.Figures(5, 2000);
-        }
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (var i = 0; i < 1000; i++)
+            {
+                statistics.OnExample(example);
+                statistics.OnInteraction(interaction);
+                statistics.Figures(5, 2000);
+            }
+        }).ShouldBe(0);
     }
 
     private static ItemStatistics Fed(LearningSettings settings, int from, int to, ItemStatistics? into)

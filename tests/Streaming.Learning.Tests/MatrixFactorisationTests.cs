@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
@@ -96,13 +97,14 @@ public sealed class MatrixFactorisationTests
         var user = rig.NewUser("u");
         for (var i = 0; i < 200; i++) Step(rig, user, i % Items, i % 3 == 0 ? 1f : 0f, i);
         var example = rig.Example(user, Key(1), 1f, 1000, 1000);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 500; i++)
+        Allocated.Bytes(() =>
         {
-            rig.Factors.OnExample(example);
-            rig.Factors.LearnUser(user, example.ItemKey, 1f, 1f);
-        }
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (var i = 0; i < 500; i++)
+            {
+                rig.Factors.OnExample(example);
+                rig.Factors.LearnUser(user, example.ItemKey, 1f, 1f);
+            }
+        }).ShouldBe(0);
     }
 
     private static LearningRig Rig() => new(

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Ids;
 using Streaming.Models.Embeddings;
 
@@ -176,14 +177,15 @@ public sealed class EmbeddingTableTests
     {
         var table = new EmbeddingTable(Options);
         Use(table, 0, 1000);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var key = 1UL; key < 500; key++)
+        Allocated.Bytes(() =>
         {
-            table.GetOrAdmit(key, 5, out var row, out _);
-            table.TryGet(key, out var read);
-            row[0] = read[1];
-        }
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (var key = 1UL; key < 500; key++)
+            {
+                table.GetOrAdmit(key, 5, out var row, out _);
+                table.TryGet(key, out var read);
+                row[0] = read[1];
+            }
+        }).ShouldBe(0);
     }
 
     private static void Use(EmbeddingTable table, int from, int to)

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using System.Text;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
@@ -171,9 +172,10 @@ public sealed class HybridStoreTests : IDisposable
             cache.Put(new FeedList { User = "user", Surface = "home", Arm = arm, Version = 1, BuiltMs = 1, LastEventMs = 1, LastApplied = new LogPosition(0, 1), Models = "", Entries = [] });
         var into = new ByteWriter(8192);
         for (var i = 0; i < 200; i++) Get();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++) Get();
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Allocated.Bytes(() =>
+        {
+            for (var i = 0; i < 1000; i++) Get();
+        }).ShouldBe(0);
 
         void Get()
         {

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using System.Diagnostics;
 using Streaming.Core.Events;
 using Streaming.Core.Log;
@@ -97,12 +98,13 @@ public sealed class BudgetTests(ITestOutputHelper output)
         Feed(new UserMachine(new UsersSettings(), _models, 1), Events(20_000), 0);
         var writer = new ByteWriter(1 << 20);
         UserStateCodec.Write(_users[0], writer);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var u = 0; u < 100; u++)
+        Allocated.Bytes(() =>
         {
-            writer.Clear();
-            UserStateCodec.Write(_users[u], writer);
-        }
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (var u = 0; u < 100; u++)
+            {
+                writer.Clear();
+                UserStateCodec.Write(_users[u], writer);
+            }
+        }).ShouldBe(0);
     }
 }

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Log;

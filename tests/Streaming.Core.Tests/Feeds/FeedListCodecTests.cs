@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using System.Text;
 using System.Text.Json;
 using Streaming.Core.Feeds;

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using System.Diagnostics.Metrics;
 using Streaming.Core.Metrics;
 
@@ -33,17 +34,16 @@ public sealed class LabelsTests
         StreamingMeters.CountEvents("click");
         StreamingMeters.CountDeadLetters("bad time: 1");
         StreamingMeters.CountLookup(LookupResult.Personal);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-
-        for (var i = 0; i < 1000; i++)
+        Allocated.Bytes(() =>
         {
-            StreamingMeters.CountEvents("click");
-            StreamingMeters.CountDeadLetters("bad time: 1");
-            StreamingMeters.CountLookup(LookupResult.Personal);
-            StreamingMeters.ClickToListSeconds.Record(0.01);
-        }
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+            for (var i = 0; i < 1000; i++)
+            {
+                StreamingMeters.CountEvents("click");
+                StreamingMeters.CountDeadLetters("bad time: 1");
+                StreamingMeters.CountLookup(LookupResult.Personal);
+                StreamingMeters.ClickToListSeconds.Record(0.01);
+            }
+        }).ShouldBe(0);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using Streaming.Core.Metrics;
 
 namespace Streaming.Core.Tests.Metrics;
@@ -46,8 +47,9 @@ public sealed class LatencyHistogramTests
     {
         var histogram = new LatencyHistogram();
         histogram.Record(1);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++) histogram.Record(i);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Allocated.Bytes(() =>
+        {
+            for (var i = 0; i < 1000; i++) histogram.Record(i);
+        }).ShouldBe(0);
     }
 }

@@ -1,3 +1,4 @@
+using Streaming.Suites;
 using System.Diagnostics.Metrics;
 using Streaming.Host.Metrics;
 
@@ -82,11 +83,10 @@ public sealed class PrometheusTextTests : IDisposable
         var counter = _meter.CreateCounter<long>("n_total");
         var histogram = _meter.CreateHistogram<double>("t_seconds");
         Record(10);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-
-        Record(1000);
-
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+        Allocated.Bytes(() =>
+        {
+            Record(1000);
+        }).ShouldBe(0);
 
         void Record(int times)
         {

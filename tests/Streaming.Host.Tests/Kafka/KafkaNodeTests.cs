@@ -1,0 +1,62 @@
+using Streaming.Core.Log;
+using Streaming.Core.Settings;
+using Streaming.Host.Tests.Fixtures;
+using Streaming.Kafka;
+
+namespace Streaming.Host.Tests.Kafka;
+
+/// <summary>The whole path on Kafka: librdkafka's mock cluster, or the brokers of KAFKA_BOOTSTRAP.</summary>
+public sealed class KafkaNodeTests
+{
+    /// <summary>Skipped, with what to install, where librdkafka is absent.</summary>
+    private sealed class KafkaFactAttribute : FactAttribute
+    {
+        public KafkaFactAttribute() => Skip = KafkaLibrary.Problem;
+    }
+
+    [KafkaFact]
+    public async Task A_click_changes_the_list_and_a_restarted_node_goes_on_where_it_was()
+    {
+        var bootstrap = Environment.GetEnvironmentVariable("KAFKA_BOOTSTRAP");
+        using var mock = string.IsNullOrEmpty(bootstrap) ? new MockKafkaCluster(brokers: 1) : null;
+        var settings = LiveNode.SmallSettings with
+        {
+            Log = LiveNode.SmallSettings.Log with { Kind = "kafka", RetentionHours = 0, RetentionMbPerPartition = 0, RecordBytesMax = 1 << 16 },
+            Kafka = new KafkaSettings
+            {
+                Bootstrap = mock?.Bootstrap ?? bootstrap!,
+                Prefix = $"streaming-node-test-{TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()}-{Environment.ProcessId}-",
+                FetchWaitMs = 10, // the mock cluster holds an empty fetch to the end even when a record arrives
+            },
+        };
+        foreach (var topic in Topics.All)
+            mock?.CreateTopic(settings.Kafka.Prefix + topic, topic == Topics.DeadLetter ? 1 : settings.Log.Partitions);
+        var folder = Directory.CreateTempSubdirectory("streaming-test-");
+        try
+        {
+            await using (var live = await LiveNode.StartAsync(settings, folder.FullName))
+            {
+                (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 30).Select(i => $$"""{"id":"i{{i}}","tags":["t{{i % 3}}"]}"""))).Status.ShouldBe(200);
+                var first = await live.FeedAfterAsync("u", """{"type":"click","user":"u","item":"i7"}""");
+                first.GetProperty("source").GetString().ShouldBe("own");
+                first.ItemIds().ShouldNotContain("i7");
+                (await live.PostAsync("/v1/events", """{"type":"click","user":"u"}""")).Status.ShouldBe(400);
+                live.Node.Status().Users.Applied.ShouldBeGreaterThan(0);
+                await live.StopAsync();
+            }
+            await using (var live = await LiveNode.StartAsync(settings, folder.FullName))
+            {
+                live.Node.Restored.ShouldNotBeNull();
+                var second = await live.FeedAfterAsync("u", """{"type":"click","user":"u","item":"i8"}""");
+                // What was clicked before the restart is still known, and nothing of the log was applied again.
+                second.ItemIds().ShouldNotContain("i7");
+                second.ItemIds().ShouldNotContain("i8");
+                live.Node.Status().Users.Repeats.ShouldBe(0);
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}
