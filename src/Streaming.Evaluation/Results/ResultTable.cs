@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text;
+
+namespace Streaming.Evaluation.Results;
+
+/// <summary>
+/// Rows of a ledger as Markdown: one table per data set and protocol, under the protocol's name and description, so that figures
+/// of different protocols cannot be read side by side. Floors come first; the best value of a metric is bold.
+/// </summary>
+public static class ResultTable
+{
+    private const string Start = "<!-- ledger -->";
+    private const string End = "<!-- /ledger -->";
+
+    /// <summary>Baselines that every model must beat, by the start of their names.</summary>
+    private static readonly string[] Floors =
+    [
+        "random", "shown-order", "popular", "item-ctr", "item-mean", "user-mean", "user-cf", "usercf", "item-cf", "itemcf", "item-knn", "itemknn", "user-knn",
+        "userknn", "markov", "funk-svd", "funksvd", "ials", "ease", "pure-svd", "puresvd",
+    ];
+
+    public static bool IsFloor(string model) =>
+        Floors.Any(f => model.StartsWith(f, StringComparison.Ordinal) && (model.Length == f.Length || f is "popular" || model[f.Length] == '-'));
+
+    /// <summary>All tables, data sets and protocols by name.</summary>
+    /// <param name="rows">Rows of a ledger.</param>
+    /// <param name="describe">A protocol's description by its name.</param>
+    public static string Markdown(IEnumerable<LedgerRow> rows, Func<string, string> describe)
+    {
+        var text = new StringBuilder();
+        foreach (var table in rows.GroupBy(r => (r.Data, r.Protocol)).OrderBy(g => g.Key.Data, StringComparer.Ordinal).ThenBy(g => g.Key.Protocol, StringComparer.Ordinal))
+        {
+            if (text.Length > 0) text.Append('\n');
+            text.Append(CultureInfo.InvariantCulture, $"**{Cell(table.Key.Data)}, {Cell(table.Key.Protocol)}**: {describe(table.Key.Protocol)}\n\n");
+            Table(text, Ordered(table));
+        }
+        return text.Length > 0 ? text.ToString() : "No result is recorded yet.\n";
+    }
+
+    /// <summary>Floors before models; in each part from the worst to the best by the first metric, then by name.</summary>
+    public static IReadOnlyList<LedgerRow> Ordered(IEnumerable<LedgerRow> rows)
+    {
+        double Place(LedgerRow row) => MetricOrder.Rank(row.Figures[0].Metric, row.Figures[0].Mean) is var rank && double.IsNaN(rank) ? double.PositiveInfinity : rank;
+        return [.. rows.OrderBy(r => !IsFloor(r.Model)).ThenByDescending(Place).ThenBy(r => r.Model, StringComparer.Ordinal)];
+    }
+
+    /// <summary>Metrics in the order in which the rows name them first.</summary>
+    public static IReadOnlyList<string> Metrics(IEnumerable<LedgerRow> rows) => [.. rows.SelectMany(r => r.Figures).Select(f => f.Metric).Distinct()];
+
+    /// <summary>The best mean of each metric as it is printed; a metric without a better and a worse, or of one row only, has none.</summary>
+    public static IReadOnlyDictionary<string, string> Best(IReadOnlyList<LedgerRow> rows)
+    {
+        var best = new Dictionary<string, string>();
+        foreach (var values in rows.SelectMany(r => r.Figures).GroupBy(f => f.Metric).Where(g => g.Count() > 1))
+        {
+            var ranked = values.Where(f => !double.IsNaN(MetricOrder.Rank(f.Metric, f.Mean))).ToList();
+            if (ranked.Count > 0) best[values.Key] = Number(ranked.MinBy(f => MetricOrder.Rank(f.Metric, f.Mean))!.Mean);
+        }
+        return best;
+    }
+
+    /// <summary>A mean with, where they exist, its spread over the seeds and the bootstrap interval of one run.</summary>
+    public static string Text(LedgerFigure figure, bool interval = true)
+    {
+        var text = Number(figure.Mean);
+        if (!double.IsNaN(figure.Spread)) text += $" ± {Number(figure.Spread)}";
+        if (interval && !double.IsNaN(figure.Low)) text += $" [{Number(figure.Low)}, {Number(figure.High)}]";
+        return text;
+    }
+
+    /// <summary>Puts the tables between the README's marks.</summary>
+    /// <exception cref="InvalidDataException">The marks are not there, once each and in order.</exception>
+    public static string Replace(string readme, string tables)
+    {
+        var (from, to) = Block(readme);
+        return $"{readme[..from]}\n{tables}{readme[to..]}";
+    }
+
+    /// <summary>What stands between the README's marks.</summary>
+    /// <inheritdoc cref="Replace" path="/exception"/>
+    public static string Between(string readme)
+    {
+        var (from, to) = Block(readme);
+        return readme[from..to].TrimStart('\n');
+    }
+
+    private static (int From, int To) Block(string readme)
+    {
+        var (start, end) = (readme.IndexOf(Start, StringComparison.Ordinal), readme.IndexOf(End, StringComparison.Ordinal));
+        var again = start < 0 || end < 0 || readme.LastIndexOf(Start, StringComparison.Ordinal) != start || readme.LastIndexOf(End, StringComparison.Ordinal) != end;
+        return !again && start < end ? (start + Start.Length, end) : throw new InvalidDataException($"the README needs the line {Start} and after it the line {End}, once each");
+    }
+
+    private static void Table(StringBuilder text, IReadOnlyList<LedgerRow> rows)
+    {
+        var metrics = Metrics(rows);
+        var best = Best(rows);
+        text.Append("| model |").AppendJoin("", metrics.Select(m => $" {Cell(m)} |")).Append(" seeds | seconds | commit |\n");
+        text.Append("|---|").AppendJoin("", metrics.Select(_ => "---|")).Append("---|---|---|\n");
+        foreach (var row in rows)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {Cell(row.Model)} |");
+            foreach (var metric in metrics)
+            {
+                var figure = row.Figures.FirstOrDefault(f => f.Metric == metric);
+                text.Append(' ').Append(figure is null ? "-" : Bold(figure, best)).Append(" |");
+            }
+            text.Append(CultureInfo.InvariantCulture, $" {row.Seeds.Count} | {row.Seconds:0.0} | {Cell(row.Commit)} |\n");
+        }
+        text.Append('\n').AppendJoin("; ", rows.Select(r => r.Hardware).Distinct()).Append(".\n");
+    }
+
+    /// <summary>Every row that prints the same digits as the best one is bold.</summary>
+    private static string Bold(LedgerFigure figure, IReadOnlyDictionary<string, string> best)
+    {
+        var number = Number(figure.Mean);
+        var text = Text(figure);
+        return best.TryGetValue(figure.Metric, out var top) && top == number ? $"**{number}**{text[number.Length..]}" : text;
+    }
+
+    /// <summary>Four decimals; counts and other whole numbers from 100 on without.</summary>
+    private static string Number(double value) => value switch
+    {
+        double.NaN => "-",
+        >= 100 or <= -100 when value == Math.Floor(value) => value.ToString("0", CultureInfo.InvariantCulture),
+        _ => value.ToString("0.0000", CultureInfo.InvariantCulture),
+    };
+
+    private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
+}
