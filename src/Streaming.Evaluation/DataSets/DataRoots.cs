@@ -28,12 +28,13 @@ public sealed class DataRoots
     /// <exception cref="DataSetException">The folder that was named is not there.</exception>
     public static DataRoots Default(string? named)
     {
-        named ??= Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } set ? set : null;
         if (named is not null) return Directory.Exists(named) ? new DataRoots(named) : throw new DataSetException(named, 0, "the data root is not there");
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } set) return new DataRoots(set);
         return new DataRoots(Above(Environment.CurrentDirectory).Concat(Above(AppContext.BaseDirectory))
             .SelectMany(f => (string[])[Path.Combine(f, "data"), Path.Combine(f, "shared", "data")]));
     }
 
+    /// <summary>The folder and those above it, from the nearest.</summary>
     private static IEnumerable<string> Above(string folder)
     {
         for (var at = new DirectoryInfo(folder); at is not null; at = at.Parent) yield return at.FullName;
@@ -66,8 +67,8 @@ public sealed class DataRoots
 
     private string GetItFrom(KnownSet set)
     {
-        var roots = _roots is [var only] ? only : "a folder 'data' here";
-        return $": {set.Title}. Get it from {set.Url} and put it to {roots}/{set.Places[0]}, or name its path. {set.Terms}";
+        var root = _roots is [var only] ? only : "data";
+        return $": {set.Title}. Get it from {set.Url} and put it to {Path.Combine(root, set.Places[0])}, or give its path. {set.Terms}";
     }
 
     /// <summary>A known set's name where the path is its place, else the file's or folder's own name without extensions.</summary>

@@ -53,7 +53,7 @@ public static class KnownSets
             ]),
         new("ranklens", "RankLens: 9,800 rankings of 24 films, with clicks", "https://github.com/metarank/ranklens",
             "Data CC-BY-SA 4.0, code Apache-2.0.", ["ranklens/events.jsonl.gz", "ranklens/events.jsonl"],
-            [new("events.jsonl", "d4009c698bcc23f0648107dc167f2a3c797ebcb1737e68ec727c7057558a99aa", "in metarank's event format",
+            [new("events.jsonl", "270f09b6e56f28cf52d6de831f4753e24e72f145e2eb46221b31eea56934947a", "in metarank's event format",
                 "https://github.com/metarank/metarank/tree/master/src/test/resources/ranklens/events")]),
         new("open-bandit", "Open Bandit Dataset, small version: two logging policies, campaigns men and women", "https://github.com/st-tech/zr-obp/tree/master/obd",
             "The repository is Apache-2.0; its README asks to cite arXiv:2008.07146.", ["open-bandit"],

@@ -64,9 +64,10 @@ public static class ResultTable
     {
         var text = Number(figure.Mean);
         if (!double.IsNaN(figure.Spread)) text += $" ± {Number(figure.Spread)}";
-        if (interval && !double.IsNaN(figure.Low)) text += $" [{Number(figure.Low)}, {Number(figure.High)}]";
-        return text;
+        return interval && !double.IsNaN(figure.Low) ? $"{text} {Interval(figure)}" : text;
     }
+
+    public static string Interval(LedgerFigure figure) => $"[{Number(figure.Low)}, {Number(figure.High)}]";
 
     /// <summary>Puts the tables between the README's marks.</summary>
     /// <exception cref="InvalidDataException">The marks are not there, once each and in order.</exception>
