@@ -18,11 +18,11 @@ public static class MetricOrder
     private static readonly HashSet<string> Higher =
     [
         "auc", "gauc", "uauc", "csauc", "hr", "hit-rate", "recall", "precision", "f1", "map", "mrr", "ndcg", "coverage", "novelty", "diversity",
-        "intra-list-diversity", "ild", "accuracy", "ctr",
+        "intra-list-diversity", "ild", "accuracy", "ctr", "window-auc",
     ];
 
     private static readonly HashSet<string> Lower =
-        ["logloss", "log-loss", "normalised-entropy", "normalized-entropy", "ne", "ece", "rmse", "mae", "mse", "gini", "regret"];
+        ["logloss", "log-loss", "normalised-entropy", "normalized-entropy", "ne", "ece", "rmse", "mae", "mse", "gini", "regret", "window-logloss"];
 
     public static Better Of(string metric)
     {

@@ -12,15 +12,14 @@ public static class ResultTable
     private const string Start = "<!-- ledger -->";
     private const string End = "<!-- /ledger -->";
 
-    /// <summary>Baselines that every model must beat, by the start of their names.</summary>
+    /// <summary>Baselines that every model must beat; "-" and more may follow ("item-knn-pearson").</summary>
     private static readonly string[] Floors =
     [
-        "random", "shown-order", "popular", "item-ctr", "item-mean", "user-mean", "user-cf", "usercf", "item-cf", "itemcf", "item-knn", "itemknn", "user-knn",
-        "userknn", "markov", "funk-svd", "funksvd", "ials", "ease", "pure-svd", "puresvd",
+        "shown-order", "popular", "popularity", "item-ctr", "item-mean", "user-mean", "user-mean+item-mean", "user-cf", "user-knn", "item-cf", "item-knn", "markov",
+        "transitions", "funk-svd", "ials", "ease", "pure-svd",
     ];
 
-    public static bool IsFloor(string model) =>
-        Floors.Any(f => model.StartsWith(f, StringComparison.Ordinal) && (model.Length == f.Length || f is "popular" || model[f.Length] == '-'));
+    public static bool IsFloor(string model) => model is "random" || Floors.Any(f => model == f || model.StartsWith(f + "-", StringComparison.Ordinal));
 
     /// <summary>All tables, data sets and protocols by name.</summary>
     /// <param name="rows">Rows of a ledger.</param>
@@ -54,7 +53,7 @@ public static class ResultTable
         foreach (var values in rows.SelectMany(r => r.Figures).GroupBy(f => f.Metric).Where(g => g.Count() > 1))
         {
             var ranked = values.Where(f => !double.IsNaN(MetricOrder.Rank(f.Metric, f.Mean))).ToList();
-            if (ranked.Count > 0) best[values.Key] = Number(ranked.MinBy(f => MetricOrder.Rank(f.Metric, f.Mean))!.Mean);
+            if (ranked.MinBy(f => MetricOrder.Rank(f.Metric, f.Mean)) is { } top) best[values.Key] = Number(top, top.Mean);
         }
         return best;
     }
@@ -62,12 +61,13 @@ public static class ResultTable
     /// <summary>A mean with, where they exist, its spread over the seeds and the bootstrap interval of one run.</summary>
     public static string Text(LedgerFigure figure, bool interval = true)
     {
-        var text = Number(figure.Mean);
-        if (!double.IsNaN(figure.Spread)) text += $" ± {Number(figure.Spread)}";
+        var text = Number(figure, figure.Mean);
+        // A count that every seed gives needs no spread; of a figure, a spread of nothing says that it does not depend on the seed.
+        if (!double.IsNaN(figure.Spread) && !(IsCount(figure) && figure.Spread is 0)) text += $" ± {Number(figure, figure.Spread)}";
         return interval && !double.IsNaN(figure.Low) ? $"{text} {Interval(figure)}" : text;
     }
 
-    public static string Interval(LedgerFigure figure) => $"[{Number(figure.Low)}, {Number(figure.High)}]";
+    public static string Interval(LedgerFigure figure) => $"[{Number(figure, figure.Low)}, {Number(figure, figure.High)}]";
 
     /// <summary>Puts the tables between the README's marks.</summary>
     /// <exception cref="InvalidDataException">The marks are not there, once each and in order.</exception>
@@ -114,18 +114,16 @@ public static class ResultTable
     /// <summary>Every row that prints the same digits as the best one is bold.</summary>
     private static string Bold(LedgerFigure figure, IReadOnlyDictionary<string, string> best)
     {
-        var number = Number(figure.Mean);
+        var number = Number(figure, figure.Mean);
         var text = Text(figure);
         return best.TryGetValue(figure.Metric, out var top) && top == number ? $"**{number}**{text[number.Length..]}" : text;
     }
 
-    /// <summary>Four decimals; counts and other whole numbers from 100 on without.</summary>
-    private static string Number(double value) => value switch
-    {
-        double.NaN => "-",
-        >= 100 or <= -100 when value == Math.Floor(value) => value.ToString("0", CultureInfo.InvariantCulture),
-        _ => value.ToString("0.0000", CultureInfo.InvariantCulture),
-    };
+    /// <summary>Four decimals, none for a count.</summary>
+    private static string Number(LedgerFigure figure, double value) =>
+        double.IsNaN(value) ? "-" : value.ToString(IsCount(figure) && value == Math.Floor(value) ? "0" : "0.0000", CultureInfo.InvariantCulture);
+
+    private static bool IsCount(LedgerFigure figure) => MetricOrder.Of(figure.Metric) == Better.Undefined && figure.Mean == Math.Floor(figure.Mean);
 
     private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 }

@@ -37,7 +37,7 @@ public sealed class ResultTableTests
     [Fact]
     public void What_a_row_lacks_is_a_dash_and_what_has_no_better_is_never_bold()
     {
-        var one = Row("sasrec") with { Figures = [new("calibration", 1.2), new("users", 6040)] };
+        var one = Row("sasrec") with { Figures = [new("calibration", 1.2), new("users", 6040, 0)] };
         var two = Row("caser") with { Figures = [new("calibration", 0.9), new("regret", double.NaN)] };
         var lines = ResultTable.Markdown([one, two], _ => "").Split('\n');
         lines.ShouldContain("| caser | **0.9000** | - | - | 2 | 12.3 | abc123 |");
@@ -46,7 +46,9 @@ public sealed class ResultTableTests
 
     [Theory]
     [InlineData("popularity", true)]
-    [InlineData("popular-in-the-last-hour", true)]
+    [InlineData("popular-last-hour", true)]
+    [InlineData("random", true)]
+    [InlineData("random-on-bts-men", false)]
     [InlineData("item-cf-pearson", true)]
     [InlineData("ease", true)]
     [InlineData("easer", false)]
