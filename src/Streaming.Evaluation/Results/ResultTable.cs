@@ -10,6 +10,9 @@ namespace Streaming.Evaluation.Results;
 public static class ResultTable
 {
     private const string Start = "<!-- ledger -->";
+    /// <summary>A row must fit on a page; the ledger holds the rest.</summary>
+    private const int MetricsMax = 6;
+
     private const string End = "<!-- /ledger -->";
 
     /// <summary>Baselines that every model must beat; "-" and more may follow ("item-knn-pearson").</summary>
@@ -43,8 +46,16 @@ public static class ResultTable
         return [.. rows.OrderBy(r => !IsFloor(r.Model)).ThenByDescending(Place).ThenBy(r => r.Model, StringComparer.Ordinal)];
     }
 
-    /// <summary>Metrics in the order in which the rows name them first.</summary>
-    public static IReadOnlyList<string> Metrics(IEnumerable<LedgerRow> rows) => [.. rows.SelectMany(r => r.Figures).Select(f => f.Metric).Distinct()];
+    /// <summary>
+    /// The metrics that a table has room for, in the order in which the rows name them first; counts, which are the same for every model
+    /// or beside the point, go first when there are too many.
+    /// </summary>
+    public static IReadOnlyList<string> Metrics(IEnumerable<LedgerRow> rows)
+    {
+        var all = rows.SelectMany(r => r.Figures).GroupBy(f => f.Metric).ToList();
+        var names = all.Count <= MetricsMax ? all : [.. all.Where(g => !g.All(IsCount))];
+        return MetricOrder.Headline([.. names.Select(g => g.Key)], MetricsMax);
+    }
 
     /// <summary>The best mean of each metric as it is printed; a metric without a better and a worse, or of one row only, has none.</summary>
     public static IReadOnlyDictionary<string, string> Best(IReadOnlyList<LedgerRow> rows)
@@ -58,12 +69,12 @@ public static class ResultTable
         return best;
     }
 
-    /// <summary>A mean with, where they exist, its spread over the seeds and the bootstrap interval of one run.</summary>
+    /// <summary>A mean with, where there is one, its spread over the seeds and the bootstrap interval of one run.</summary>
     public static string Text(LedgerFigure figure, bool interval = true)
     {
         var text = Number(figure, figure.Mean);
-        // A count that every seed gives needs no spread; of a figure, a spread of nothing says that it does not depend on the seed.
-        if (!double.IsNaN(figure.Spread) && !(IsCount(figure) && figure.Spread is 0)) text += $" ± {Number(figure, figure.Spread)}";
+        // What does not depend on the seed has no spread to show.
+        if (figure.Spread > 0) text += $" ± {Number(figure, figure.Spread)}";
         return interval && !double.IsNaN(figure.Low) ? $"{text} {Interval(figure)}" : text;
     }
 

@@ -104,11 +104,12 @@ internal static class EvaluateVerbs
 
     private static void Show(EvaluationPlan plan, IReadOnlyList<LedgerRow> rows, string? ledgerFile)
     {
-        var console = Tables.Terminal();
-        console.MarkupLineInterpolated($"[bold]{plan.Data.Name}, {plan.Protocol.Name}[/]: {plan.Protocol.Description}");
-        console.Write(rows is [var only] ? Vertical(only) : Matrix(ResultTable.Ordered(rows)));
-        console.WriteLine($"± standard deviation over {plan.Seeds.Count} seeds; [] 95 % bootstrap interval of seed {plan.Seeds[0]}. {Machine.Hardware}, commit {rows[0].Commit}.");
-        if (ledgerFile is not null) console.WriteLine($"recorded in {ledgerFile}; ./run ledger --write-readme puts it into the README");
+        Console.WriteLine($"{plan.Data.Name}, {plan.Protocol.Name}: {plan.Protocol.Description}");
+        Tables.Terminal().Write(rows is [var only] ? Vertical(only) : Matrix(ResultTable.Ordered(rows)));
+        var spread = plan.Seeds.Count > 1 ? $"± standard deviation over {plan.Seeds.Count} seeds, where they differ; " : "";
+        Console.WriteLine($"{spread}[] 95 % bootstrap interval of seed {plan.Seeds[0]}. {Machine.Hardware}, commit {rows[0].Commit}.");
+        if (rows.Count > 1 && rows[0].Figures.Count > ResultTable.Metrics(rows).Count) Console.WriteLine("--json has the other metrics too.");
+        if (ledgerFile is not null) Console.WriteLine($"recorded in {ledgerFile}; ./run ledger --write-readme puts it into the README");
     }
 
     /// <summary>One model: a line for each metric.</summary>
@@ -124,7 +125,7 @@ internal static class EvaluateVerbs
     {
         var best = ResultTable.Best(rows);
         var metrics = ResultTable.Metrics(rows);
-        var table = new Table().Border(TableBorder.Rounded).AddColumn("model");
+        var table = new Table().Border(TableBorder.Rounded).AddColumn(new TableColumn("model").NoWrap());
         foreach (var metric in metrics) table.AddColumn(Markup.Escape(metric));
         table.AddColumn(new TableColumn("seconds a run").RightAligned());
         foreach (var row in rows)
@@ -148,12 +149,11 @@ internal static class EvaluateVerbs
             JsonLine.Print([("protocols", protocols.All.Select(p => new { name = p.Name, description = p.Description, models = p.Models }).ToArray())]);
             return 0;
         }
-        var console = Tables.Terminal();
-        if (protocols.All.Count == 0) console.WriteLine("there is no protocol yet");
+        if (protocols.All.Count == 0) Console.WriteLine("there is no protocol yet");
         foreach (var protocol in protocols.All)
         {
-            console.MarkupLineInterpolated($"[bold]{protocol.Name}[/]");
-            console.Write(new Padder(new Text($"{protocol.Description}\nmodels: {string.Join(", ", protocol.Models)}"), new Padding(2, 0, 0, 1)));
+            Tables.Terminal().MarkupLineInterpolated($"[bold]{protocol.Name}[/]");
+            Console.WriteLine($"  {protocol.Description}\n  models: {string.Join(", ", protocol.Models)}\n");
         }
         return 0;
     }

@@ -44,6 +44,21 @@ public sealed class ResultTableTests
         lines.ShouldContain("| sasrec | 1.2000 | 6040 | - | 2 | 12.3 | abc123 |");
     }
 
+    [Fact]
+    public void Of_many_metrics_the_most_telling_are_shown_and_counts_go_first()
+    {
+        var many = Row("sasrec") with
+        {
+            Figures = [.. ((string[])["hr@5", "hr@10", "hr@20", "f1@10", "map@10", "ndcg@5", "ndcg@10", "ndcg@20", "gini@10"]).Select(m => new LedgerFigure(m, 0.25)), new("users", 10)],
+        };
+        ResultTable.Metrics([many]).ShouldBe(["hr@10", "hr@20", "f1@10", "map@10", "ndcg@10", "gini@10"]);
+        var few = many with { Figures = [.. many.Figures.Where(f => f.Metric is "hr@5" or "users")] };
+        ResultTable.Metrics([few]).ShouldBe(["hr@5", "users"]);
+        var estimates = many with { Figures = [.. ((string[])["ipw", "snipw", "dm", "dr", "true", "logged"]).Select(m => new LedgerFigure(m, 0.0046)), new("effective", 10)] };
+        ResultTable.Metrics([estimates]).ShouldBe(["ipw", "snipw", "dm", "dr", "true", "logged"]);
+        ResultTable.Text(new LedgerFigure("hr@10", 0.5, Spread: 0)).ShouldBe("0.5000", "what every seed gives alike has no spread");
+    }
+
     [Theory]
     [InlineData("popularity", true)]
     [InlineData("popular-last-hour", true)]
