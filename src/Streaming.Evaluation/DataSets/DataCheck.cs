@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Security.Cryptography;
 
 namespace Streaming.Evaluation.DataSets;
@@ -29,21 +30,20 @@ public static class DataCheck
         string[] files = File.Exists(path) ? [path]
             : [.. Directory.EnumerateFiles(path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = DepthMax })
                 .Where(f => ByName(f).Any()).Order(StringComparer.Ordinal)];
-        var total = Math.Max(1, files.Sum(f => new FileInfo(f).Length));
+        var total = Math.Max(1.0, files.Sum(f => new FileInfo(f).Length));
         var before = 0L;
         var found = new List<CheckedFile>();
         foreach (var file in files)
         {
-            cancel.ThrowIfCancellationRequested();
-            found.Add(Check(file, cancel));
-            progress?.Invoke((double)(before += new FileInfo(file).Length) / total);
+            found.Add(Check(file, read => progress?.Invoke((before + read) / total), cancel));
+            progress?.Invoke((before += new FileInfo(file).Length) / total);
         }
         return found;
     }
 
-    private static CheckedFile Check(string file, CancellationToken cancel)
+    private static CheckedFile Check(string file, Action<long> read, CancellationToken cancel)
     {
-        var hash = Hash(file, cancel);
+        var hash = Hash(file, read, cancel);
         foreach (var set in KnownSets.All)
             if (set.Files.FirstOrDefault(f => f.Sha256 == hash) is { } known) return new CheckedFile(file, hash, set, known);
         return new CheckedFile(file, hash, ByName(file).FirstOrDefault(), null);
@@ -57,40 +57,44 @@ public static class DataCheck
         return KnownSets.All.Where(s => s.Files.Any(f => f.Name == name));
     }
 
-    private static string Hash(string file, CancellationToken cancel)
+    /// <param name="file">Packed or not.</param>
+    /// <param name="read">Told how many of the file's own bytes are read; of an archive nothing, it is unpacked first.</param>
+    /// <param name="cancel">Stops between reads.</param>
+    private static string Hash(string file, Action<long> read, CancellationToken cancel)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        if (!Path.GetFileName(file).Contains(".tar", StringComparison.OrdinalIgnoreCase))
-        {
-            using var content = LineReader.OpenStream(file);
-            Add(hash, content, file, cancel);
-        }
-        else
-        {
-            using var archive = UnpackedArchive.Open(file, null);
-            foreach (var member in archive.Members)
-            {
-                using var content = archive.OpenMember(member);
-                Add(hash, content, file, cancel);
-            }
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    private static void Add(IncrementalHash hash, Stream content, string file, CancellationToken cancel)
-    {
-        var buffer = new byte[1 << 16];
         try
         {
-            for (int read; (read = content.Read(buffer)) > 0;)
+            if (Path.GetFileName(file).Contains(".tar", StringComparison.OrdinalIgnoreCase))
             {
-                cancel.ThrowIfCancellationRequested();
-                hash.AppendData(buffer, 0, read);
+                using var archive = UnpackedArchive.Open(file, null);
+                foreach (var member in archive.Members)
+                {
+                    using var bytes = archive.OpenMember(member);
+                    Add(hash, bytes, _ => { }, cancel);
+                }
+            }
+            else
+            {
+                using var content = LineReader.OpenStream(file);
+                var own = content is GZipStream zip ? zip.BaseStream : content;
+                Add(hash, content, _ => read(own.Position), cancel);
             }
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
             throw new DataSetException(file, 0, "cannot be read to its end: " + e.Message, e);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static void Add(IncrementalHash hash, Stream content, Action<int> told, CancellationToken cancel)
+    {
+        var buffer = new byte[1 << 18];
+        for (int read; (read = content.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false)) > 0; told(read))
+        {
+            cancel.ThrowIfCancellationRequested();
+            hash.AppendData(buffer, 0, read);
         }
     }
 }

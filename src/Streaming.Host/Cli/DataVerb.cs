@@ -68,7 +68,7 @@ internal static class DataVerb
         {
             var place = roots.Locate(path);
             var found = await ProgressView.RunAsync($"hashing {path}", json, progress => Task.Run(
-                () => DataCheck.Run(place.Path, progress, cancel), CancellationToken.None)).ConfigureAwait(false);
+                () => DataCheck.Run(place.Path, progress, cancel), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
             if (found.Count == 0) throw new DataSetException(place.Path, 0, "holds no file that has a known name (./run data NAME lists a set's)");
             files.AddRange(found);
         }

@@ -80,8 +80,9 @@ internal static class EvaluateVerbs
         var rows = new List<LedgerRow>();
         foreach (var model in plan.Models)
         {
-            var measured = await ProgressView.RunAsync($"{model}, {plan.Seeds.Count} seeds", json, progress => Task.Run(
-                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel), CancellationToken.None)).ConfigureAwait(false);
+            // Waited for only until Ctrl-C: fitting a model cannot be cut, and nothing of it is kept.
+            var measured = await ProgressView.RunAsync(plan.Seeds.Count > 1 ? $"{model}, {plan.Seeds.Count} seeds" : model, json, progress => Task.Run(
+                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
             var row = new LedgerRow
             {
                 Data = plan.Data.Name, Protocol = plan.Protocol.Name, Model = model, Figures = measured.Figures, Seeds = measured.Seeds,

@@ -121,6 +121,18 @@ public sealed class EvaluateVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task A_table_of_ones_own_is_judged_once_its_columns_are_declared()
+    {
+        var table = _folder.Write("mine.csv", "who,what,when\na,b,1700000000\na,c,1700000001\nb,c,1700000002\n");
+        string[] arguments = ["evaluate", "--model", "ease", "--data", table, "--protocol", "counting", "--json"];
+        (await RunAsync(arguments)).Stderr.ShouldContain("with --columns or in a file mine.csv.columns");
+        _folder.Write("mine.csv.columns", "user=who,item=what,time=when\n");
+        var run = await RunAsync(arguments);
+        run.Json.GetProperty("data").GetString().ShouldBe("mine");
+        run.Json.GetProperty("results")[0].GetProperty("figures").GetProperty("events").GetProperty("mean").GetInt32().ShouldBe(3);
+    }
+
+    [Fact]
     public async Task List_describes_the_protocols()
     {
         var json = (await RunAsync("evaluate", "--list", "--json")).Json.GetProperty("protocols");
