@@ -20,6 +20,11 @@ public abstract class CtrSet(string name, string file) : IDataSet
     public abstract string? TimeNote { get; }
     public long? RowCount => _rows;
     public long SkippedRows => 0;
+    public double ReadShare => Reading?.Share ?? double.NaN;
+
+    /// <summary>What the rows are read from, where they are not held in memory.</summary>
+    private protected LineReader? Reading { get; set; }
+
     public virtual IEnumerable<ItemChange> Items() => [];
     public virtual IEnumerable<UserEvent> Profiles() => [];
 
@@ -80,7 +85,7 @@ public sealed class Criteo(string file, long stepMs = 1000) : CtrSet("criteo", f
 
     protected override IEnumerable<Row> Rows()
     {
-        using var lines = LineReader.Open(Files[0]);
+        using var lines = Reading = LineReader.Open(Files[0]);
         while (lines.Next())
         {
             var f = Fields(lines, '\t', Columns);
@@ -111,7 +116,7 @@ public sealed class Avazu(string file) : CtrSet("avazu", file)
 
     protected override IEnumerable<Row> Rows()
     {
-        using var lines = LineReader.Open(Files[0]);
+        using var lines = Reading = LineReader.Open(Files[0]);
         if (!lines.Next() || !Looks(lines.Line)) throw lines.Error("expected the header id,click,hour,...");
         var names = Fields(lines, ',', Columns);
         var (hour, inHour) = ("", 0L);

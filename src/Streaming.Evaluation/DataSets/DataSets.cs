@@ -5,7 +5,7 @@ public static class DataSets
 {
     private const string Supported =
         "supported: a MovieLens 100k or 1M folder, RankLens events.jsonl, Globo clicks.tar.zst or its hourly CSVs, Taobao UserBehavior.csv, "
-        + "Criteo, Avazu and Taobao ads samples, an Open Bandit folder or log, our events as .jsonl, any .csv or .tsv with declared columns; "
+        + "Criteo, Avazu and Taobao ads samples, an Open Bandit folder or log, our events as .jsonl, any .csv, .tsv or .jsonl with declared columns; "
         + "all of them also gzipped";
 
     /// <summary>Opens a file or folder.</summary>
@@ -15,7 +15,22 @@ public static class DataSets
         options ??= new DataSetOptions();
         if (Directory.Exists(path)) return OpenFolder(path, options);
         if (!File.Exists(path)) throw new DataSetException(path, 0, "there is no such file or folder");
-        return OpenFile(path, options);
+        return OpenFile(path, Declared(path, options));
+    }
+
+    /// <summary>The columns that a file beside the data declares, where the caller names none.</summary>
+    private static DataSetOptions Declared(string file, DataSetOptions options)
+    {
+        var declaration = file + ".columns";
+        if (options.Columns.Count > 0 || !File.Exists(declaration)) return options;
+        try
+        {
+            return options with { Columns = DataSetOptions.ParseColumns(File.ReadAllText(declaration)) };
+        }
+        catch (FormatException e)
+        {
+            throw new DataSetException(declaration, 0, e.Message, e);
+        }
     }
 
     private static IDataSet OpenFolder(string folder, DataSetOptions options)
@@ -34,7 +49,7 @@ public static class DataSets
     {
         var found = new List<IDataSet>();
         foreach (var file in Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal))
-            if (Recognise(file, options) is { } set) found.Add(set);
+            if (Recognise(file, Declared(file, options)) is { } set) found.Add(set);
         if (found is [var only]) return only;
         var inside = Directory.EnumerateFileSystemEntries(folder).Select(e => Path.GetFileName(e)!).Order(StringComparer.Ordinal).Take(20);
         throw new DataSetException(folder, 0, found.Count > 1
@@ -46,7 +61,8 @@ public static class DataSets
     {
         if (Recognise(file, options) is { } set) return set;
         throw new DataSetException(file, 0, HasExtension(file, ".csv", ".tsv", ".txt")
-            ? $"is a table of unknown columns; say which is which, for example user=#1,item=#2,time=#3 ({string.Join(", ", CsvEvents.Roles)})"
+            ? $"is a table of unknown columns; say which is which, for example user=#1,item=#2,time=#3 ({string.Join(", ", DeclaredEvents.Roles)}), "
+                + $"with --columns or in a file {Path.GetFileName(file)}.columns"
             : $"is not a data set that is known here; {Supported}");
     }
 
@@ -54,6 +70,7 @@ public static class DataSets
     {
         var name = Path.GetFileName(file);
         if (options.Columns.Count > 0 && HasExtension(file, ".csv", ".tsv", ".txt", ".dat", ".data")) return new CsvEvents(file, options);
+        if (options.Columns.Count > 0 && HasExtension(file, ".jsonl", ".ndjson")) return new JsonEvents(file, options);
         if (name.Contains(".tar", StringComparison.OrdinalIgnoreCase)) return new Globo(file, options.TempFolder);
         if (name.StartsWith("u.data", StringComparison.Ordinal)) return new MovieLens100k(Path.GetDirectoryName(Path.GetFullPath(file))!);
         if (name.StartsWith("ml1m_chronological", StringComparison.Ordinal) || name is "ratings.dat" or "ratings.dat.gz")

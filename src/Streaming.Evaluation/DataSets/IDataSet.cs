@@ -24,6 +24,9 @@ public interface IDataSet
     /// <summary>Rows that reading has passed over because they are no events: a cut last line, blank lines.</summary>
     long SkippedRows { get; }
 
+    /// <summary>Share of the files' bytes that the enumeration of the events now under way has read, 0 to 1; NaN where nobody counts.</summary>
+    double ReadShare => double.NaN;
+
     /// <summary>The catalogue, to be applied before the first event; empty where the set has none.</summary>
     /// <exception cref="DataSetException">A file is missing or a row is malformed.</exception>
     IEnumerable<ItemChange> Items();
@@ -64,8 +67,9 @@ public sealed class DataSetException : Exception
 public sealed record DataSetOptions
 {
     /// <summary>
-    /// Generic CSV: role to column, where a role is one of <see cref="CsvEvents.Roles"/> and a column is a header name or, in a file
-    /// without a header, "#n" with n from 1. Required: user, item, time.
+    /// Generic CSV and JSON lines: role to column, where a role is one of <see cref="DeclaredEvents.Roles"/> and a column is a header
+    /// name or, in a file without a header, "#n" with n from 1; in JSON lines a member, "user.id" for one inside another. Required:
+    /// user, item, time. Without any, a file FILE.columns beside the data declares them.
     /// </summary>
     public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
 
@@ -81,16 +85,16 @@ public sealed record DataSetOptions
     /// <summary>Folder for the unpacked copy of an archive whose members are not in stream order; null means the system's.</summary>
     public string? TempFolder { get; init; }
 
-    /// <summary>Parses "user=userId,item=movieId,time=timestamp".</summary>
+    /// <summary>Parses "user=userId,item=movieId,time=timestamp"; line ends separate as commas do.</summary>
     /// <exception cref="FormatException">A part is not role=column.</exception>
     public static IReadOnlyDictionary<string, string> ParseColumns(string text)
     {
         var columns = new Dictionary<string, string>();
-        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (var part in text.Split([',', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             var equals = part.IndexOf('=');
             if (equals <= 0 || equals == part.Length - 1)
-                throw new FormatException($"'{part}' is not role=column; roles are {string.Join(", ", CsvEvents.Roles)}");
+                throw new FormatException($"'{part}' is not role=column; roles are {string.Join(", ", DeclaredEvents.Roles)}");
             columns[part[..equals].Trim()] = part[(equals + 1)..].Trim();
         }
         return columns;

@@ -12,6 +12,7 @@ public sealed class JsonLines : IRawDataSet
     private readonly string _file;
     private readonly string? _itemsFile;
     private long? _rows;
+    private LineReader? _reading;
 
     /// <param name="file">Events.</param>
     /// <param name="itemsFile">Catalogue in the items' wire form, one a line; null for none.</param>
@@ -28,6 +29,7 @@ public sealed class JsonLines : IRawDataSet
     public string? TimeNote => null;
     public long? RowCount => _rows;
     public long SkippedRows { get; private set; }
+    public double ReadShare => _reading?.Share ?? double.NaN;
     public IEnumerable<UserEvent> Profiles() => [];
 
     public IEnumerable<ItemChange> Items() => _itemsFile is null ? [] : ReadItems(_itemsFile);
@@ -47,7 +49,7 @@ public sealed class JsonLines : IRawDataSet
 
     public IEnumerable<ReadOnlyMemory<byte>> Lines()
     {
-        using var lines = LineReader.Open(_file);
+        using var lines = _reading = LineReader.Open(_file);
         var arena = new Arena();
         long rows = 0, blank = 0;
         while (lines.Next())

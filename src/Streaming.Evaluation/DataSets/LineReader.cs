@@ -19,6 +19,7 @@ internal sealed class LineReader : IDisposable
     private int _end;
     private int _lineStart;
     private int _lineLength;
+    private bool _disposed;
 
     /// <summary>Without strict validation the framework takes a gzip file that was cut for one that ends: the loss would go unseen.</summary>
     static LineReader() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
@@ -39,6 +40,10 @@ internal sealed class LineReader : IDisposable
 
     /// <summary>False for a last line that has no line end: it may have been cut.</summary>
     public bool IsTerminated { get; private set; }
+
+    /// <summary>Share of the file's bytes (packed ones, of a gzip file) read so far, 0 to 1; 1 once disposed, NaN for what is no file.</summary>
+    public double Share => _disposed ? 1
+        : (_stream is GZipStream zip ? zip.BaseStream : _stream) is FileStream { Length: > 0 } file ? (double)file.Position / file.Length : double.NaN;
 
     public static LineReader Open(string path) => new(OpenStream(path), path);
 
@@ -164,5 +169,9 @@ internal sealed class LineReader : IDisposable
     private DataSetException Bad(ReadOnlySpan<byte> text, string name, string expected) =>
         Error($"{name} is '{Encoding.UTF8.GetString(text[..Math.Min(40, text.Length)])}', expected {expected}");
 
-    public void Dispose() => _stream.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _stream.Dispose();
+    }
 }

@@ -13,12 +13,14 @@ namespace Streaming.Evaluation.DataSets;
 public sealed class RankLens(string file) : IDataSet
 {
     private long? _rows;
+    private LineReader? _reading;
 
     public string Name => "ranklens";
     public IReadOnlyList<string> Files { get; } = [Path.GetFullPath(file)];
     public string? TimeNote => null;
     public long? RowCount => _rows;
     public long SkippedRows => 0;
+    public double ReadShare => _reading?.Share ?? double.NaN;
     public IEnumerable<UserEvent> Profiles() => [];
 
     internal static bool Looks(ReadOnlySpan<byte> line) =>
@@ -34,7 +36,7 @@ public sealed class RankLens(string file) : IDataSet
     public IEnumerable<UserEvent> Events(long seed)
     {
         var shown = new Dictionary<string, UserEvent>();
-        using var lines = LineReader.Open(Files[0]);
+        using var lines = _reading = LineReader.Open(Files[0]);
         var rows = 0L;
         while (lines.Next())
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Streaming.Core.Log;
 using Streaming.Evaluation.DataSets;
+using Streaming.Evaluation.Protocols;
 using Streaming.Host.Settings;
 
 namespace Streaming.Host.Cli;
@@ -9,8 +10,11 @@ namespace Streaming.Host.Cli;
 internal static class CliApp
 {
     /// <summary>Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.</summary>
-    public static async Task<int> RunAsync(string[] args)
+    /// <param name="args">The command line.</param>
+    /// <param name="protocols">What evaluate and compare know; null for all of the project's.</param>
+    public static async Task<int> RunAsync(string[] args, ProtocolRegistry? protocols = null)
     {
+        protocols ??= ProtocolRegistry.Known;
         var root = new RootCommand(
             "Streaming: a real-time streaming recommender. Clicks come in, the user's list changes milliseconds later.\n\n"
             + "Without a verb: the demo, a node with a simulated audience that browses it over HTTP.\n\n"
@@ -18,7 +22,9 @@ internal static class CliApp
             + "  ./run                                     watch it learn\n"
             + "  ./run node --listen 127.0.0.1:8080        a production node on the embedded log\n"
             + "  ./run node --kafka broker:9092            the same on Kafka\n"
-            + "  ./run replay ml-100k/ --json              a real data set through the live path\n"
+            + "  ./run replay ml-100k --json               a real data set through the live path\n"
+            + "  ./run evaluate --list                     how models are judged, and which\n"
+            + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
             + "  ./run validate --settings my.json         check settings before a deploy\n\n"
             + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
@@ -26,6 +32,10 @@ internal static class CliApp
         root.Subcommands.Add(demo);
         root.Subcommands.Add(NodeVerb.Create());
         root.Subcommands.Add(ReplayVerb.Create());
+        root.Subcommands.Add(EvaluateVerbs.CreateEvaluate(protocols));
+        root.Subcommands.Add(EvaluateVerbs.CreateCompare(protocols));
+        root.Subcommands.Add(LedgerVerb.Create(protocols));
+        root.Subcommands.Add(DataVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];

@@ -22,9 +22,10 @@ internal static class ReplayVerb
             "replay", "Push a data set through the live path (log, actors, learning, lists, cache) and print one summary. "
                 + "Killed and started again with the same --data-dir, it goes on and ends in the same state.");
         var common = new CommonOptions().AddTo(command);
-        var files = new Argument<string[]>("FILE") { Description = "A data set's folder or file, or event lines (.jsonl, .jsonl.gz); several are replayed one after the other", Arity = ArgumentArity.OneOrMore };
+        var roots = new DataOptions().AddTo(command);
+        var files = new Argument<string[]>("DATA") { Description = $"A data set: {DataOptions.Help}; or event lines (.jsonl, .jsonl.gz). Several are replayed one after the other", Arity = ArgumentArity.OneOrMore };
         var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => 256 };
-        var columns = new Option<string?>("--columns") { Description = "For a plain CSV: user=COL,item=COL,time=COL,...", HelpName = "MAP" };
+        var columns = new Option<string?>("--columns") { Description = "For a plain CSV or JSON lines of another form: user=COL,item=COL,time=COL,... (or a file DATA.columns beside it)", HelpName = "MAP" };
         var items = new Option<string?>("--items") { Description = "For event lines: a file with the catalogue", HelpName = "FILE" };
         var checkpointMs = new Option<int>("--checkpoint-ms") { Description = "Wall time between checkpoints", DefaultValueFactory = _ => 10_000 };
         command.Arguments.Add(files);
@@ -36,7 +37,8 @@ internal static class ReplayVerb
                 Columns = parse.GetValue(columns) is { } map ? DataSetOptions.ParseColumns(map) : new Dictionary<string, string>(),
                 ItemsFile = parse.GetValue(items),
             };
-            return RunAsync(common, parse, parse.GetValue(files)!, options, parse.GetValue(round), parse.GetValue(checkpointMs), cancel);
+            var places = parse.GetValue(files)!.Select(f => roots.Roots(parse).Locate(f).Path).ToArray();
+            return RunAsync(common, parse, places, options, parse.GetValue(round), parse.GetValue(checkpointMs), cancel);
         }));
         return command;
     }
@@ -78,7 +80,7 @@ internal static class ReplayVerb
         var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : (long?)null;
         var clock = Stopwatch.StartNew();
         if (json) await runner.RunAsync(Records(sources), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
-        else await WithProgressAsync(total, progress => runner.RunAsync(Records(sources), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
+        else await WithProgressAsync(total, () => Share(sources), progress => runner.RunAsync(Records(sources), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
         var seconds = clock.Elapsed.TotalSeconds;
         var status = node.Status();
         var users = status.Users;
@@ -96,15 +98,20 @@ internal static class ReplayVerb
         return 0;
     }
 
-    private static Task WithProgressAsync(long? total, Func<Action<long>, Task> run) => AnsiConsole.Progress()
+    /// <summary>Of all sources together, by bytes; NaN where none counts them.</summary>
+    private static double Share(IReadOnlyList<ReplaySource> sources) => sources.All(s => double.IsNaN(s.Set.ReadShare)) ? double.NaN
+        : sources.Average(s => double.IsNaN(s.Set.ReadShare) ? 0 : s.Set.ReadShare);
+
+    private static Task WithProgressAsync(long? total, Func<double> share, Func<Action<long>, Task> run) => AnsiConsole.Progress()
         .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
         .StartAsync(async progress =>
         {
-            var task = progress.AddTask("replay", maxValue: total ?? 1);
-            task.IsIndeterminate = total is null;
+            var task = progress.AddTask("replay", maxValue: 1);
             await run(done =>
             {
-                task.Value = total is null ? 0 : done;
+                var read = total is null ? share() : (double)done / total.Value;
+                task.IsIndeterminate = double.IsNaN(read);
+                task.Value = double.IsNaN(read) ? 0 : read;
                 task.Description = $"replay {done:N0}";
             }).ConfigureAwait(false);
             task.Value = task.MaxValue;

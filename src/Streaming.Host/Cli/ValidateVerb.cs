@@ -14,13 +14,14 @@ internal static class ValidateVerb
     {
         var command = new Command("validate", "Check settings, and data files if any are named: every record is parsed as the live path would.");
         var common = new CommonOptions().AddTo(command);
-        var files = new Argument<string[]>("FILE") { Description = "Data sets or event files", Arity = ArgumentArity.ZeroOrMore };
+        var roots = new DataOptions().AddTo(command);
+        var files = new Argument<string[]>("DATA") { Description = $"Data sets: {DataOptions.Help}; or event files", Arity = ArgumentArity.ZeroOrMore };
         command.Arguments.Add(files);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.FromResult(Run(common, parse, parse.GetValue(files) ?? [], cancel))));
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.FromResult(Run(common, parse, parse.GetValue(files) ?? [], roots.Roots(parse), cancel))));
         return command;
     }
 
-    private static int Run(CommonOptions common, ParseResult parse, string[] files, CancellationToken cancel)
+    private static int Run(CommonOptions common, ParseResult parse, string[] files, DataRoots roots, CancellationToken cancel)
     {
         var settings = common.Load(parse);
         var json = common.Json(parse);
@@ -29,7 +30,7 @@ internal static class ValidateVerb
         foreach (var file in files)
         {
             long fileRecords = 0, fileBad = 0;
-            foreach (var record in new ReplaySource(DataSets.Open(file), settings.Node.Seed).Records())
+            foreach (var record in new ReplaySource(DataSets.Open(roots.Locate(file).Path), settings.Node.Seed).Records())
             {
                 cancel.ThrowIfCancellationRequested();
                 fileRecords++;

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Reflection;
+using Streaming.Core;
 using Streaming.Core.Settings;
 
 namespace Streaming.Host.Settings;
@@ -89,7 +90,7 @@ public static class SettingsLoader
             var childPath = path.Length == 0 ? child.Key : $"{path}:{child.Key}";
             if (!properties.TryGetValue(child.Key, out var property))
             {
-                var near = properties.Keys.OrderBy(k => Distance(k, child.Key)).First();
+                var near = properties.Keys.MinBy(k => NearestName.Distance(k, child.Key));
                 problems.Add($"{childPath}: there is no such setting; did you mean '{near}'?");
                 continue;
             }
@@ -158,21 +159,4 @@ public static class SettingsLoader
         : type == typeof(double) || type == typeof(float) ? "a number"
         : type.IsEnum ? "one of " + string.Join(", ", Enum.GetNames(type))
         : "a whole number in range";
-
-    /// <summary>Edit distance, for "did you mean".</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var cost = char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1;
-                (row[j], diagonal) = (Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + cost), row[j]);
-            }
-        }
-        return row[b.Length];
-    }
 }

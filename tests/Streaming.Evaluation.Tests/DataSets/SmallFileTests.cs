@@ -118,6 +118,62 @@ public sealed class SmallFileTests : IDisposable
     }
 
     [Fact]
+    public void A_csv_value_that_is_no_number_of_its_kind_is_named_with_its_line()
+    {
+        var columns = Columns("user=u,item=i,time=t,value=v,position=p");
+        foreach (var (row, reason) in ((string, string)[])
+                 [
+                     ("a,b,NaN,1,0", "time is 'NaN', expected a number or an ISO 8601 date and time"), ("a,b,Infinity,1,0", "time is 'Infinity'"),
+                     ("a,b,,1,0", "the time is empty"), ("a,b,1511544070,NaN,0", "value is 'NaN', expected a number"),
+                     ("a,b,1511544070,1,1.5", "position is '1.5', expected a whole number"), (",b,1511544070,1,0", "the user is empty"),
+                     ("a,b,1511544070", "has 3 fields, 'value' is field 4"),
+                 ])
+            Fails(() => Sets.Open(Write("v.csv", $"u,i,t,v,p\na,b,1511544070,1,0\n{row}\n"), columns)).Message.ShouldContain($"v.csv:3: {reason}");
+    }
+
+    [Fact]
+    public void Json_lines_of_any_form_are_declared_by_member()
+    {
+        const string lines = """
+            {"who":{"id":7},"what":"x","at":"2024-01-02T03:04:05Z","shown":true,"clicked":true,"extra":[1,2]}
+
+            {"who":{"id":8},"what":"y","at":1704164646.5,"clicked":false}
+
+            """;
+        var columns = Columns("user=who.id,item=what,time=at,label=clicked");
+        foreach (var zip in (bool[])[false, true])
+        {
+            var set = Sets.Open(Write(zip ? "odd.jsonl.gz" : "odd.jsonl", lines, zip), columns).ShouldBeOfType<JsonEvents>();
+            double.IsNaN(set.ReadShare).ShouldBeTrue();
+            set.Events(0).Select(e => (e.Kind, e.User, e.Item, e.TimeMs, e.EventId)).ShouldBe(
+            [
+                (EventKind.Impression, "7", "x", 1_704_164_645_000, "odd:1"), (EventKind.Click, "7", "x", 1_704_164_645_000, "odd:1:click"),
+                (EventKind.Impression, "8", "y", 1_704_164_646_500, "odd:3"),
+            ]);
+            (set.RowCount, set.SkippedRows, set.ReadShare).ShouldBe((3, 1, 1));
+        }
+        foreach (var (line, reason) in ((string, string)[])
+                 [
+                     ("{", "the line is not valid JSON"), ("{} {}", "the line is not valid JSON"), ("[]", "expected an object, found Array"),
+                     ("{\"what\":\"x\"}", "the user is empty"), ("{\"who\":{\"id\":[]}}", "who.id is Array, expected"),
+                     ("{\"who\":{\"id\":1},\"at\":\"soon\"}", "time is 'soon'"),
+                 ])
+            Fails(() => Sets.Open(Write("bad.jsonl", lines + line + "\n"), columns)).Message.ShouldContain($"bad.jsonl:4: {reason}");
+    }
+
+    [Fact]
+    public void A_file_beside_the_data_declares_its_columns()
+    {
+        var file = Write("log.csv", "who,what,when\na,b,1511544070\n");
+        Write("log.csv.columns", "user=who, item=what\ntime=when\n");
+        Sets.Open(file).Events(0).Single().User.ShouldBe("a");
+        Sets.Open(_folder).Events(0).Single().Item.ShouldBe("b", "also where the folder stands for its only file");
+        Sets.Open(file, Columns("user=what,item=who,time=when")).Events(0).Single().User.ShouldBe("b", "the caller knows better");
+        Write("log.csv.columns", "user");
+        Fails(() => Sets.Open(file)).Message.ShouldContain("log.csv.columns: 'user' is not role=column");
+    }
+
+    [Fact]
     public void Event_lines_reach_a_replay_as_they_are_malformed_ones_included()
     {
         string[] lines = ["""{"type":"click","user":"u","item":"i","time":1700000000000}""", "{broken", "\u00ff not json"];

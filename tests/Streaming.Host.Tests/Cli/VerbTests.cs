@@ -10,7 +10,7 @@ public sealed class VerbTests
         var (code, help) = await RunAsync("--help");
         using var _ = help;
         code.ShouldBe(0);
-        foreach (var verb in new[] { "demo", "node", "replay", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
     }
@@ -30,6 +30,13 @@ public sealed class VerbTests
     [InlineData("node", "--wings")]
     [InlineData("replay")]
     [InlineData("bench", "ftrl", "--examples", "many")]
+    [InlineData("evaluate")]
+    [InlineData("evaluate", "--seeds", "many")]
+    [InlineData("compare", "--protocol", "no-such-protocol")]
+    [InlineData("ledger", "--check", "--readme", "/nowhere/README.md")]
+    [InlineData("data", "no-such-set")]
+    [InlineData("data", "check")]
+    [InlineData("data", "check", "/nowhere")]
     public async Task What_is_no_command_is_said_and_fails(params string[] arguments)
     {
         var (code, process) = await RunAsync(arguments);
@@ -124,6 +131,29 @@ public sealed class VerbTests
         process.Json.GetProperty("events").GetInt64().ShouldBe(300);
         process.Json.GetProperty("dead_letters").GetInt64().ShouldBe(1);
         process.Json.GetProperty("lost").GetInt64().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_replay_names_the_line_of_a_table_that_it_cannot_read()
+    {
+        using var folder = new TemporaryFolder();
+        var table = folder.Write("log.csv", "who,what,when\na,b,1700000000\na,c,soon\n");
+        var (code, process) = await RunAsync("replay", table, "--columns", "user=who,item=what,time=when");
+        using var _ = process;
+        code.ShouldBe(1);
+        process.Stderr.ShouldContain($"streaming: {table}:3: time is 'soon', expected a number or an ISO 8601 date and time");
+    }
+
+    [Theory]
+    [InlineData("replay")]
+    [InlineData("validate")]
+    public async Task A_known_set_that_is_absent_says_where_to_get_it(string verb)
+    {
+        using var folder = new TemporaryFolder();
+        var (code, process) = await RunAsync(verb, "ml-1m", "--data-root", folder.Path);
+        using var _ = process;
+        code.ShouldBe(1);
+        process.Stderr.ShouldContain("https://files.grouplens.org/datasets/movielens/ml-1m.zip");
     }
 
     private static Task<(int Code, StreamingProcess Process)> RunAsync(params string[] arguments) => StreamingProcess.RunAsync(arguments);

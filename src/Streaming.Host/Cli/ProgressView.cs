@@ -1,0 +1,22 @@
+using Spectre.Console;
+
+namespace Streaming.Host.Cli;
+
+/// <summary>A progress bar while something runs, where there is a terminal to show it on.</summary>
+internal static class ProgressView
+{
+    /// <param name="title">Stands before the bar.</param>
+    /// <param name="quiet">Show nothing in any case.</param>
+    /// <param name="work">Told where to report the share done, 0 to 1; null where nobody looks.</param>
+    public static async Task<T> RunAsync<T>(string title, bool quiet, Func<Action<double>?, Task<T>> work)
+    {
+        if (quiet || Console.IsOutputRedirected) return await work(null).ConfigureAwait(false);
+        return await AnsiConsole.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
+            .StartAsync(async view =>
+            {
+                var task = view.AddTask(Markup.Escape(title), maxValue: 1);
+                return await work(share => task.Value = share).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+    }
+}
