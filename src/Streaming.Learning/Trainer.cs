@@ -94,6 +94,13 @@ public sealed class Trainer : ICheckpointed
     /// <summary>Every part that a checkpoint needs, this one included.</summary>
     public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
 
+    /// <summary>Learns one record of the topic.</summary>
+    public void On(ExampleRecord record)
+    {
+        if (record.Example is { } example) OnExample(example);
+        else OnInteraction(record.Interaction!);
+    }
+
     /// <summary>Predicts, scores and learns one example; a repeat is dropped.</summary>
     public void OnExample(Example example)
     {

@@ -1,12 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Text;
 using Spectre.Console;
-using Streaming.Core.Events;
-using Streaming.Core.Items;
 using Streaming.Core.Settings;
-using Streaming.Core.Wire;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Replay;
 using Streaming.Node;
@@ -77,8 +73,8 @@ internal static class ReplayVerb
         var runner = new ReplayRunner(node, round);
         var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : (long?)null;
         var clock = Stopwatch.StartNew();
-        if (json) await runner.RunAsync(Records(sources), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
-        else await WithProgressAsync(total, progress => runner.RunAsync(Records(sources), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
+        if (json) await runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
+        else await WithProgressAsync(total, progress => runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
         var seconds = clock.Elapsed.TotalSeconds;
         var status = node.Status();
         var users = status.Users;
@@ -109,31 +105,4 @@ internal static class ReplayVerb
             }).ConfigureAwait(false);
             task.Value = task.MaxValue;
         });
-
-    private static IEnumerable<Node.ReplayRecord> Records(IReadOnlyList<ReplaySource> sources)
-    {
-        foreach (var source in sources)
-        {
-            var json = new ByteWriter();
-            foreach (var change in source.Items())
-            {
-                json.Clear();
-                ItemWriter.Write(change, json);
-                yield return new Node.ReplayRecord(Encoding.UTF8.GetBytes(change.Id), json.WrittenSpan.ToArray(), change.TimeMs, IsItem: true);
-            }
-            var timeMs = EventLimits.TimeMsMin;
-            foreach (var record in source.Records())
-            {
-                if (record.TimeMs > 0)
-                {
-                    yield return new Node.ReplayRecord(record.Key, record.Json, record.TimeMs);
-                    continue;
-                }
-                // A raw line: its user and time are inside, if it is sound; else it goes on as it is and is set aside with its reason.
-                var key = Array.Empty<byte>();
-                if (EventParser.TryParse(record.Json.Span, timeMs, out var e, out _)) (key, timeMs) = (Encoding.UTF8.GetBytes(e.User), Math.Max(timeMs, e.TimeMs));
-                yield return new Node.ReplayRecord(key, record.Json, timeMs);
-            }
-        }
-    }
 }
