@@ -31,7 +31,8 @@ public sealed class LiveOfflineTests : IDisposable
 
     [DataFact("ranklens/events.jsonl.gz")]
     public Task Rankings() => ShouldAgree(
-        new Slice(DataSets.Open(SharedData.Find("ranklens/events.jsonl.gz")!), 4_000), Settings with { Log = Settings.Log with { Partitions = 4 } }, 100, atLeast: 10_000);
+        new Slice(DataSets.Open(SharedData.Find("ranklens/events.jsonl.gz")!), 4_000),
+        Settings with { Log = Settings.Log with { Partitions = 4 }, Users = Settings.Users with { AttributionWindowMs = 10_000 } }, 100, atLeast: 10_000);
 
     [DataFact("ctr/taobao_data_sample_1w.csv.gz")]
     public Task Advertisements() => ShouldAgree(
