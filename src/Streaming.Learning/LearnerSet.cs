@@ -12,9 +12,12 @@ namespace Streaming.Learning;
 /// </summary>
 public sealed class LearnerSet
 {
-    public LearnerSet(StreamingSettings settings)
+    /// <param name="settings">Bounds, rates, features, seed.</param>
+    /// <param name="catalog">A catalogue that is kept up to date elsewhere; null for one of its own.</param>
+    public LearnerSet(StreamingSettings settings, ItemCatalog? catalog = null)
     {
         Settings = settings;
+        Catalog = catalog ?? new ItemCatalog();
         Ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
         Factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
         Statistics = new ItemStatistics(settings.Learning, Catalog);
@@ -23,7 +26,7 @@ public sealed class LearnerSet
     }
 
     public StreamingSettings Settings { get; }
-    public ItemCatalog Catalog { get; } = new();
+    public ItemCatalog Catalog { get; }
     public FtrlModel Ranker { get; }
     public MatrixFactorisation Factors { get; }
     public ItemStatistics Statistics { get; }

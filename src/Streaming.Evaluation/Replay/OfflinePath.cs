@@ -55,6 +55,9 @@ public sealed class OfflinePath : IUserEffects
     public LearnerSet Learners { get; }
     public Trainer Trainer { get; }
 
+    /// <summary>Told of every record when it has been learned.</summary>
+    public Action<ExampleRecord>? Learned { get; init; }
+
     /// <summary>Events that changed a user.</summary>
     public long Applied { get; private set; }
 
@@ -88,7 +91,11 @@ public sealed class OfflinePath : IUserEffects
             _order.Add(partition.Number, partition.Records);
             partition.Records.Clear();
         }
-        _order.Take(Trainer.On);
+        _order.Take(record =>
+        {
+            Trainer.On(record);
+            Learned?.Invoke(record);
+        });
     }
 
     /// <summary>Moves every partition's event time on without an event, and ends the windows that are over.</summary>

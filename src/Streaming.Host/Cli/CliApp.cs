@@ -26,6 +26,7 @@ internal static class CliApp
         root.Subcommands.Add(demo);
         root.Subcommands.Add(NodeVerb.Create());
         root.Subcommands.Add(ReplayVerb.Create());
+        root.Subcommands.Add(FreshnessVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];
