@@ -1,9 +1,11 @@
 using Streaming.Core.Events;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
+using Streaming.Evaluation;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Protocols;
 using Streaming.Evaluation.Replay;
+using Streaming.Evaluation.Simulation;
 using Streaming.Learning.Metrics;
 using Streaming.Suites;
 
@@ -31,12 +33,31 @@ public sealed class LiveOfflineTests : IDisposable
 
     [DataFact("ranklens/events.jsonl.gz")]
     public Task Rankings() => ShouldAgree(
-        new Slice(DataSets.Open(SharedData.Find("ranklens/events.jsonl.gz")!), 4_000),
+        First(4_000, DataSets.Open(SharedData.Find("ranklens/events.jsonl.gz")!)),
         Settings with { Log = Settings.Log with { Partitions = 4 }, Users = Settings.Users with { AttributionWindowMs = 10_000 } }, 100, atLeast: 10_000);
 
     [DataFact("ctr/taobao_data_sample_1w.csv.gz")]
     public Task Advertisements() => ShouldAgree(
         DataSets.Open(SharedData.Find("ctr/taobao_data_sample_1w.csv.gz")!), Settings with { Users = Settings.Users with { HotUsersMax = 50 } }, 64, atLeast: 9_000);
+
+    [Fact]
+    public Task Simulated_users()
+    {
+        var users = new SimulatedUsers(new AudienceSettings { Users = 80, Items = 150, PageViewsPerSecond = 2, TrendSpread = 1, ItemLifeMs = 1_800_000 });
+        var draws = new Draws(8);
+        List<ItemChange> items = [];
+        List<UserEvent> events = [];
+        for (var n = 0; n < 1_500; n++)
+        {
+            var request = users.NextRequest();
+            items.AddRange(request.NewItems);
+            events.AddRange(request.Arrivals);
+            var list = request.Candidates.Select(i => i.Id).ToArray();
+            draws.Shuffle<string>(list);
+            events.AddRange(users.Respond(list[..10]).Events);
+        }
+        return ShouldAgree(new Recorded("simulator", items, events), Settings with { Users = Settings.Users with { AttributionWindowMs = 5_000 } }, 64, atLeast: 12_000);
+    }
 
     /// <summary>Every kind of event, repeats, late ones, deletions and lines that are none; users come and go; negatives are sampled.</summary>
     [Fact]
@@ -74,16 +95,18 @@ public sealed class LiveOfflineTests : IDisposable
         Prequential.Evaluate([source], settings, round / 2)[0].LogLoss.ShouldNotBe(live[0].LogLoss);
     }
 
-    /// <summary>The first events of a set.</summary>
-    private sealed class Slice(IDataSet set, int events) : IDataSet
+    /// <summary>The first events of a set, with its catalogue.</summary>
+    private static Recorded First(int events, IDataSet set) => new(set.Name, [.. set.Items()], [.. set.Profiles().Concat(set.Events(1).Take(events))]);
+
+    private sealed class Recorded(string name, IReadOnlyList<ItemChange> items, IReadOnlyList<UserEvent> events) : IDataSet
     {
-        public string Name => set.Name;
-        public IReadOnlyList<string> Files => set.Files;
-        public string? TimeNote => set.TimeNote;
-        public long? RowCount => events;
-        public long SkippedRows => set.SkippedRows;
-        public IEnumerable<ItemChange> Items() => set.Items();
-        public IEnumerable<UserEvent> Profiles() => set.Profiles();
-        public IEnumerable<UserEvent> Events(long seed) => set.Events(seed).Take(events);
+        public string Name => name;
+        public IReadOnlyList<string> Files => [];
+        public string? TimeNote => null;
+        public long? RowCount => events.Count;
+        public long SkippedRows => 0;
+        public IEnumerable<ItemChange> Items() => items;
+        public IEnumerable<UserEvent> Profiles() => [];
+        public IEnumerable<UserEvent> Events(long seed) => events;
     }
 }

@@ -8,7 +8,7 @@ namespace Streaming.Evaluation.Freshness;
 /// <param name="Data">A data set's file or folder, or <see cref="FreshnessRunner.Simulator"/>.</param>
 /// <param name="Model">One of <see cref="FreshnessRunner.Models"/>.</param>
 /// <param name="Seeds">Runs on the simulator; on recorded data the error bars come from one run's users.</param>
-/// <param name="WarmUp">Share of the time, in (0, 1), after which the copies are synchronised and scoring starts.</param>
+/// <param name="WarmUp">Share of the events (on the simulator: of the time), in (0, 1), after which the copies are synchronised and scoring starts.</param>
 /// <param name="Hours">Event time of a simulated run.</param>
 public sealed record FreshnessCase(string Data, string Model, int Seeds = 5, double WarmUp = 0.2, double Hours = 30);
 
@@ -47,7 +47,7 @@ public static class FreshnessRunner
         {
             var seeded = settings with { Node = settings.Node with { Seed = settings.Node.Seed + s } };
             runs[s] = new SimulatedRanking(
-                SimulatedRanking.DriftingUsers, seeded, intervals, (long)(what.Hours * 3_600_000), what.WarmUp, rankEvery: 8, cancel);
+                AudienceSettings.Drifting, seeded, intervals, (long)(what.Hours * 3_600_000), what.WarmUp, rankEvery: 8, cancel);
             progress?.Invoke(Interlocked.Increment(ref done) / (double)runs.Length);
         });
         return new FreshnessCurve(Simulator, what.Model, intervals, runs[0].Syncs, FreshnessBars.OverSeeds(runs, intervals.Count), runs.Sum(r => r.Scored),

@@ -19,9 +19,11 @@ internal sealed class NextClicks : IFreshnessRun
     /// <summary>By user: clicks scored, then by interval hits, then by interval reciprocal ranks.</summary>
     private readonly List<double[]> _sums = [];
 
+    private readonly record struct Click(long TimeMs, ulong User, ulong Item, ulong Session);
+
     private sealed class Session
     {
-        public string? Id;
+        public ulong Id;
         public long LastMs;
         public readonly List<ulong> Items = [];
     }
@@ -31,42 +33,39 @@ internal sealed class NextClicks : IFreshnessRun
         CancellationToken cancel)
     {
         _intervals = intervals.Count;
-        var (firstMs, lastMs, events) = (long.MaxValue, long.MinValue, 0L);
-        foreach (var e in set.Events(settings.Node.Seed)) (firstMs, lastMs, events) = (Math.Min(firstMs, e.TimeMs), Math.Max(lastMs, e.TimeMs), events + 1);
-        if (events == 0) throw new DataSetException(set.Files[0], 0, "has no events");
-        var scoreFromMs = firstMs + (long)(warmUp * (lastMs - firstMs));
+        var clicks = Clicks(set, settings, cancel);
+        if (clicks.Count == 0) throw new DataSetException(set.Files[0], 0, "has no clicks");
+        var scoreFromMs = clicks[(int)(warmUp * clicks.Count)].TimeMs;
         var learner = New();
         var copies = intervals.Select(i => i.Ms == 0 ? learner : New()).ToArray();
         var touched = intervals.Select(_ => new HashSet<ulong>()).ToArray();
         var syncs = new long[_intervals];
         var schedule = new SyncSchedule(intervals, scoreFromMs);
-        var sessions = new Dictionary<string, Session>();
-        var done = 0L;
-        foreach (var e in set.Events(settings.Node.Seed))
+        var sessions = new Dictionary<ulong, Session>();
+        for (var n = 0; n < clicks.Count; n++)
         {
-            if (++done % 10_000 == 0)
+            if (n % 10_000 == 0)
             {
                 cancel.ThrowIfCancellationRequested();
-                progress?.Invoke(done / (double)events);
+                progress?.Invoke(n / (double)clicks.Count);
             }
-            foreach (var (_, i) in schedule.Due(e.TimeMs))
+            var click = clicks[n];
+            foreach (var (_, i) in schedule.Due(click.TimeMs))
             {
                 copies[i].Take(learner, touched[i]);
                 touched[i].Clear();
                 syncs[i]++;
             }
-            if (!IsPositive(e, settings.Users)) continue;
-            var item = StableHash.Of(e.Item!);
-            if (!sessions.TryGetValue(e.User, out var session)) sessions[e.User] = session = new Session();
-            if (session.Id != e.SessionId || (e.SessionId is null && e.TimeMs - session.LastMs > settings.Users.SessionGapMs)) session.Items.Clear();
+            if (!sessions.TryGetValue(click.User, out var session)) sessions[click.User] = session = new Session();
+            if (session.Id != click.Session || (click.Session == 0 && click.TimeMs - session.LastMs > settings.Users.SessionGapMs)) session.Items.Clear();
             var last = session.Items.Count > 0 ? session.Items[^1] : 0;
-            if (e.TimeMs >= scoreFromMs && last != 0 && last != item) Score(copies, e, item, last, session.Items);
-            learner.Learn(item, last, e.TimeMs);
+            if (click.TimeMs >= scoreFromMs && last != 0) Score(copies, click, last, session.Items);
+            learner.Learn(click.Item, last, click.TimeMs);
             if (last != 0)
                 for (var i = 0; i < _intervals; i++)
                     if (copies[i] != learner && (syncs[i] == 0 || intervals[i].Ms != SyncInterval.Never)) touched[i].Add(last);
-            (session.Id, session.LastMs) = (e.SessionId, e.TimeMs);
-            session.Items.Add(item);
+            (session.Id, session.LastMs) = (click.Session, click.TimeMs);
+            session.Items.Add(click.Item);
         }
         Syncs = syncs;
 
@@ -95,14 +94,29 @@ internal sealed class NextClicks : IFreshnessRun
         return [.. sums.Skip(1).Select(s => s / sums[0])];
     }
 
-    private void Score(NextItemModel[] copies, UserEvent e, ulong item, ulong last, List<ulong> seen)
+    /// <summary>
+    /// The set's clicks (and other positive actions) by their time: a set may hold a session's late clicks long before the clicks of others at
+    /// that time, but a live stream brings them when they happen.
+    /// </summary>
+    private static List<Click> Clicks(IDataSet set, StreamingSettings settings, CancellationToken cancel)
+    {
+        var clicks = new List<Click>();
+        foreach (var e in set.Events(settings.Node.Seed))
+        {
+            if (clicks.Count % 10_000 == 0) cancel.ThrowIfCancellationRequested();
+            if (IsPositive(e, settings.Users))
+                clicks.Add(new Click(e.TimeMs, StableHash.Of(e.User), StableHash.Of(e.Item!), e.SessionId is null ? 0 : StableHash.Of(e.SessionId)));
+        }
+        return [.. clicks.OrderBy(c => c.TimeMs)];
+    }
+
+    private void Score(NextItemModel[] copies, in Click click, ulong last, List<ulong> seen)
     {
         // A click on what the session has had already is asked of nobody: no list would hold it.
-        if (seen.Contains(item)) return;
-        var user = StableHash.Of(e.User);
-        if (!_users.TryGetValue(user, out var number))
+        if (seen.Contains(click.Item)) return;
+        if (!_users.TryGetValue(click.User, out var number))
         {
-            _users[user] = number = _sums.Count;
+            _users[click.User] = number = _sums.Count;
             _sums.Add(new double[1 + 2 * _intervals]);
         }
         var sums = _sums[number];
@@ -110,7 +124,7 @@ internal sealed class NextClicks : IFreshnessRun
         Scored++;
         for (var i = 0; i < copies.Length; i++)
         {
-            var rank = copies[i].RankOf(item, last, seen, e.TimeMs);
+            var rank = copies[i].RankOf(click.Item, last, seen, click.TimeMs);
             if (rank is 0 or > Cut) continue;
             sums[1 + i]++;
             sums[1 + _intervals + i] += 1.0 / rank;

@@ -15,17 +15,17 @@ internal sealed class RecordedRanking : IFreshnessRun
         IDataSet set, StreamingSettings settings, IReadOnlyList<SyncInterval> intervals, double warmUp, Action<double>? progress, CancellationToken cancel)
     {
         _intervals = intervals.Count;
-        var (firstMs, lastMs, events) = (long.MaxValue, long.MinValue, 0L);
-        foreach (var e in set.Events(settings.Node.Seed)) (firstMs, lastMs, events) = (Math.Min(firstMs, e.TimeMs), Math.Max(lastMs, e.TimeMs), events + 1);
-        if (events == 0) throw new DataSetException(set.Files[0], 0, "has no events");
-        var served = new ServedRanking(settings, intervals, firstMs + (long)(warmUp * (lastMs - firstMs)));
+        var times = set.Events(settings.Node.Seed).Select(e => e.TimeMs).ToArray();
+        if (times.Length == 0) throw new DataSetException(set.Files[0], 0, "has no events");
+        Array.Sort(times);
+        var served = new ServedRanking(settings, intervals, times[(int)(warmUp * times.Length)]);
         foreach (var change in set.Items()) served.Apply(change);
         var done = 0L;
         foreach (var e in set.Profiles().Concat(set.Events(settings.Node.Seed)))
         {
             cancel.ThrowIfCancellationRequested();
             served.Apply(e);
-            if (++done % 1000 == 0) progress?.Invoke(Math.Min(1, done / (double)events));
+            if (++done % 1000 == 0) progress?.Invoke(Math.Min(1, done / (double)times.Length));
         }
         served.Finish();
         (_scored, Syncs) = (served.Scored, served.Syncs);
@@ -104,16 +104,6 @@ internal sealed class SimulatedRanking : IFreshnessRun
         _served.Finish();
         Syncs = _served.Syncs;
     }
-
-    /// <summary>
-    /// Users and items for whom freshness can matter on every scale from hours to seconds: trends with a half-life of an hour, items that live
-    /// six, tastes that move from session to session.
-    /// </summary>
-    public static AudienceSettings DriftingUsers { get; } = new()
-    {
-        Users = 200, Items = 200, Topics = 20, Authors = 60, ItemLifeMs = 6 * 3_600_000, TrendSpread = 1.2, TrendHalfLifeMs = 3_600_000,
-        DriftPerSession = 0.15, JumpPerSession = 0.05, PageViewsPerSecond = 0.3,
-    };
 
     public IReadOnlyList<(string Name, bool LargerIsBetter)> Metrics => [("auc", true), ("logloss", false), ("ctr", true), ("regret", false)];
     public IReadOnlyList<long> Syncs { get; }

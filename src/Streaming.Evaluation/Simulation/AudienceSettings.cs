@@ -129,6 +129,16 @@ public sealed record AudienceSettings
     /// <summary>Points kept per arm; then neighbours are merged and the length doubles.</summary>
     public int WindowsMax { get; init; } = 600;
 
+    /// <summary>
+    /// Users and items for whom freshness can matter on every scale from hours to seconds: trends with a half-life of an hour, items that live
+    /// six, tastes that move from session to session. In real, not compressed, time.
+    /// </summary>
+    public static AudienceSettings Drifting { get; } = new()
+    {
+        Users = 200, Items = 200, Topics = 20, Authors = 60, ItemLifeMs = 6 * 3_600_000, TrendSpread = 1.2, TrendHalfLifeMs = 3_600_000,
+        DriftPerSession = 0.15, JumpPerSession = 0.05, PageViewsPerSecond = 0.3,
+    };
+
     public void Validate(SettingsProblems problems, string at = "Audience")
     {
         problems.InRange($"{at}:Users", Users, 1, 10_000_000);

@@ -6,8 +6,8 @@ namespace Streaming.Evaluation.Simulation;
 
 /// <summary>
 /// The simulated users and items and what passes between them: sessions, tastes, trends, reactions. It knows no clock and no
-/// recommender; <see cref="Audience"/> and <see cref="SimulatedUsers"/> drive it. One thread, but for <see cref="React"/>, which may run for
-/// different users at once.
+/// recommender; <see cref="Audience"/> and <see cref="SimulatedUsers"/> drive it. One thread, but for <see cref="React"/> and
+/// <see cref="BestAndRandom"/>, which may run for different users at once.
 /// </summary>
 internal sealed class World : ISimulatedTruth
 {

@@ -19,7 +19,7 @@ internal static class FreshnessVerb
         var model = new Option<string>("--model") { Description = $"{string.Join(", ", FreshnessRunner.Models)}: the live ranker for labelled examples, or the next click among all items", DefaultValueFactory = _ => "ftrl" };
         var seeds = new Option<int>("--seeds") { Description = "Runs on the simulator, for its error bars", DefaultValueFactory = _ => 5 };
         var svg = new Option<string?>("--svg") { Description = "Draw the curve into this file", HelpName = "FILE" };
-        var warmUp = new Option<double>("--warm-up") { Description = "Share of the time before scoring starts", DefaultValueFactory = _ => 0.2 };
+        var warmUp = new Option<double>("--warm-up") { Description = "Share of the events before scoring starts", DefaultValueFactory = _ => 0.2 };
         var hours = new Option<double>("--hours") { Description = "Event time of a run on the simulator", DefaultValueFactory = _ => 30 };
         foreach (var option in (Option[])[data, model, seeds, svg, warmUp, hours]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
