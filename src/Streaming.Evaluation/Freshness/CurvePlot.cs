@@ -67,7 +67,7 @@ public static class CurvePlot
         var rough = (high - low) / TicksAbout;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
-        for (var n = Math.Ceiling(low / step); n * step <= high; n++) yield return n * step;
+        for (var n = Math.Ceiling(low / step); n * step <= high; n++) yield return n * step + 0.0;
     }
 
     private static void Line(StringBuilder svg, double x1, double y1, double x2, double y2, string colour) => svg.Append(

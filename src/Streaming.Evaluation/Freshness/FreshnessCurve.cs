@@ -58,21 +58,16 @@ internal static class FreshnessBars
         2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
     ];
 
-    /// <summary>Percentile bootstrap over the users of one run (Efron 1979), the same draw for every interval.</summary>
-    public static IReadOnlyList<FreshnessFigure> OverUsers(IFreshnessRun run, int intervals, long seed, int resamples = 200)
+    /// <summary>Over the users of one run, the same draw for every interval.</summary>
+    public static IReadOnlyList<FreshnessFigure> OverUsers(IFreshnessRun run, int intervals, long seed)
     {
-        var counts = new int[run.Users];
-        Array.Fill(counts, 1);
-        var whole = run.Figures(counts);
-        var draws = new Draws((ulong)seed);
-        var samples = new double[resamples][];
-        for (var r = 0; r < resamples; r++)
+        // Values and steps are resampled together.
+        var bars = UserBootstrap.Intervals(run.Users, counts =>
         {
-            Array.Clear(counts);
-            for (var u = 0; u < counts.Length; u++) counts[draws.Below(counts.Length)]++;
-            samples[r] = run.Figures(counts);
-        }
-        return Build(run.Metrics, intervals, at => Percentiles(at(whole), [.. samples.Select(at)]));
+            var values = run.Figures(counts);
+            return [.. values, .. values.Select((value, at) => Step(run.Metrics, intervals, values, at))];
+        }, seed);
+        return Build(run.Metrics, intervals, at => bars[at], at => bars[run.Metrics.Count * intervals + at]);
     }
 
     /// <summary>Mean over runs with different seeds, and its t interval.</summary>
@@ -84,36 +79,20 @@ internal static class FreshnessBars
             Array.Fill(counts, 1);
             return run.Figures(counts);
         }).ToList();
-        return Build(runs[0].Metrics, intervals, at => MeanAndBar([.. samples.Select(at)]));
+        var metrics = runs[0].Metrics;
+        return Build(
+            metrics, intervals, at => MeanAndBar([.. samples.Select(values => values[at])]),
+            at => MeanAndBar([.. samples.Select(values => Step(metrics, intervals, values, at))]));
     }
+
+    /// <summary>How much better a figure is than that of the next staler interval; NaN for the stalest.</summary>
+    private static double Step(IReadOnlyList<(string Name, bool LargerIsBetter)> metrics, int intervals, double[] values, int at) =>
+        at % intervals == 0 ? double.NaN : (metrics[at / intervals].LargerIsBetter ? 1 : -1) * (values[at] - values[at - 1]);
 
     private static List<FreshnessFigure> Build(
-        IReadOnlyList<(string Name, bool LargerIsBetter)> metrics, int intervals, Func<Func<double[], double>, Interval> interval)
-    {
-        var figures = new List<FreshnessFigure>();
-        for (var m = 0; m < metrics.Count; m++)
-        {
-            var (from, sign) = (m * intervals, metrics[m].LargerIsBetter ? 1 : -1);
-            var values = Enumerable.Range(0, intervals).Select(i => interval(f => f[from + i])).ToList();
-            var steps = Enumerable.Range(0, intervals)
-                .Select(i => i == 0 ? new Interval(double.NaN, double.NaN, double.NaN) : interval(f => sign * (f[from + i] - f[from + i - 1]))).ToList();
-            figures.Add(new FreshnessFigure(metrics[m].Name, metrics[m].LargerIsBetter, values, steps));
-        }
-        return figures;
-    }
-
-    private static Interval Percentiles(double estimate, double[] samples)
-    {
-        Array.Sort(samples);
-        return new Interval(estimate, At(.025), At(.975));
-
-        double At(double q)
-        {
-            var at = q * (samples.Length - 1);
-            var below = (int)at;
-            return below + 1 < samples.Length ? samples[below] + (at - below) * (samples[below + 1] - samples[below]) : samples[^1];
-        }
-    }
+        IReadOnlyList<(string Name, bool LargerIsBetter)> metrics, int intervals, Func<int, Interval> value, Func<int, Interval> step) =>
+        [.. metrics.Select((metric, m) => new FreshnessFigure(
+            metric.Name, metric.LargerIsBetter, [.. Enumerable.Range(m * intervals, intervals).Select(value)], [.. Enumerable.Range(m * intervals, intervals).Select(step)]))];
 
     private static Interval MeanAndBar(double[] samples)
     {

@@ -1,6 +1,7 @@
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.DataSets;
+using Streaming.Evaluation.Metrics;
 using Streaming.Evaluation.Simulation;
 
 namespace Streaming.Evaluation.Freshness;

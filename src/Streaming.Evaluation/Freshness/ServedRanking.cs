@@ -3,6 +3,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
+using Streaming.Evaluation.Metrics;
 using Streaming.Evaluation.Replay;
 using Streaming.Learning;
 using Streaming.Learning.Features;

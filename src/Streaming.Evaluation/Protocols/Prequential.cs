@@ -1,9 +1,12 @@
 using Streaming.Core.Events;
+using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.DataSets;
+using Streaming.Evaluation.Metrics;
 using Streaming.Evaluation.Replay;
 using Streaming.Learning.Metrics;
+using Streaming.Node;
 
 namespace Streaming.Evaluation.Protocols;
 
@@ -15,9 +18,6 @@ namespace Streaming.Evaluation.Protocols;
 /// </summary>
 public sealed class Prequential : IProtocol
 {
-    /// <summary>Records per round, as a replay's default.</summary>
-    public const int RoundRecords = 256;
-
     private static readonly string[] ModelNames = ["ftrl", "item-mean", "user-mean+item-mean"];
 
     private readonly StreamingSettings _settings;
@@ -25,7 +25,7 @@ public sealed class Prequential : IProtocol
 
     /// <param name="settings">The node's; null for the defaults. The seed is the case's.</param>
     /// <param name="roundRecords">Records per round.</param>
-    public Prequential(StreamingSettings? settings = null, int roundRecords = RoundRecords)
+    public Prequential(StreamingSettings? settings = null, int roundRecords = ReplayRunner.RoundRecordsDefault)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(roundRecords, 1);
         _settings = settings ?? new StreamingSettings();
@@ -47,10 +47,16 @@ public sealed class Prequential : IProtocol
         if (at < 0) throw new ArgumentException($"'{what.Model}' is none of {string.Join(", ", ModelNames)}", nameof(what));
         var settings = _settings with { Node = _settings.Node with { Seed = what.Seed } };
         var source = new ReplaySource(DataSets.DataSets.Open(what.DataPath), what.Seed);
-        var figures = Evaluate([source], settings, _round, what.Progress, cancel)[at];
+        var scored = new ScoredExamples(ModelNames.Length);
+        var figures = Evaluate([source], settings, _round, what.Progress, cancel, scored)[at];
+        // The resampled figures are of examples that all count alike.
+        var bars = scored.Count > 0 && settings.Users.NegativeSampleRate >= 1
+            ? UserBootstrap.Intervals(scored.Users, counts => [scored.Auc(at, counts), scored.LogLoss(at, counts)], what.Seed)
+            : [new Interval(double.NaN, double.NaN, double.NaN), new Interval(double.NaN, double.NaN, double.NaN)];
         return
         [
-            new("auc", figures.Auc), new("gauc", figures.Gauc), new("logloss", figures.LogLoss), new("ne", figures.NormalisedEntropy),
+            new("auc", figures.Auc, bars[0].Low, bars[0].High), new("gauc", figures.Gauc),
+            new("logloss", figures.LogLoss, bars[1].Low, bars[1].High), new("ne", figures.NormalisedEntropy),
             new("calibration", figures.Calibration), new("ece", figures.Ece), new("base_rate", figures.BaseRate),
             new("window_auc", figures.WindowAuc), new("window_logloss", figures.WindowLogLoss), new("examples", figures.Count),
             new("positives", figures.Positives),
@@ -59,9 +65,15 @@ public sealed class Prequential : IProtocol
 
     /// <summary>The figures of all <see cref="Models"/>, in their order, over sources one after the other.</summary>
     public static IReadOnlyList<PrequentialFigures> Evaluate(
-        IReadOnlyList<ReplaySource> sources, StreamingSettings settings, int roundRecords, Action<double>? progress = null, CancellationToken cancel = default)
+        IReadOnlyList<ReplaySource> sources, StreamingSettings settings, int roundRecords, Action<double>? progress = null, CancellationToken cancel = default) =>
+        Evaluate(sources, settings, roundRecords, progress, cancel, null);
+
+    private static IReadOnlyList<PrequentialFigures> Evaluate(
+        IReadOnlyList<ReplaySource> sources, StreamingSettings settings, int roundRecords, Action<double>? progress, CancellationToken cancel, ScoredExamples? into)
     {
         var path = new OfflinePath(settings);
+        if (into is not null)
+            path.Trainer.Scored = (example, ranker, item, userItem) => into.Add(StableHash.Of(example.User), example.Label > 0.5f, [ranker, item, userItem]);
         var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : 0;
         var done = 0L;
         foreach (var round in sources.SelectMany(Records).Chunk(roundRecords))

@@ -19,7 +19,7 @@ internal static class ReplayVerb
                 + "Killed and started again with the same --data-dir, it goes on and ends in the same state.");
         var common = new CommonOptions().AddTo(command);
         var files = new Argument<string[]>("FILE") { Description = "A data set's folder or file, or event lines (.jsonl, .jsonl.gz); several are replayed one after the other", Arity = ArgumentArity.OneOrMore };
-        var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => 256 };
+        var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => ReplayRunner.RoundRecordsDefault };
         var columns = new Option<string?>("--columns") { Description = "For a plain CSV: user=COL,item=COL,time=COL,...", HelpName = "MAP" };
         var items = new Option<string?>("--items") { Description = "For event lines: a file with the catalogue", HelpName = "FILE" };
         var checkpointMs = new Option<int>("--checkpoint-ms") { Description = "Wall time between checkpoints", DefaultValueFactory = _ => 10_000 };

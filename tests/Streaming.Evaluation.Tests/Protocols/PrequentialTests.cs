@@ -12,12 +12,18 @@ public sealed class PrequentialTests
         var protocol = new Prequential();
         var path = SharedData.Find("movielens/ml-100k")!;
         var done = 0.0;
-        var figures = protocol.Run(new EvaluationCase("ftrl", path, 1, share => done = share), default).ToDictionary(f => f.Metric, f => f.Value);
+        var measured = protocol.Run(new EvaluationCase("ftrl", path, 1, share => done = share), default);
+        var figures = measured.ToDictionary(f => f.Metric, f => f.Value);
         figures["examples"].ShouldBe(100_000);
         figures["auc"].ShouldBe(0.7738, 0.0005);
         figures["base_rate"].ShouldBe(0.55375, 1e-9);
         figures["ne"].ShouldBeLessThan(0.9);
         done.ShouldBe(1);
+        foreach (var figure in measured.Where(f => f.Metric is "auc" or "logloss"))
+        {
+            figure.Value.ShouldBeInRange(figure.Low, figure.High, figure.Metric);
+            (figure.High - figure.Low).ShouldBeInRange(0.005, 0.05, figure.Metric);
+        }
         protocol.Run(new EvaluationCase("item-mean", path, 1), default).Single(f => f.Metric == "auc").Value.ShouldBe(0.6978, 0.001);
     }
 

@@ -1,7 +1,7 @@
-namespace Streaming.Evaluation.Freshness;
+namespace Streaming.Evaluation.Metrics;
 
-/// <summary>Labelled examples with the score that each copy gave them, and their figures under any weighting of the users.</summary>
-internal sealed class ScoredExamples(int intervals)
+/// <summary>Labelled examples with the scores that several models gave them, and their figures under any weighting of the users.</summary>
+internal sealed class ScoredExamples(int models)
 {
     private const double Epsilon = 1e-7;
 
@@ -16,7 +16,7 @@ internal sealed class ScoredExamples(int intervals)
 
     /// <param name="user">Hash of the user.</param>
     /// <param name="label">The label.</param>
-    /// <param name="scores">Probabilities, by interval.</param>
+    /// <param name="scores">Probabilities, by model.</param>
     public void Add(ulong user, bool label, ReadOnlySpan<float> scores)
     {
         if (!_users.TryGetValue(user, out var number)) _users[user] = number = _users.Count;
@@ -26,10 +26,10 @@ internal sealed class ScoredExamples(int intervals)
         _sorted = null;
     }
 
-    /// <summary>AUC of an interval's scores, ties counting half, each user's examples counting so often; NaN for one class only.</summary>
-    public double Auc(int interval, ReadOnlySpan<int> userCounts)
+    /// <summary>AUC of a model's scores, ties counting half, each user's examples counting so often; NaN for one class only.</summary>
+    public double Auc(int model, ReadOnlySpan<int> userCounts)
     {
-        var (scores, order) = (_sorted ??= [.. Enumerable.Range(0, intervals).Select(Sort)])[interval];
+        var (scores, order) = (_sorted ??= [.. Enumerable.Range(0, models).Select(Sort)])[model];
         var (positives, negatives, wins) = (0L, 0L, 0.0);
         for (var i = 0; i < order.Length;)
         {
@@ -44,26 +44,26 @@ internal sealed class ScoredExamples(int intervals)
         return positives > 0 && negatives > 0 ? wins / ((double)positives * negatives) : double.NaN;
     }
 
-    /// <summary>Mean log-loss of an interval's scores, nats.</summary>
-    public double LogLoss(int interval, ReadOnlySpan<int> userCounts)
+    /// <summary>Mean log-loss of a model's scores, nats.</summary>
+    public double LogLoss(int model, ReadOnlySpan<int> userCounts)
     {
         var (sum, weight) = (0.0, 0L);
         for (var i = 0; i < _label.Count; i++)
         {
             var count = userCounts[_user[i]];
             if (count == 0) continue;
-            var p = Math.Clamp(_scores[i * intervals + interval], Epsilon, 1 - Epsilon);
+            var p = Math.Clamp(_scores[i * models + model], Epsilon, 1 - Epsilon);
             sum -= count * Math.Log(_label[i] ? p : 1 - p);
             weight += count;
         }
         return sum / weight;
     }
 
-    private (float[], int[]) Sort(int interval)
+    private (float[], int[]) Sort(int model)
     {
         var scores = new float[Count];
         var order = new int[Count];
-        for (var i = 0; i < order.Length; i++) (scores[i], order[i]) = (_scores[i * intervals + interval], i);
+        for (var i = 0; i < order.Length; i++) (scores[i], order[i]) = (_scores[i * models + model], i);
         Array.Sort(scores, order);
         return (scores, order);
     }
