@@ -153,14 +153,14 @@ internal sealed class World : ISimulatedTruth
     /// <inheritdoc/>
     public double TrueClickProbability(string user, string item, long timeMs, int position = 0)
     {
-        if (!_byId.TryGetValue(user, out var known)) throw new ArgumentException($"there is no user '{user}'", nameof(user));
+        var known = Known(user);
         return _catalogue.Find(item) is { } found ? Click(known.Appeal(found, timeMs), position) : 0;
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> BestList(string user, int slots, long timeMs)
     {
-        var known = _byId[user];
+        var known = Known(user);
         var appeals = _catalogue.Live.Select(item => known.Appeal(item, timeMs)).ToArray();
         var order = Enumerable.Range(0, appeals.Length).ToArray();
         Array.Sort(order, (a, b) => appeals[a] != appeals[b] ? appeals[b].CompareTo(appeals[a]) : a.CompareTo(b));
@@ -192,6 +192,9 @@ internal sealed class World : ISimulatedTruth
         }
         return (oracle, random);
     }
+
+    private SimUser Known(string user) =>
+        _byId.TryGetValue(user, out var known) ? known : throw new ArgumentException($"there is no user '{user}'", nameof(user));
 
     private double Click(double appeal, int position) => appeal <= 0 ? 0
         : Examination(position) * (appeal * _settings.ClickWhenAppealing + (1 - appeal) * _settings.ClickOnTrust / (Math.Max(0, position) + 1));
