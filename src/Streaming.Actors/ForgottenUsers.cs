@@ -4,10 +4,11 @@ using Streaming.Core.Wire;
 namespace Streaming.Actors;
 
 /// <summary>When users asked to be forgotten, so that late events do not bring them back. Keeps hashes, no names; bounded.</summary>
-internal sealed class ForgottenUsers(int usersMax)
+public sealed class ForgottenUsers(int usersMax)
 {
     private readonly Dictionary<ulong, long> _at = [];
 
+    /// <summary>The user asked at event time <paramref name="timeMs"/> to be forgotten.</summary>
     public void Add(string user, long timeMs)
     {
         _at[StableHash.Of(user)] = timeMs;
@@ -20,7 +21,7 @@ internal sealed class ForgottenUsers(int usersMax)
     /// <summary>Whether an event of this time happened before its user asked to be forgotten.</summary>
     public bool Covers(string user, long timeMs) => _at.Count > 0 && _at.TryGetValue(StableHash.Of(user), out var at) && timeMs <= at;
 
-    public void Write(ByteWriter into)
+    internal void Write(ByteWriter into)
     {
         into.Count(_at.Count);
         foreach (var (user, at) in _at.OrderBy(x => x.Key))
@@ -30,7 +31,7 @@ internal sealed class ForgottenUsers(int usersMax)
         }
     }
 
-    public void Read(ref ByteReader from)
+    internal void Read(ref ByteReader from)
     {
         _at.Clear();
         for (var left = from.Count(16); left > 0; left--) _at[from.UInt64()] = from.Int64();

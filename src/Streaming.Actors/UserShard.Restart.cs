@@ -35,7 +35,7 @@ public sealed partial class UserShard
                 if (source.Offset <= state.LastApplied.Offset && state.Events > 0) continue;
                 if (_poison.Contains(source.Offset) || !batch.Key(i).Span.SequenceEqual(key)) continue;
                 if (!EventParser.TryParse(batch.Value(i).Span, batch.TimeMs(i), out var e, out _) || e.User != user) continue;
-                if (IsTooEarly(e, batch.TimeMs(i)) || _forgotten.Covers(user, e.TimeMs)) continue;
+                if (_parts.Machine.IsTooEarly(e, batch.TimeMs(i)) || _forgotten.Covers(user, e.TimeMs)) continue;
                 Again(() => _parts.Machine.Handle(state, e, source, replay));
             }
         }

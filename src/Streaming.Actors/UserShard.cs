@@ -155,7 +155,7 @@ public sealed partial class UserShard
             _counts = _counts with { Ticks = _counts.Ticks + 1 };
             return;
         }
-        if (IsTooEarly(e, recordMs))
+        if (_parts.Machine.IsTooEarly(e, recordMs))
         {
             SetAside(source, payload, $"time {e.TimeMs} is more than {_parts.Settings.FutureSkewMsMax} ms after the record's own time {recordMs}");
             return;
@@ -167,8 +167,6 @@ public sealed partial class UserShard
         }
         Handle(source, e, payload);
     }
-
-    private bool IsTooEarly(UserEvent e, long recordMs) => e.TimeMs > recordMs + _parts.Settings.FutureSkewMsMax;
 
     private void Handle(LogPosition source, UserEvent e, ReadOnlySpan<byte> payload)
     {

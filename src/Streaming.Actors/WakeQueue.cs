@@ -7,12 +7,14 @@ namespace Streaming.Actors;
 /// Wake-ups in event time. Ties go by the user's hash, never by insertion, so that a shard restored from a checkpoint wakes
 /// users in the same order as one that never stopped.
 /// </summary>
-internal sealed class WakeQueue
+public sealed class WakeQueue
 {
     private readonly PriorityQueue<string, (long DueMs, ulong Tie)> _queue = new();
 
+    /// <summary>Wake-ups that wait.</summary>
     public int Count => _queue.Count;
 
+    /// <summary>Asks to wake the user at an event time; several wake-ups of one user may wait.</summary>
     public void Add(string user, long dueMs) => _queue.Enqueue(user, (dueMs, StableHash.Of(user)));
 
     /// <summary>Takes the next user whose time has come.</summary>
@@ -28,7 +30,7 @@ internal sealed class WakeQueue
         return false;
     }
 
-    public void Write(ByteWriter into)
+    internal void Write(ByteWriter into)
     {
         into.Count(_queue.Count);
         foreach (var (user, (dueMs, _)) in _queue.UnorderedItems.OrderBy(x => x.Priority).ThenBy(x => x.Element, StringComparer.Ordinal))
@@ -38,7 +40,7 @@ internal sealed class WakeQueue
         }
     }
 
-    public void Read(ref ByteReader from)
+    internal void Read(ref ByteReader from)
     {
         _queue.Clear();
         for (var left = from.Count(9); left > 0; left--) Add(from.String() ?? "", from.Int64());

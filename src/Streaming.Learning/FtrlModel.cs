@@ -117,6 +117,23 @@ public sealed class FtrlModel : IOnlineModel
     /// <summary>The weight of a feature as it stands.</summary>
     public float Weight(uint feature) => _weights[feature & _mask];
 
+    /// <summary>Takes these features' coordinates over from a model of the same size: a sparse delta.</summary>
+    /// <exception cref="ArgumentException">The sizes differ.</exception>
+    public void Take(FtrlModel from, IEnumerable<uint> features)
+    {
+        if (from._mask != _mask) throw new ArgumentException("the models differ in their number of slots", nameof(from));
+        foreach (var feature in features)
+        {
+            var at = feature & _mask;
+            _slots[at] = from._slots[at];
+            _weights[at] = from._weights[at];
+        }
+        Version = from.Version;
+    }
+
+    /// <summary>Slots: features that agree in their lowest bits share one.</summary>
+    public int Slots => _weights.Length;
+
     private float WeightOf(in Slot slot)
     {
         var z = slot.Z;

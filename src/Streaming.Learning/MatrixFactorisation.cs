@@ -76,6 +76,23 @@ public sealed class MatrixFactorisation : IStreamLearner
     /// <summary>True while the stream brings clicks alone and negatives are sampled.</summary>
     public bool SamplesNegatives => _negatives * PositivesPerNegativeMax < _positives;
 
+    /// <summary>The item that the last example was paired with as a sampled negative; 0 for none.</summary>
+    public ulong LastNegative { get; private set; }
+
+    /// <summary>
+    /// Takes the bias and these items' rows over from another of the same dimension: a sparse delta of what predictions read.
+    /// The pool of negatives stays behind, and a row that expired over there stays here. This one must admit items at once.
+    /// </summary>
+    public void Take(MatrixFactorisation from, IEnumerable<ulong> items)
+    {
+        (Version, _bias, _nowMs) = (from.Version, from._bias, from._nowMs);
+        foreach (var key in items)
+        {
+            if (!from._items.TryGet(key, out var theirs)) continue;
+            if (_items.GetOrAdmit(key, _nowMs, out var mine, out _)) theirs.CopyTo(mine);
+        }
+    }
+
     /// <summary>An item's vector v, shape [d - 1], and its bias; false when it has none yet.</summary>
     public bool TryItem(ulong itemKey, out ReadOnlySpan<float> vector, out float bias)
     {
@@ -141,6 +158,7 @@ public sealed class MatrixFactorisation : IStreamLearner
     public void OnExample(Example example)
     {
         Version++;
+        LastNegative = 0;
         if (example.LabelMs > _nowMs) _nowMs = example.LabelMs;
         if (example.Label > 0.5f) _positives++;
         else _negatives++;
@@ -175,6 +193,7 @@ public sealed class MatrixFactorisation : IStreamLearner
         if (!_items.GetOrAdmit(key, _nowMs, out var row, out var state)) return;
         // The negative is not an occurrence: it neither admits the item nor keeps it from expiring.
         if (otherKey == 0 || otherKey == key || !_items.TryGet(otherKey, out _)) return;
+        LastNegative = otherKey;
         _items.GetOrAdmit(otherKey, long.MinValue, out var other, out var otherState);
         var margin = VectorMath.Dot(user, row[..^1]) + row[^1] - VectorMath.Dot(user, other[..^1]) - other[^1];
         var error = -Math.Abs(example.Weight) * VectorMath.Sigmoid(-margin);

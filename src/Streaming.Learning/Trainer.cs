@@ -65,6 +65,9 @@ public sealed class Trainer : ICheckpointed
 
     public string Name => "trainer";
 
+    /// <summary>Told of every scored example: the probabilities of the ranker, the item mean, and user mean + item mean.</summary>
+    public Action<Example, float, float, float>? Scored { get; set; }
+
     /// <summary>Examples learned.</summary>
     public long Examples { get; private set; }
 
@@ -93,6 +96,13 @@ public sealed class Trainer : ICheckpointed
 
     /// <summary>Every part that a checkpoint needs, this one included.</summary>
     public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
+
+    /// <summary>Learns one record of the topic.</summary>
+    public void On(ExampleRecord record)
+    {
+        if (record.Example is { } example) OnExample(example);
+        else OnInteraction(record.Interaction!);
+    }
 
     /// <summary>Predicts, scores and learns one example; a repeat is dropped.</summary>
     public void OnExample(Example example)
@@ -130,6 +140,7 @@ public sealed class Trainer : ICheckpointed
         _itemMeanMetrics.Add(user, itemMean, positive, weight);
         _userItemMeanMetrics.Add(user, userItemMean, positive, weight);
         _means.Learn(user, example.ItemKey, positive);
+        Scored?.Invoke(example, p, itemMean, userItemMean);
     }
 
     private bool IsRepeat(string user, LogPosition source, int ordinal)

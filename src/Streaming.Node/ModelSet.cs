@@ -23,9 +23,7 @@ public sealed class ModelSet
     private const int SegmentsPerRefresh = 64;
 
     private readonly StreamingSettings _settings;
-    private readonly MatrixFactorisation _factors;
-    private readonly FeatureExtractor _features;
-    private readonly UserModels _userModels;
+    private readonly LearnerSet _learners;
     private readonly FeedIndex _index;
     private readonly SegmentLists _segments;
     private readonly FeedBuilder _segmentBuilder;
@@ -34,20 +32,16 @@ public sealed class ModelSet
     public ModelSet(StreamingSettings settings)
     {
         _settings = settings;
-        var ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
-        _factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
-        var statistics = new ItemStatistics(settings.Learning, Catalog);
-        _features = new FeatureExtractor(settings, Catalog, statistics, _factors, ranker);
-        _userModels = new UserModels(_features);
-        _vectors = new ItemVectors(_factors, settings.Learning.EmbeddingDim);
+        _learners = new LearnerSet(settings);
+        _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
         _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
-        Trainer = new Trainer(settings.Learning, ranker, _factors, statistics, _index.Learners, AddStub);
+        Trainer = _learners.NewTrainer(_index.Learners, Introduce);
         Parts = [.. Trainer.Parts, new CatalogPart(this)];
     }
 
-    public ItemCatalog Catalog { get; } = new();
+    public ItemCatalog Catalog => _learners.Catalog;
     public Trainer Trainer { get; }
 
     /// <summary>Every part of a checkpoint.</summary>
@@ -63,11 +57,11 @@ public sealed class ModelSet
     public IReadOnlyList<PrequentialFigures> Figures() => Trainer.Figures();
 
     /// <summary>What a shard's user machine asks.</summary>
-    public IUserModels ForShard() => _userModels;
+    public IUserModels ForShard() => _learners.UserModels;
 
     /// <summary>A list builder with its own buffers, for one shard's thread.</summary>
     public IFeedBuilder BuilderForShard() =>
-        new FeedBuilder(_index, _userModels, _vectors, new ScorerRanker(_features.NewScorer()), _settings.Feeds);
+        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds);
 
     /// <summary>Items like this one, best first.</summary>
     public IReadOnlyList<(string Item, float Score)> Similar(string id, int count, long nowMs)
@@ -83,11 +77,7 @@ public sealed class ModelSet
         else _index.OnItemDeleted(Core.Ids.StableHash.Of(change.Id));
     }
 
-    internal void Learn(in ExampleRecord record)
-    {
-        if (record.Example is { } example) Trainer.OnExample(example);
-        else Trainer.OnInteraction(record.Interaction!);
-    }
+    internal void Learn(ExampleRecord record) => Trainer.On(record);
 
     /// <summary>Ends a round's learning.</summary>
     internal void Refresh(long nowMs) => _index.Refresh(nowMs);
@@ -98,11 +88,6 @@ public sealed class ModelSet
         Span<Segment> due = new Segment[SegmentsPerRefresh];
         foreach (var segment in due[.._segments.Due(nowMs, due)])
             if (_segmentBuilder.BuildSegment(segment.Name, segment.Surface, FeedLookup.SegmentArm, nowMs) is { } list) cache.Put(list);
-    }
-
-    private void AddStub(string id, long timeMs)
-    {
-        if (Catalog.AddStub(id, timeMs) && Catalog.TryGet(Core.Ids.StableHash.Of(id), out var item)) Introduce(item);
     }
 
     private void Introduce(Item item)

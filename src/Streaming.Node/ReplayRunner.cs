@@ -19,6 +19,9 @@ public readonly record struct ReplayRecord(ReadOnlyMemory<byte> Key, ReadOnlyMem
 /// </summary>
 public sealed class ReplayRunner
 {
+    /// <summary>Records per round unless somebody asks for another number; what a replay learns depends on it.</summary>
+    public const int RoundRecordsDefault = 256;
+
     private readonly StreamingNode _node;
     private readonly IEventLog _log;
     private readonly int _roundRecords;

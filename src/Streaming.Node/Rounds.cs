@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Streaming.Actors;
-using Streaming.Core.Examples;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 
@@ -26,7 +25,7 @@ internal sealed class Rounds : IDisposable
     private readonly LogBatch _batch = new();
     private readonly List<LogEntry> _examples = [];
     private readonly List<LogEntry> _deadLetters = [];
-    private readonly List<(ExampleRecord Record, long TimeMs, int Partition, int Index)> _merged = [];
+    private readonly LearningOrder _order = new();
     private readonly int _eventsMax;
     private readonly int _listsMax;
     private readonly int _recordBytesMax;
@@ -153,26 +152,15 @@ internal sealed class Rounds : IDisposable
         foreach (var sink in _sinks) sink.Clear();
     }
 
-    /// <summary>Learns the round's examples merged by their labels' event time, ties by partition: independent of thread timing.</summary>
+    /// <summary>Learns the round's examples in an order that thread timing does not touch.</summary>
     private void Learn(long nowMs)
     {
-        _merged.Clear();
         for (var p = 0; p < _sinks.Length; p++)
         {
-            // A partition's own order stands, whatever its events' times say: repeats are told by it.
-            var latestMs = long.MinValue;
-            var records = _sinks[p].Records;
-            for (var i = 0; i < records.Count; i++)
-            {
-                latestMs = Math.Max(latestMs, records[i].Example?.LabelMs ?? records[i].Interaction!.TimeMs);
-                _merged.Add((records[i], latestMs, p, i));
-            }
-            records.Clear();
+            _order.Add(p, _sinks[p].Records);
+            _sinks[p].Records.Clear();
         }
-        _merged.Sort(static (a, b) =>
-            a.TimeMs != b.TimeMs ? a.TimeMs.CompareTo(b.TimeMs)
-            : a.Partition != b.Partition ? a.Partition.CompareTo(b.Partition) : a.Index.CompareTo(b.Index));
-        foreach (var (record, _, _, _) in _merged) _models.Learn(record);
+        _order.Take(_models.Learn);
         _models.Refresh(nowMs);
     }
 }

@@ -159,7 +159,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         if (impression.Label == ImpressionLabel.Waiting)
         {
             impression.Label = ImpressionLabel.Negative;
-            if (IsKept(impression))
+            if (IsKept(state, impression))
             {
                 outlet.Label(impression, 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate);
                 models.LearnUser(state, impression.ItemKey, 0, 1);
@@ -170,11 +170,13 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         if (state.Closed.Count > settings.ClosedMax) state.Closed.RemoveAt(0);
     }
 
-    /// <summary>The draw goes by where the impression came from, so that it does not matter what ends its window.</summary>
-    private bool IsKept(PendingImpression p)
+    /// <summary>
+    /// The draw goes by who was shown what and when, so that neither what ends its window matters nor which log it came through.
+    /// </summary>
+    private bool IsKept(UserState state, PendingImpression p)
     {
         if (settings.NegativeSampleRate >= 1) return true;
-        var place = StableHash.Combine((ulong)p.Source.Offset, ((ulong)(uint)p.Source.Partition << 32) | (uint)p.Ordinal);
+        var place = StableHash.Combine(StableHash.Combine(StableHash.Of(state.User), (ulong)p.ShownMs), StableHash.Combine(p.ItemKey, (ulong)(uint)p.Ordinal));
         return StableHash.Unit(StableHash.Combine(_salt, place)) < settings.NegativeSampleRate;
     }
 

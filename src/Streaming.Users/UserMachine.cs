@@ -86,6 +86,9 @@ public sealed class UserMachine
         _join.ScheduleWake(state, nowMs, effects);
     }
 
+    /// <summary>Whether an event claims a time too far ahead of its record's own: such a one is set aside before it reaches the user.</summary>
+    public bool IsTooEarly(UserEvent e, long recordMs) => e.TimeMs > recordMs + _settings.FutureSkewMsMax;
+
     /// <summary>Why the event cannot be applied, or null; and the action's weight as far as its type decides it.</summary>
     private string? Problem(UserEvent e, out float weight)
     {

@@ -55,7 +55,7 @@ public static class Bootstrap
     }
 
     /// <summary>Linear interpolation between order statistics.</summary>
-    private static double Quantile(ReadOnlySpan<double> sorted, double q)
+    internal static double Quantile(ReadOnlySpan<double> sorted, double q)
     {
         var at = q * (sorted.Length - 1);
         var below = (int)at;

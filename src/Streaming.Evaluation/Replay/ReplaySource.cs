@@ -65,6 +65,31 @@ public sealed class ReplaySource(IDataSet set, long seed)
             if (index++ >= from) yield return Write(index - 1, e, writer, arena);
     }
 
+    /// <summary>Everything as a node's replay takes it: the catalogue's changes in wire form, then the records with their user and time.</summary>
+    public IEnumerable<Node.ReplayRecord> NodeRecords()
+    {
+        var json = new ByteWriter();
+        foreach (var change in Items())
+        {
+            json.Clear();
+            ItemWriter.Write(change, json);
+            yield return new Node.ReplayRecord(Encoding.UTF8.GetBytes(change.Id), json.WrittenSpan.ToArray(), change.TimeMs, IsItem: true);
+        }
+        var timeMs = EventLimits.TimeMsMin;
+        foreach (var record in Records())
+        {
+            if (record.TimeMs > 0)
+            {
+                yield return new Node.ReplayRecord(record.Key, record.Json, record.TimeMs);
+                continue;
+            }
+            // A raw line: its user and time are inside, if it is sound; else it goes on as it is and is set aside with its reason.
+            var key = Array.Empty<byte>();
+            if (EventParser.TryParse(record.Json.Span, timeMs, out var e, out _)) (key, timeMs) = (Encoding.UTF8.GetBytes(e.User), Math.Max(timeMs, e.TimeMs));
+            yield return new Node.ReplayRecord(key, record.Json, timeMs);
+        }
+    }
+
     private static ReplayRecord Write(long index, UserEvent e, ByteWriter writer, Arena arena)
     {
         writer.Clear();

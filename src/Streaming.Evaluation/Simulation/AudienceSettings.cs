@@ -50,6 +50,12 @@ public sealed record AudienceSettings
     /// <summary>Chance per session that one favourite topic is given up for another.</summary>
     public double JumpPerSession { get; init; } = 0.02;
 
+    /// <summary>Standard deviation, between topics and over time, of a logit that moves every user's taste for a topic at once; 0 for none.</summary>
+    public double TrendSpread { get; init; }
+
+    /// <summary>Half-life of such a trend, ms.</summary>
+    public long TrendHalfLifeMs { get; init; } = 3_600_000;
+
     /// <summary>Mean life of an item from publication to expiry, ms; lives are 0.5 to 1.5 times that.</summary>
     public long ItemLifeMs { get; init; } = 20 * 60_000;
 
@@ -94,6 +100,18 @@ public sealed record AudienceSettings
     /// <summary>Chance to hide an examined item whose appeal is under 0.05.</summary>
     public double HideUnappealing { get; init; } = 0.01;
 
+    /// <summary>Chance to dislike an examined item whose appeal is under 0.05.</summary>
+    public double DislikeUnappealing { get; init; } = 0.005;
+
+    /// <summary>Chance of a share after a click, times the item's appeal.</summary>
+    public double ShareAfterClick { get; init; } = 0.05;
+
+    /// <summary>Chance to put the item into the cart after a click, times its appeal.</summary>
+    public double CartAfterClick { get; init; } = 0.05;
+
+    /// <summary>Chance to buy what was put into the cart, at once.</summary>
+    public double PurchaseAfterCart { get; init; } = 0.4;
+
     public double PageViewsPerSecond { get; init; } = 200;
 
     /// <summary>Page views go out in ticks of this length, ms.</summary>
@@ -111,6 +129,16 @@ public sealed record AudienceSettings
     /// <summary>Points kept per arm; then neighbours are merged and the length doubles.</summary>
     public int WindowsMax { get; init; } = 600;
 
+    /// <summary>
+    /// Users and items for whom freshness can matter on every scale from hours to seconds: trends with a half-life of an hour, items that live
+    /// six, tastes that move from session to session. In real, not compressed, time.
+    /// </summary>
+    public static AudienceSettings Drifting { get; } = new()
+    {
+        Users = 200, Items = 200, Topics = 20, Authors = 60, ItemLifeMs = 6 * 3_600_000, TrendSpread = 1.2, TrendHalfLifeMs = 3_600_000,
+        DriftPerSession = 0.15, JumpPerSession = 0.05, PageViewsPerSecond = 0.3,
+    };
+
     public void Validate(SettingsProblems problems, string at = "Audience")
     {
         problems.InRange($"{at}:Users", Users, 1, 10_000_000);
@@ -124,17 +152,19 @@ public sealed record AudienceSettings
         foreach (var (name, value) in new[]
                  {
                      ("TasteSpread", TasteSpread), ("QualitySpread", QualitySpread), ("DriftPerSession", DriftPerSession), ("AgeLogit", AgeLogit),
-                     ("ExaminationDecay", ExaminationDecay), ("SeenLogit", SeenLogit), ("ClickedLogit", ClickedLogit),
+                     ("ExaminationDecay", ExaminationDecay), ("SeenLogit", SeenLogit), ("ClickedLogit", ClickedLogit), ("TrendSpread", TrendSpread),
                  })
             problems.InRange($"{at}:{name}", value, 0, 20);
         foreach (var (name, value) in new[]
                  {
                      ("JumpPerSession", JumpPerSession), ("ClickWhenAppealing", ClickWhenAppealing), ("ClickOnTrust", ClickOnTrust),
                      ("ActiveShare", ActiveShare), ("NewUserPerSession", NewUserPerSession), ("ProfileShare", ProfileShare),
-                     ("LikeAfterClick", LikeAfterClick), ("HideUnappealing", HideUnappealing),
+                     ("LikeAfterClick", LikeAfterClick), ("HideUnappealing", HideUnappealing), ("DislikeUnappealing", DislikeUnappealing), ("ShareAfterClick", ShareAfterClick),
+                     ("CartAfterClick", CartAfterClick), ("PurchaseAfterCart", PurchaseAfterCart),
                  })
             problems.InRange($"{at}:{name}", value, 0, 1);
         problems.InRange($"{at}:ItemLifeMs", ItemLifeMs, 1000, 10L * 365 * 86_400_000);
+        problems.InRange($"{at}:TrendHalfLifeMs", TrendHalfLifeMs, 1000, 10L * 365 * 86_400_000);
         problems.InRange($"{at}:PageSize", PageSize, 1, 1000);
         problems.InRange($"{at}:SessionPages", SessionPages, 1, 10_000);
         problems.InRange($"{at}:PageViewsPerSecond", PageViewsPerSecond, 0.001, 1_000_000);

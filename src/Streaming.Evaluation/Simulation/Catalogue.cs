@@ -1,3 +1,5 @@
+using System.Globalization;
+using Streaming.Core.Ids;
 using Streaming.Core.Items;
 
 namespace Streaming.Evaluation.Simulation;
@@ -14,6 +16,9 @@ internal sealed class SimItem
 
     /// <summary>Quality in logits.</summary>
     public required double Quality { get; init; }
+
+    /// <summary>What a purchase costs, 5 to 100; a hash of the id, so that it takes no draw.</summary>
+    public required double Price { get; init; }
 
     /// <summary>0 at publication, 1 at expiry.</summary>
     public double Age(long nowMs) => Math.Clamp((nowMs - Item.PublishedMs) / (double)(Item.ExpiresMs - Item.PublishedMs), 0, 1);
@@ -87,17 +92,18 @@ internal sealed class Catalogue
         var published = nowMs - (long)(life * age);
         var id = $"i{++_born}";
         var authorsOfTopic = Math.Max(1, _settings.Authors / _settings.Topics);
+        var price = Math.Round(5 + 95 * StableHash.Unit(StableHash.Of(id)), 2);
         var item = new Item(id)
         {
             Tags = [.. new[] { TopicName(topic), TopicName(second), $"{TopicName(topic)}/{_draws.Below(Subtopics)}" }.Distinct()],
             Categories = [TopicName(topic)], Author = $"{TopicName(topic)}-author-{_draws.Below(authorsOfTopic)}",
             PublishedMs = published, ExpiresMs = published + Math.Max(1, (long)life), FirstSeenMs = nowMs,
-            Attributes = [new("title", $"{TopicName(topic)} no. {_born}")],
+            Attributes = [new("title", $"{TopicName(topic)} no. {_born}"), new("price", price.ToString(CultureInfo.InvariantCulture))],
         };
         var simulated = new SimItem
         {
             Item = item, Topic = topic, SecondTopic = second, TopicShare = 0.7 + 0.3 * _draws.Unit(),
-            Quality = _draws.Normal() * _settings.QualitySpread,
+            Quality = _draws.Normal() * _settings.QualitySpread, Price = price,
         };
         _live.Add(simulated);
         _byId[id] = simulated;

@@ -2,7 +2,7 @@ using Streaming.Core.Events;
 
 namespace Streaming.Evaluation.Simulation;
 
-/// <summary>What one user does with one page: an impression of the whole list, then clicks with their dwell, likes and hides.</summary>
+/// <summary>What one user does with one page: an impression of the whole list, then clicks with their dwell, likes, shares, carts and purchases, dislikes and hides.</summary>
 internal sealed class Reaction
 {
     /// <summary>An item below this appeal may be hidden.</summary>
@@ -26,12 +26,20 @@ internal sealed class Reaction
     public IReadOnlyList<UserEvent> Events => _events;
     public int Clicks { get; private set; }
 
+    /// <summary>Expected clicks, by the truth.</summary>
+    public double Expected { get; private set; }
+
+    /// <summary>Shown items that were gone.</summary>
+    public int Gone { get; set; }
+
     /// <summary>Draws the user's reaction to one shown item.</summary>
     /// <param name="appeal">True appeal, in (0, 1).</param>
     /// <param name="click">True click probability.</param>
     /// <param name="examine">Probability of a look; at least <paramref name="click"/>.</param>
-    public void To(ShownItem shown, double appeal, double click, double examine)
+    /// <param name="price">What a purchase costs.</param>
+    public void To(ShownItem shown, double appeal, double click, double examine, double price)
     {
+        Expected += click;
         var draw = _user.Draws.Unit();
         if (draw < click)
         {
@@ -41,12 +49,24 @@ internal sealed class Reaction
             // Dwell is log-normal, longer on what appeals: median 10 s to 60 s.
             Add(EventKind.Dwell, shown.Item, shown.Position, Math.Round(Math.Exp(Math.Log(10 + 50 * appeal) + 0.6 * _user.Draws.Normal()), 1));
             if (_user.Draws.Chance(_settings.LikeAfterClick * appeal)) Add(EventKind.Like, shown.Item, shown.Position);
+            After(shown, appeal, price);
         }
         else if (draw < examine)
         {
             _user.Remember(shown.Item, clicked: false);
             if (appeal < Unappealing && _user.Draws.Chance(_settings.HideUnappealing)) Add(EventKind.Hide, shown.Item, shown.Position);
+            if (appeal < Unappealing && _user.Afterthoughts.Chance(_settings.DislikeUnappealing)) Add(EventKind.Dislike, shown.Item, shown.Position);
         }
+    }
+
+    /// <summary>What may follow a click besides its dwell and a like; all the rarer, the less the item appeals.</summary>
+    private void After(ShownItem shown, double appeal, double price)
+    {
+        ref var draws = ref _user.Afterthoughts;
+        if (draws.Chance(_settings.ShareAfterClick * appeal)) Add(EventKind.Share, shown.Item, shown.Position);
+        if (!draws.Chance(_settings.CartAfterClick * appeal)) return;
+        Add(EventKind.AddToCart, shown.Item, shown.Position);
+        if (draws.Chance(_settings.PurchaseAfterCart)) Add(EventKind.Purchase, shown.Item, shown.Position, price);
     }
 
     private void Add(EventKind kind, string? item, int position, double value = double.NaN, IReadOnlyList<ShownItem>? items = null) =>

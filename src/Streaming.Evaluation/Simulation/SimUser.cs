@@ -11,13 +11,18 @@ internal sealed class SimUser
     private readonly double[] _taste;
     private readonly int[] _favourites;
     private readonly Dictionary<string, (int Seen, bool Clicked)> _memory = [];
+    private readonly double[] _trends;
     private Draws _draws;
+    private Draws _afterthoughts;
 
-    public SimUser(AudienceSettings settings, long number, ReadOnlySpan<double> topicPopularity)
+    /// <param name="trends">Logits by topic that hold for everybody, kept up to date by their owner.</param>
+    public SimUser(AudienceSettings settings, long number, ReadOnlySpan<double> topicPopularity, double[] trends)
     {
         _settings = settings;
         Id = $"u{number}";
+        _trends = trends;
         _draws = new Draws((ulong)settings.Seed * 1_000_003 + (ulong)number);
+        _afterthoughts = new Draws((ulong)settings.Seed * 1_000_033 + (ulong)number);
         _favourites = new int[settings.FavouriteTopics];
         _base = new double[settings.Topics];
         _taste = new double[settings.Topics];
@@ -44,6 +49,9 @@ internal sealed class SimUser
 
     public ref Draws Draws => ref _draws;
 
+    /// <summary>Draws of their own for what follows a click: they leave who clicks what as it is.</summary>
+    public ref Draws Afterthoughts => ref _afterthoughts;
+
     /// <summary>A new session: tastes have drifted, and sometimes jumped.</summary>
     public void StartSession()
     {
@@ -64,7 +72,7 @@ internal sealed class SimUser
     {
         if (item.Item.IsExpired(nowMs)) return 0;
         var logit = _settings.BaseLogit + item.TopicShare * _taste[item.Topic] + (1 - item.TopicShare) * _taste[item.SecondTopic]
-            + item.Quality - _settings.AgeLogit * item.Age(nowMs);
+            + item.TopicShare * _trends[item.Topic] + (1 - item.TopicShare) * _trends[item.SecondTopic] + item.Quality - _settings.AgeLogit * item.Age(nowMs);
         if (_memory.TryGetValue(item.Item.Id, out var past))
             logit -= Math.Min(past.Seen, 5) * _settings.SeenLogit + (past.Clicked ? _settings.ClickedLogit : 0);
         return 1 / (1 + Math.Exp(-logit));

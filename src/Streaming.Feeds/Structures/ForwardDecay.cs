@@ -5,7 +5,7 @@ namespace Streaming.Feeds.Structures;
 /// L = log2 sum_k w_k 2^(t_k / h), which no passing of time changes; its value at time t is 2^(L - t / h). Comparing two sums is
 /// comparing their L, late additions count as much as they would have decayed to, and logarithms never overflow.
 /// </summary>
-internal static class ForwardDecay
+public static class ForwardDecay
 {
     /// <summary>Adds <paramref name="amount"/> (positive) at <paramref name="timeMs"/>; an empty sum is negative infinity.</summary>
     public static double Add(double log, long timeMs, double amount, double halfLifeMs)
@@ -16,5 +16,6 @@ internal static class ForwardDecay
         return low - high < -60 ? high : high + Math.Log2(1 + double.Exp2(low - high));
     }
 
+    /// <summary>The sum's value at a time.</summary>
     public static double Value(double log, long nowMs, double halfLifeMs) => double.Exp2(log - nowMs / halfLifeMs);
 }

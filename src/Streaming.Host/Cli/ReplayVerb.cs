@@ -1,12 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Text;
 using Spectre.Console;
-using Streaming.Core.Events;
-using Streaming.Core.Items;
 using Streaming.Core.Settings;
-using Streaming.Core.Wire;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Replay;
 using Streaming.Node;
@@ -24,7 +20,7 @@ internal static class ReplayVerb
         var common = new CommonOptions().AddTo(command);
         var roots = new DataOptions().AddTo(command);
         var files = new Argument<string[]>("DATA") { Description = $"A data set: {DataOptions.Help}; or event lines (.jsonl, .jsonl.gz). Several are replayed one after the other", Arity = ArgumentArity.OneOrMore };
-        var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => 256 };
+        var round = new Option<int>("--round") { Description = "Records per round: smaller is fresher, larger is faster", DefaultValueFactory = _ => ReplayRunner.RoundRecordsDefault };
         var columns = new Option<string?>("--columns") { Description = "For a plain CSV or JSON lines of another form: user=COL,item=COL,time=COL,... (or a file DATA.columns beside it)", HelpName = "MAP" };
         var items = new Option<string?>("--items") { Description = "For event lines: a file with the catalogue", HelpName = "FILE" };
         var checkpointMs = new Option<int>("--checkpoint-ms") { Description = "Wall time between checkpoints", DefaultValueFactory = _ => 10_000 };
@@ -79,8 +75,8 @@ internal static class ReplayVerb
         var runner = new ReplayRunner(node, round);
         var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : (long?)null;
         var clock = Stopwatch.StartNew();
-        if (json) await runner.RunAsync(Records(sources), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
-        else await WithProgressAsync(total, () => Share(sources), progress => runner.RunAsync(Records(sources), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
+        if (json) await runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
+        else await WithProgressAsync(total, () => Share(sources), progress => runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
         var seconds = clock.Elapsed.TotalSeconds;
         var status = node.Status();
         var users = status.Users;
@@ -116,31 +112,4 @@ internal static class ReplayVerb
             }).ConfigureAwait(false);
             task.Value = task.MaxValue;
         });
-
-    private static IEnumerable<Node.ReplayRecord> Records(IReadOnlyList<ReplaySource> sources)
-    {
-        foreach (var source in sources)
-        {
-            var json = new ByteWriter();
-            foreach (var change in source.Items())
-            {
-                json.Clear();
-                ItemWriter.Write(change, json);
-                yield return new Node.ReplayRecord(Encoding.UTF8.GetBytes(change.Id), json.WrittenSpan.ToArray(), change.TimeMs, IsItem: true);
-            }
-            var timeMs = EventLimits.TimeMsMin;
-            foreach (var record in source.Records())
-            {
-                if (record.TimeMs > 0)
-                {
-                    yield return new Node.ReplayRecord(record.Key, record.Json, record.TimeMs);
-                    continue;
-                }
-                // A raw line: its user and time are inside, if it is sound; else it goes on as it is and is set aside with its reason.
-                var key = Array.Empty<byte>();
-                if (EventParser.TryParse(record.Json.Span, timeMs, out var e, out _)) (key, timeMs) = (Encoding.UTF8.GetBytes(e.User), Math.Max(timeMs, e.TimeMs));
-                yield return new Node.ReplayRecord(key, record.Json, timeMs);
-            }
-        }
-    }
 }

@@ -148,6 +148,21 @@ public sealed class ItemStatistics : IStreamLearner
         foreach (var category in item.CategoryKeys) _popularity.Add(category, interaction.TimeMs, interaction.Weight);
     }
 
+    /// <summary>
+    /// Takes over from another what <see cref="Figures"/> reads of these items, and the curve of positions: a sparse delta. Popularity per
+    /// surface and category stays behind, and so does what expired over there.
+    /// </summary>
+    public void Take(ItemStatistics from, IEnumerable<ulong> items)
+    {
+        _nowMs = from._nowMs;
+        _positions.Take(from._positions);
+        foreach (var key in items)
+        {
+            if (from._slots.TryGetValue(key, out var theirs) && SlotOf(key) is var mine and >= 0) _stats[mine] = from._stats[theirs];
+            _popularity.Take(from._popularity, key);
+        }
+    }
+
     private void Advance(long timeMs)
     {
         if (timeMs > _nowMs) _nowMs = timeMs;

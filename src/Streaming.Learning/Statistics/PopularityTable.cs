@@ -26,15 +26,24 @@ internal sealed class PopularityTable(int keysMax, double halfLifeMs)
 
     public void Add(ulong key, long nowMs, double amount)
     {
-        if (!_slots.TryGetValue(key, out var slot))
-        {
-            if (_slots.Count >= keysMax) return;
-            if (!_free.TryPop(out slot)) slot = _used++;
-            if (slot == _entries.Length) Array.Resize(ref _entries, slot * 2);
-            _entries[slot] = new Entry { Key = key, Sum = new Decayed { TimeMs = nowMs } };
-            _slots.Add(key, slot);
-        }
-        _entries[slot].Sum.Add(nowMs, amount, halfLifeMs);
+        if (SlotOf(key, nowMs) is var slot and >= 0) _entries[slot].Sum.Add(nowMs, amount, halfLifeMs);
+    }
+
+    /// <summary>Takes a key's sum over from another table.</summary>
+    public void Take(PopularityTable from, ulong key)
+    {
+        if (from._slots.TryGetValue(key, out var theirs) && SlotOf(key, 0) is var mine and >= 0) _entries[mine].Sum = from._entries[theirs].Sum;
+    }
+
+    private int SlotOf(ulong key, long nowMs)
+    {
+        if (_slots.TryGetValue(key, out var slot)) return slot;
+        if (_slots.Count >= keysMax) return -1;
+        if (!_free.TryPop(out slot)) slot = _used++;
+        if (slot == _entries.Length) Array.Resize(ref _entries, slot * 2);
+        _entries[slot] = new Entry { Key = key, Sum = new Decayed { TimeMs = nowMs } };
+        _slots.Add(key, slot);
+        return slot;
     }
 
     /// <summary>Looks at the next few entries and drops those not touched since <paramref name="olderThanMs"/>.</summary>

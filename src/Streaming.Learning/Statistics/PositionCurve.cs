@@ -35,6 +35,14 @@ internal sealed class PositionCurve(int positionsMax, double prior)
         _clicks[at] += clicks;
     }
 
+    /// <summary>Becomes a copy of another with as many positions.</summary>
+    public void Take(PositionCurve from)
+    {
+        from._impressions.CopyTo(_impressions, 0);
+        from._clicks.CopyTo(_clicks, 0);
+        (_allImpressions, _allClicks) = (from._allImpressions, from._allClicks);
+    }
+
     public void Save(CheckpointWriter writer)
     {
         writer.Int32(positionsMax);

@@ -10,7 +10,7 @@ public sealed class VerbTests
         var (code, help) = await RunAsync("--help");
         using var _ = help;
         code.ShouldBe(0);
-        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
     }
@@ -116,6 +116,24 @@ public sealed class VerbTests
         process.Json.GetProperty("examples_per_s").GetDouble().ShouldBeGreaterThan(0);
         process.Json.GetProperty("counts").GetString().ShouldNotBeNullOrEmpty();
         process.Json.GetProperty("hardware").GetString()!.ShouldContain("cores");
+    }
+
+    [Fact]
+    public async Task A_freshness_curve_ends_with_its_points_and_draws_them()
+    {
+        using var folder = new TemporaryFolder();
+        var picture = Path.Combine(folder.Path, "curve.svg");
+        var (code, process) = await RunAsync("freshness-curve", "--data", "simulator", "--seeds", "2", "--hours", "1", "--svg", picture, "--json");
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        var points = process.Json.GetProperty("points").EnumerateArray().ToList();
+        points.Select(p => p.GetProperty("interval").GetString()).ShouldBe(["never", "5 h", "1 h", "30 min", "1 min", "1 s", "every example"]);
+        foreach (var metric in new[] { "auc", "logloss", "ctr", "regret" })
+        {
+            process.Json.TryGetProperty("monotone_" + metric, out var __).ShouldBeTrue(metric);
+            points.ShouldAllBe(p => p.GetProperty(metric + "_low").GetDouble() <= p.GetProperty(metric).GetDouble());
+        }
+        (await File.ReadAllTextAsync(picture)).ShouldStartWith("<svg");
     }
 
     [Fact]
