@@ -7,14 +7,14 @@ namespace Streaming.Models.Classic;
 /// <summary>How <see cref="FunkSvd"/> is trained.</summary>
 public sealed record FunkSvdOptions
 {
-    public int Dim { get; init; } = 64;
+    public int Dim { get; init; } = 32;
     public int Epochs { get; init; } = 20;
 
     /// <summary>gamma, at the first epoch; it falls to 0 over the epochs in a straight line.</summary>
     public double LearningRate { get; init; } = 0.01;
 
     /// <summary>lambda.</summary>
-    public double Regularisation { get; init; } = 0.02;
+    public double Regularisation { get; init; } = 0.01;
 
     /// <summary>
     /// 0 fits the grades, the paper's task. Above 0 every interaction counts 1 and comes with so many items that the user does not

@@ -35,6 +35,8 @@ public sealed record NeighbourOptions
 /// <summary>One row's similarity to every other row; the scratch of one thread.</summary>
 internal sealed class NeighbourSearch(SparseMatrix rows, SparseMatrix columns, NeighbourOptions options)
 {
+    private const double Rounding = 1e-12;
+
     private readonly double[] _shared = new double[rows.RowCount];
     private readonly double[] _x = new double[rows.RowCount], _xx = new double[rows.RowCount], _y = new double[rows.RowCount];
     private readonly double[] _yy = new double[rows.RowCount], _xy = new double[rows.RowCount];
@@ -80,8 +82,10 @@ internal sealed class NeighbourSearch(SparseMatrix rows, SparseMatrix columns, N
         return other =>
         {
             var n = _shared[other];
-            var spread = (n * _xx[other] - _x[other] * _x[other]) * (n * _yy[other] - _y[other] * _y[other]);
-            return spread > 0 ? (n * _xy[other] - _x[other] * _y[other]) / Math.Sqrt(spread) * n / (n + options.Shrinkage) : 0;
+            var (ownSpread, spread) = (n * _xx[other] - _x[other] * _x[other], n * _yy[other] - _y[other] * _y[other]);
+            // What rounding leaves of grades that do not vary is no spread.
+            if (ownSpread <= Rounding * n * _xx[other] || spread <= Rounding * n * _yy[other]) return 0;
+            return (n * _xy[other] - _x[other] * _y[other]) / Math.Sqrt(ownSpread * spread) * n / (n + options.Shrinkage);
         };
     }
 

@@ -53,4 +53,12 @@ public sealed class ItemKnnTests
         var train = Few.Rows(4, 3, (0, 0, 1), (0, 1, 2), (1, 0, 2), (1, 1, 4), (2, 0, 3), (2, 1, 3), (0, 2, 5), (1, 2, 3), (3, 1, 5));
         new ItemKnn(new() { Similarity = Similarity.Pearson, Shrinkage = 1 }).Score(train, 0, 0).ShouldBeAbout(0, 0.375, 0);
     }
+
+    [Fact]
+    public void Grades_that_do_not_vary_correlate_with_nothing()
+    {
+        // 0.1 three times: its spread is 0 but for rounding.
+        var train = Few.Rows(3, 2, (0, 0, 0.1f), (1, 0, 0.1f), (2, 0, 0.1f), (0, 1, 1), (1, 1, 2), (2, 1, 3));
+        new ItemKnn(new() { Similarity = Similarity.Pearson }).Score(train, 0, 0).ShouldBeAbout(0, 0);
+    }
 }
