@@ -7,13 +7,18 @@ namespace Streaming.Evaluation.Protocols;
 /// <summary>
 /// One moment divides training from test for everybody (Meng et al. 2020, "Exploring Data Splitting Strategies for the Evaluation of
 /// Recommendation Models"): no model knows what another user does later, as none does in production. Users without training
-/// stay in: they are what time brings. Beside accuracy it gives what the lists are like: coverage, novelty, diversity within a
+/// stay in: they are what time brings, and a model that goes by the history alone has nothing for them. So accuracy is also
+/// given over those with training. Beside accuracy it gives what the lists are like: coverage, novelty, diversity within a
 /// list and how evenly items are shown. The validation twin splits the training part once more and never looks at the test.
 /// </summary>
 public sealed class TemporalSplit(bool validation) : IProtocol
 {
     private const double TrainShare = 0.8;
     private const int ListLength = 10;
+
+    /// <summary>After the name of a metric that is averaged over the users with training alone.</summary>
+    private const string KnownOnly = "-with-training";
+
     private static readonly int[] CutOffs = [10, 20];
     private static readonly string[] PerUser = ["hr", "recall", "precision", "f1", "map", "mrr", "ndcg"];
 
@@ -52,8 +57,10 @@ public sealed class TemporalSplit(bool validation) : IProtocol
             lists[u] = Rank(scores, train.History(users[u]), Relevant(train, test, users[u]), values, u);
             what.Progress?.Invoke((u + 1.0) / users.Length);
         }
-        return [.. Accuracy(values, what.Seed), .. ListFigures(lists, train, loaded, what.Seed),
-            new Figure("users", users.Length), new Figure("users-without-training", users.Count(user => train.History(user).IsEmpty))];
+        var known = Array.ConvertAll(users, user => !train.History(user).IsEmpty);
+        return [.. Accuracy(values, "", what.Seed), .. Accuracy(Array.ConvertAll(values, v => v.Where((_, u) => known[u]).ToArray()), KnownOnly, what.Seed),
+            .. ListFigures(lists, train, loaded, what.Seed),
+            new Figure("users", users.Length), new Figure("users-without-training", known.Count(k => !k))];
     }
 
     /// <summary>Rows of the moment itself go to the test, so that no moment lies on both sides.</summary>
@@ -97,10 +104,10 @@ public sealed class TemporalSplit(bool validation) : IProtocol
         return [.. kept.OrderByDescending(item => scores[item]).ThenBy(item => item).Take(ListLength)];
     }
 
-    private static IEnumerable<Figure> Accuracy(double[][] values, long seed)
+    private static IEnumerable<Figure> Accuracy(double[][] values, string suffix, long seed)
     {
         for (var m = 0; m < values.Length; m++)
-            yield return WithInterval($"{PerUser[m / CutOffs.Length]}@{CutOffs[m % CutOffs.Length]}", values[m], seed);
+            yield return WithInterval($"{PerUser[m / CutOffs.Length]}@{CutOffs[m % CutOffs.Length]}{suffix}", values[m], seed);
     }
 
     private static IEnumerable<Figure> ListFigures(int[][] lists, Interactions train, LoadedInteractions loaded, long seed)

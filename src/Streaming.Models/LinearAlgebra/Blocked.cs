@@ -39,6 +39,7 @@ internal static class Blocked
         Span<T> packed = stackalloc T[Depth * strip];
         ref var c0 = ref MemoryMarshal.GetReference(c);
         ref var a0 = ref MemoryMarshal.GetReference(a);
+        ref var b0 = ref MemoryMarshal.GetReference(b);
         ref var p0 = ref MemoryMarshal.GetReference(packed);
         for (var from = 0; from < inner; from += Depth)
         {
@@ -46,14 +47,29 @@ internal static class Blocked
             for (var col = 0; col < cols; col += strip)
             {
                 var width = Math.Min(strip, cols - col);
-                for (var k = 0; k < depth; k++) b.Slice((from + k) * ldb + col, width).CopyTo(packed[(k * strip)..]);
                 var row = 0;
                 if (width == strip)
+                {
+                    Pack(ref Unsafe.Add(ref b0, from * ldb + col), ldb, ref p0, depth);
                     for (; row + Rows <= rows; row += Rows)
                         Tile(ref Unsafe.Add(ref c0, row * ldc + col), ldc, ref Unsafe.Add(ref a0, row * lda + from), lda, ref p0, depth);
+                }
+                else
+                    for (var k = 0; k < depth; k++) b.Slice((from + k) * ldb + col, width).CopyTo(packed[(k * strip)..]);
                 for (; row < rows; row++)
                     Edge(c.Slice(row * ldc + col, width), a.Slice(row * lda + from, depth), packed, strip);
             }
+        }
+    }
+
+    /// <summary>Copies a strip of B, so that the tile reads it without strides.</summary>
+    private static void Pack<T>(ref T b, int ldb, ref T packed, int depth) where T : unmanaged
+    {
+        var n = Vector256<T>.Count;
+        for (var k = 0; k < depth; k++)
+        {
+            Vector256.LoadUnsafe(ref Unsafe.Add(ref b, k * ldb)).StoreUnsafe(ref Unsafe.Add(ref packed, 2 * n * k));
+            Vector256.LoadUnsafe(ref Unsafe.Add(ref b, k * ldb + n)).StoreUnsafe(ref Unsafe.Add(ref packed, 2 * n * k + n));
         }
     }
 

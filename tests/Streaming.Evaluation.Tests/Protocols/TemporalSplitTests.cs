@@ -41,6 +41,7 @@ public sealed class TemporalSplitTests : IDisposable
         figures["map@10"].ShouldBe(0.75, 1e-12);
         figures["mrr@10"].ShouldBe(0.75, 1e-12);
         figures["ndcg@10"].ShouldBe((1 + 1 / Math.Log2(3)) / 2, 1e-12);
+        figures["map@10-with-training"].ShouldBe(1);
         // Items 4 5 6 are shown twice and 1 2 3 once.
         figures["coverage@10"].ShouldBe(1);
         figures["gini@10"].ShouldBe((-5 - 3 - 1 + 2 * (1 + 3 + 5)) / (6 * 9.0), 1e-12);
@@ -73,7 +74,8 @@ public sealed class TemporalSplitTests : IDisposable
         var popularity = protocol.Run(new EvaluationCase("popularity", data, 1), CancellationToken.None);
         popularity.ShouldAllBe(figure => double.IsFinite(figure.Value));
         popularity.Select(figure => figure.Metric).ShouldBe([
-            .. from metric in (string[])["hr", "recall", "precision", "f1", "map", "mrr", "ndcg"] from k in (int[])[10, 20] select $"{metric}@{k}",
+            .. from suffix in (string[])["", "-with-training"] from metric in (string[])["hr", "recall", "precision", "f1", "map", "mrr", "ndcg"]
+               from k in (int[])[10, 20] select $"{metric}@{k}{suffix}",
             "coverage@10", "novelty@10", "diversity@10", "gini@10", "users", "users-without-training"]);
         var ndcg = popularity.Single(figure => figure.Metric == "ndcg@10");
         ndcg.Low.ShouldBeLessThan(ndcg.Value);
