@@ -7,7 +7,7 @@ namespace Streaming.Models.Classic;
 /// (|N(i)|^(1 - alpha) |N(j)|^alpha + shrinkage) with a(v) = 1, or 1 / log(1 + |N(v)|) with the activity penalty; of each i only
 /// the nearest j count (Sarwar et al. 2001, "Item-based Collaborative Filtering Recommendation Algorithms"; Linden et al. 2003;
 /// Deshpande and Karypis 2004; shrinkage as in Bell and Koren 2007).
-/// Known number: plain cosine, all neighbours, ML-1M leave-one-out with the NCF negatives HR@10 .5215, NDCG@10 .3038.
+/// Known number: alpha 0.5, shrinkage 20, all neighbours, ML-1M leave-one-out with the NCF negatives HR@10 .5215, NDCG@10 .3038.
 /// </summary>
 public sealed class ItemKnn(NeighbourOptions options) : IRecommender
 {
