@@ -22,6 +22,26 @@ public static class VectorMath
         return sum;
     }
 
+    /// <summary>target += factor x source, element by element.</summary>
+    public static void AddScaled(Span<float> target, float factor, ReadOnlySpan<float> source)
+    {
+        if (target.Length != source.Length) throw new ArgumentException($"lengths {target.Length} and {source.Length} differ");
+        var t4 = MemoryMarshal.Cast<float, Vector128<float>>(target);
+        var s4 = MemoryMarshal.Cast<float, Vector128<float>>(source);
+        for (var i = 0; i < t4.Length; i++) t4[i] += s4[i] * factor;
+        for (var i = t4.Length * 4; i < target.Length; i++) target[i] += source[i] * factor;
+    }
+
+    /// <summary>a, b = keep a + step b, keep b + step a, both from the old values: one step of matrix factorisation.</summary>
+    public static void CrossStep(Span<float> a, Span<float> b, float keep, float step)
+    {
+        if (a.Length != b.Length) throw new ArgumentException($"lengths {a.Length} and {b.Length} differ");
+        var a4 = MemoryMarshal.Cast<float, Vector128<float>>(a);
+        var b4 = MemoryMarshal.Cast<float, Vector128<float>>(b);
+        for (var i = 0; i < a4.Length; i++) (a4[i], b4[i]) = (a4[i] * keep + b4[i] * step, b4[i] * keep + a4[i] * step);
+        for (var i = a4.Length * 4; i < a.Length; i++) (a[i], b[i]) = (a[i] * keep + b[i] * step, b[i] * keep + a[i] * step);
+    }
+
     /// <summary>Cosine of the angle between two vectors whose lengths are known; 0 where either is zero.</summary>
     public static float Cosine(ReadOnlySpan<float> a, float normA, ReadOnlySpan<float> b, float normB)
     {
