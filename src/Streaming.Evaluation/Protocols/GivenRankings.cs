@@ -1,0 +1,194 @@
+using Streaming.Core.Events;
+using Streaming.Core.Ids;
+using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Evaluation.DataSets;
+using Streaming.Evaluation.Metrics;
+using Streaming.Evaluation.Protocols.Online;
+
+namespace Streaming.Evaluation.Protocols;
+
+/// <summary>
+/// Lists that were really shown, with the clicks on them: the model orders each list's items again, and the clicked ones are
+/// relevant. Lists come in time order and are judged before they are learned (prequential); the last fifth by time is the test. A
+/// click counts as known from its own time on, not from its list's.
+/// </summary>
+public sealed class GivenRankings : IProtocol
+{
+    public const string ShownOrder = "shown-order";
+    public const string Random = "random";
+    public const string ItemCtr = "item-ctr";
+    public const string Ftrl = "ftrl";
+
+    private const int CutOff = 10;
+    private const double TestShare = 0.2;
+    private const double PriorImpressions = 10;
+
+    private readonly StreamingSettings _settings;
+
+    public GivenRankings() : this(LearnerSettings)
+    {
+    }
+
+    internal GivenRankings(StreamingSettings settings) => _settings = settings;
+
+    public string Name => "given-rankings";
+
+    public string Description =>
+        "Lists as they were shown, with at least one click, in time order, the last 20 % by time as test; the shown items are ranked "
+        + "against each other, the clicked ones are relevant. Every list is predicted before its clicks are known; nothing later than it is.";
+
+    public IReadOnlyList<string> Models { get; } = [ShownOrder, Random, ItemCtr, Ftrl];
+
+    /// <summary>Where the live path's defaults do not suit lists that are shown and clicked within seconds.</summary>
+    internal static StreamingSettings LearnerSettings { get; } = new()
+    {
+        // Five seconds lie between list and click in RankLens, and the whole set is 20 minutes long.
+        Users = new UsersSettings { AttributionWindowMs = 10_000, InterestsMax = 1000 },
+    };
+
+    /// <summary>One list: what was shown, and which of it was clicked.</summary>
+    private sealed record Shown(UserEvent Event, ulong[] Keys, double[] Grades);
+
+    public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
+    {
+        if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        var set = DataSets.DataSets.Open(what.DataPath);
+        var events = set.Events(what.Seed).ToList();
+        var lists = Lists(events);
+        var clicked = lists.Where(l => l.Grades.Any(g => g > 0)).ToList();
+        if (clicked.Count < 10) throw new DataSetException(what.DataPath, 0, $"has {clicked.Count} shown lists with a click; {Name} needs ten");
+        var tested = clicked.Skip((int)(clicked.Count * (1 - TestShare))).Select(l => l.Event).ToHashSet(ReferenceEqualityComparer.Instance);
+        var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5");
+        IScorer scorer = what.Model switch
+        {
+            ShownOrder => new ByPosition(),
+            Random => new Indifferent(),
+            ItemCtr => new ByItemCtr(),
+            _ => new ByLearner(_settings with { Node = _settings.Node with { Seed = what.Seed } }, set.Items()),
+        };
+        var next = 0;
+        for (var i = 0; i < events.Count; i++)
+        {
+            if ((i & 1023) == 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                what.Progress?.Invoke((double)i / events.Count);
+            }
+            var e = events[i];
+            if (e.Kind == EventKind.Impression)
+            {
+                var list = lists[next++];
+                if (tested.Contains(e)) Judge(list, scorer, means);
+            }
+            scorer.Learn(e);
+        }
+        return means.Figures(what.Seed);
+    }
+
+    private static void Judge(Shown list, IScorer scorer, UserMeans means)
+    {
+        var scores = new double[list.Keys.Length];
+        scorer.Score(list.Event, list.Keys, scores);
+        var ten = RankingMetrics.Evaluate(scores, list.Grades, CutOff);
+        means.Add(list.Event.User, ten.Ndcg, ten.AveragePrecision, ten.ReciprocalRank, RankingMetrics.Evaluate(scores, list.Grades, 5).Ndcg);
+    }
+
+    /// <summary>The impressions in the order of the events, which is that of time.</summary>
+    private static List<Shown> Lists(List<UserEvent> events)
+    {
+        var lists = new List<Shown>();
+        var byRequest = new Dictionary<string, Shown>();
+        foreach (var e in events)
+        {
+            if (e.Kind == EventKind.Impression)
+            {
+                var list = new Shown(e, [.. e.Items.Select(s => StableHash.Of(s.Item))], new double[e.Items.Count]);
+                lists.Add(list);
+                if (e.RequestId is not null) byRequest[e.RequestId] = list;
+            }
+            else if (e.Item is not null && e.RequestId is not null && byRequest.TryGetValue(e.RequestId, out var shown))
+            {
+                var at = Array.IndexOf(shown.Keys, StableHash.Of(e.Item));
+                if (at >= 0) shown.Grades[at] = 1;
+            }
+        }
+        return lists;
+    }
+
+    /// <summary>A model under this protocol: told every event after it was asked about it.</summary>
+    private interface IScorer
+    {
+        void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores);
+        void Learn(UserEvent e);
+    }
+
+    private sealed class ByPosition : IScorer
+    {
+        public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores)
+        {
+            for (var i = 0; i < items.Length; i++) scores[i] = -list.Items[i].Position;
+        }
+
+        public void Learn(UserEvent e)
+        {
+        }
+    }
+
+    /// <summary>Equal scores get the exact expectation over random orders, without a draw.</summary>
+    private sealed class Indifferent : IScorer
+    {
+        public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores) => scores.Clear();
+
+        public void Learn(UserEvent e)
+        {
+        }
+    }
+
+    /// <summary>(clicks + 10 g) / (impressions + 10), g the rate over all, counted up to the list in question.</summary>
+    private sealed class ByItemCtr : IScorer
+    {
+        private readonly Dictionary<ulong, (double Clicks, double Shown)> _counts = [];
+        private double _clicks;
+        private double _shown;
+
+        public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores)
+        {
+            var prior = PriorImpressions * (_clicks + 1) / (_shown + 2);
+            for (var i = 0; i < items.Length; i++)
+            {
+                var (clicks, shown) = _counts.GetValueOrDefault(items[i]);
+                scores[i] = (clicks + prior) / (shown + PriorImpressions);
+            }
+        }
+
+        public void Learn(UserEvent e)
+        {
+            if (e.Kind == EventKind.Impression)
+                foreach (var slot in e.Items) Add(slot.Item, 0, 1);
+            else if (e.Item is not null) Add(e.Item, 1, 0);
+        }
+
+        private void Add(string item, double clicks, double shown)
+        {
+            var key = StableHash.Of(item);
+            var old = _counts.GetValueOrDefault(key);
+            _counts[key] = (old.Clicks + clicks, old.Shown + shown);
+            (_clicks, _shown) = (_clicks + clicks, _shown + shown);
+        }
+    }
+
+    /// <summary>The live path itself.</summary>
+    private sealed class ByLearner(StreamingSettings settings, IEnumerable<ItemChange> items) : IScorer
+    {
+        private readonly OnlinePath _path = new(settings, items);
+
+        public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores)
+        {
+            _path.AdvanceTo(list.TimeMs);
+            _path.Score(list.User, list.Surface, list.TimeMs, items, scores);
+        }
+
+        public void Learn(UserEvent e) => _path.Handle(e);
+    }
+}
