@@ -18,19 +18,24 @@ public sealed class GivenRankings : IProtocol
     public const string ShownOrder = "shown-order";
     public const string Random = "random";
     public const string ItemCtr = "item-ctr";
+    public const string ItemCtrOnline = "item-ctr-online";
+
+    /// <summary>The feed's own ranker, through the user machine and the trainer.</summary>
     public const string Ftrl = "ftrl";
 
     private const int CutOff = 10;
-    private const double TestShare = 0.2;
     private const double PriorImpressions = 10;
 
     private readonly StreamingSettings _settings;
+    private readonly double _from;
+    private readonly double _to;
 
     public GivenRankings() : this(LearnerSettings)
     {
     }
 
-    internal GivenRankings(StreamingSettings settings) => _settings = settings;
+    /// <summary>Other settings, and another part of the lists (shares of their number) to judge: what settings are chosen on.</summary>
+    internal GivenRankings(StreamingSettings settings, double from = 0.8, double to = 1) => (_settings, _from, _to) = (settings, from, to);
 
     public string Name => "given-rankings";
 
@@ -38,13 +43,18 @@ public sealed class GivenRankings : IProtocol
         "Lists as they were shown, with at least one click, in time order, the last 20 % by time as test; the shown items are ranked "
         + "against each other, the clicked ones are relevant. Every list is predicted before its clicks are known; nothing later than it is.";
 
-    public IReadOnlyList<string> Models { get; } = [ShownOrder, Random, ItemCtr, Ftrl];
+    public IReadOnlyList<string> Models { get; } = [ShownOrder, Random, ItemCtr, ItemCtrOnline, Ftrl];
 
     /// <summary>Where the live path's defaults do not suit lists that are shown and clicked within seconds.</summary>
     internal static StreamingSettings LearnerSettings { get; } = new()
     {
         // Five seconds lie between list and click in RankLens, and the whole set is 20 minutes long.
         Users = new UsersSettings { AttributionWindowMs = 10_000, InterestsMax = 1000 },
+        // Alpha was chosen among .02 to .2 on the lists before the test.
+        Learning = new LearningSettings
+        {
+            FtrlAlpha = 0.03, Features = [.. FeatureNames.Default, "attribute", "author_lift", "category_lift", "tag_lift"],
+        },
     };
 
     /// <summary>One list: what was shown, and which of it was clicked.</summary>
@@ -58,13 +68,14 @@ public sealed class GivenRankings : IProtocol
         var lists = Lists(events);
         var clicked = lists.Where(l => l.Grades.Any(g => g > 0)).ToList();
         if (clicked.Count < 10) throw new DataSetException(what.DataPath, 0, $"has {clicked.Count} shown lists with a click; {Name} needs ten");
-        var tested = clicked.Skip((int)(clicked.Count * (1 - TestShare))).Select(l => l.Event).ToHashSet(ReferenceEqualityComparer.Instance);
+        var tested = clicked[(int)(clicked.Count * _from)..(int)(clicked.Count * _to)].Select(l => l.Event).ToHashSet(ReferenceEqualityComparer.Instance);
         var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5");
         IScorer scorer = what.Model switch
         {
             ShownOrder => new ByPosition(),
             Random => new Indifferent(),
-            ItemCtr => new ByItemCtr(),
+            ItemCtr => new ByItemCtr(online: false),
+            ItemCtrOnline => new ByItemCtr(online: true),
             _ => new ByLearner(_settings with { Node = _settings.Node with { Seed = what.Seed } }, set.Items()),
         };
         var next = 0;
@@ -145,15 +156,20 @@ public sealed class GivenRankings : IProtocol
         }
     }
 
-    /// <summary>(clicks + 10 g) / (impressions + 10), g the rate over all, counted up to the list in question.</summary>
-    private sealed class ByItemCtr : IScorer
+    /// <summary>
+    /// (clicks + 10 g) / (impressions + 10), g the rate over all; counted up to the list in question, or up to the first tested one.
+    /// </summary>
+    private sealed class ByItemCtr(bool online) : IScorer
     {
         private readonly Dictionary<ulong, (double Clicks, double Shown)> _counts = [];
         private double _clicks;
         private double _shown;
+        private bool _isFrozen;
 
         public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores)
         {
+            // Only tested lists are asked about.
+            _isFrozen = !online;
             var prior = PriorImpressions * (_clicks + 1) / (_shown + 2);
             for (var i = 0; i < items.Length; i++)
             {
@@ -164,6 +180,7 @@ public sealed class GivenRankings : IProtocol
 
         public void Learn(UserEvent e)
         {
+            if (_isFrozen) return;
             if (e.Kind == EventKind.Impression)
                 foreach (var slot in e.Items) Add(slot.Item, 0, 1);
             else if (e.Item is not null) Add(e.Item, 1, 0);

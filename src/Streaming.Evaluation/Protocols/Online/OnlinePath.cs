@@ -1,5 +1,6 @@
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
+using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
@@ -30,10 +31,9 @@ internal sealed class OnlinePath : IUserEffects
 
     /// <param name="settings">Validated.</param>
     /// <param name="items">The catalogue as it stands before the first event.</param>
-    /// <param name="others">Further learners, told after the models.</param>
-    /// <param name="onReleased">Sees every joined record before it is learned; null for nobody.</param>
+    /// <param name="others">Further learners, told after the models; made from the catalogue and the items' vectors.</param>
     public OnlinePath(
-        StreamingSettings settings, IEnumerable<ItemChange> items, Func<IItemCatalog, IReadOnlyList<IStreamLearner>>? others = null)
+        StreamingSettings settings, IEnumerable<ItemChange> items, Func<IItemCatalog, MatrixFactorisation, IReadOnlyList<IStreamLearner>>? others = null)
     {
         _settings = settings;
         foreach (var change in items) Catalog.Apply(change);
@@ -42,13 +42,16 @@ internal sealed class OnlinePath : IUserEffects
         var statistics = new ItemStatistics(settings.Learning, Catalog);
         Models = new UserModels(new FeatureExtractor(settings, Catalog, statistics, factors, _ranker));
         Trainer = new Trainer(
-            settings.Learning, _ranker, factors, statistics, others?.Invoke(Catalog) ?? [], (id, timeMs) => Catalog.AddStub(id, timeMs));
+            settings.Learning, _ranker, factors, statistics, others?.Invoke(Catalog, factors) ?? [], AddStub);
         _machine = new UserMachine(settings.Users, Models, settings.Node.Seed);
     }
 
     public ItemCatalog Catalog { get; } = new();
     public UserModels Models { get; }
     public Trainer Trainer { get; }
+
+    /// <summary>Told of items that are known from events alone, when they are first met.</summary>
+    public Action<Item>? OnStub { get; init; }
 
     /// <summary>The user as of the last event handled; a new one where there was none.</summary>
     public UserState UserOf(string user) =>
@@ -82,6 +85,11 @@ internal sealed class OnlinePath : IUserEffects
         var scorer = Models.Scorer;
         scorer.BeginUser(UserOf(user), nowMs, surface);
         for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
+    }
+
+    private void AddStub(string id, long timeMs)
+    {
+        if (Catalog.AddStub(id, timeMs) && Catalog.TryGet(StableHash.Of(id), out var item)) OnStub?.Invoke(item);
     }
 
     private void Learn()
