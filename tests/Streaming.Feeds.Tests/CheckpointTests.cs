@@ -9,7 +9,7 @@ public sealed class CheckpointTests
     private static readonly FeedsSettings Tight = new()
     {
         PopularItemsMax = 150, PopularTopMax = 40, PostingsMax = 10, PostingListsMax = 32, ItemCfItemsMax = 150, ItemCfNeighboursMax = 8,
-        EmbeddingScanMax = 100, FreshItemsMax = 12, FreshImpressionsMax = 60,
+        EmbeddingScanMax = 100, TransitionItemsMax = 100, TransitionFollowersMax = 6, FreshItemsMax = 12, FreshImpressionsMax = 60,
     };
 
     private static byte[] Save(ICheckpointed part)

@@ -16,6 +16,7 @@ public sealed record FeedsSettings
     {
         [FeedChannels.Popular] = 40, [FeedChannels.Trending] = 20, [FeedChannels.ItemCf] = 50, [FeedChannels.Embedding] = 40,
         [FeedChannels.Interest] = 30, [FeedChannels.Author] = 15, [FeedChannels.Fresh] = 15,
+        [FeedChannels.Transition] = 20,
     };
 
     /// <summary>A channel is asked for this multiple of its quota, so that filters leave enough.</summary>

@@ -57,18 +57,11 @@ public sealed class GivenRankings : IProtocol
         },
     };
 
-    /// <summary>One list: what was shown, and which of it was clicked.</summary>
-    private sealed record Shown(UserEvent Event, ulong[] Keys, double[] Grades);
-
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
         if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
         var set = DataSets.DataSets.Open(what.DataPath);
-        var events = set.Events(what.Seed).ToList();
-        var lists = Lists(events);
-        var clicked = lists.Where(l => l.Grades.Any(g => g > 0)).ToList();
-        if (clicked.Count < 10) throw new DataSetException(what.DataPath, 0, $"has {clicked.Count} shown lists with a click; {Name} needs ten");
-        var tested = clicked[(int)(clicked.Count * _from)..(int)(clicked.Count * _to)].Select(l => l.Event).ToHashSet(ReferenceEqualityComparer.Instance);
+        var (events, lists, tested) = ShownLists.Read(set, what, Name, _from, _to);
         var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5");
         IScorer scorer = what.Model switch
         {
@@ -90,41 +83,19 @@ public sealed class GivenRankings : IProtocol
             if (e.Kind == EventKind.Impression)
             {
                 var list = lists[next++];
-                if (tested.Contains(e)) Judge(list, scorer, means);
+                if (tested.Contains(list)) Judge(list, scorer, means);
             }
             scorer.Learn(e);
         }
         return means.Figures(what.Seed);
     }
 
-    private static void Judge(Shown list, IScorer scorer, UserMeans means)
+    private static void Judge(ShownList list, IScorer scorer, UserMeans means)
     {
         var scores = new double[list.Keys.Length];
         scorer.Score(list.Event, list.Keys, scores);
         var ten = RankingMetrics.Evaluate(scores, list.Grades, CutOff);
         means.Add(list.Event.User, ten.Ndcg, ten.AveragePrecision, ten.ReciprocalRank, RankingMetrics.Evaluate(scores, list.Grades, 5).Ndcg);
-    }
-
-    /// <summary>The impressions in the order of the events, which is that of time.</summary>
-    private static List<Shown> Lists(List<UserEvent> events)
-    {
-        var lists = new List<Shown>();
-        var byRequest = new Dictionary<string, Shown>();
-        foreach (var e in events)
-        {
-            if (e.Kind == EventKind.Impression)
-            {
-                var list = new Shown(e, [.. e.Items.Select(s => StableHash.Of(s.Item))], new double[e.Items.Count]);
-                lists.Add(list);
-                if (e.RequestId is not null) byRequest[e.RequestId] = list;
-            }
-            else if (e.Item is not null && e.RequestId is not null && byRequest.TryGetValue(e.RequestId, out var shown))
-            {
-                var at = Array.IndexOf(shown.Keys, StableHash.Of(e.Item));
-                if (at >= 0) shown.Grades[at] = 1;
-            }
-        }
-        return lists;
     }
 
     /// <summary>A model under this protocol: told every event after it was asked about it.</summary>

@@ -1,4 +1,5 @@
 using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
@@ -25,8 +26,7 @@ public sealed class TransitionChannel(FeedsSettings settings) : IRecallChannel, 
     private Dictionary<ulong, Row> _rows = [];
     private long _actions;
 
-    /// <summary>The name under which quotas and entries would know it.</summary>
-    public string Name => "transition";
+    public string Name => FeedChannels.Transition;
 
     /// <summary>Items with followers.</summary>
     public int Count => _rows.Count;

@@ -66,7 +66,7 @@ internal sealed class ChannelBlend
         foreach (var (item, score) in _found.AsSpan(0, covisited)) _covisits[item] = score;
         Take(user, _found.AsSpan(0, covisited));
         foreach (var seed in _recent)
-            Take(user, _found.AsSpan(0, _path.Transitions.Followers(seed, _found.AsSpan(0, PerSeed))));
+            Take(user, _found.AsSpan(0, _path.Index.Transitions.Followers(seed, _found.AsSpan(0, PerSeed))));
         for (var i = 0; i < _count; i++) Measure(_keys[i], nowMs, _values.AsSpan(i * Quantities, Quantities));
     }
 
@@ -139,9 +139,9 @@ internal sealed class ChannelBlend
         var recent = popularity.Recent(item, nowMs) / Math.Max(1, _totalRecent.At(nowMs, _path.Settings.Feeds.TrendingHalfLifeMs));
         into[0] = Log(share);
         into[1] = Log(recent);
-        into[2] = _recent.Count > 0 ? Log(_path.Transitions.Probability(_recent[0], item, nowMs, recent, PriorActions)) : into[1];
-        into[3] = _recent.Count > 1 ? Log(_path.Transitions.Probability(_recent[1], item, nowMs, recent, PriorActions)) : into[1];
-        into[4] = _recent.Count > 2 ? Log(_path.Transitions.Probability(_recent[2], item, nowMs, recent, PriorActions)) : into[1];
+        into[2] = _recent.Count > 0 ? Log(_path.Index.Transitions.Probability(_recent[0], item, nowMs, recent, PriorActions)) : into[1];
+        into[3] = _recent.Count > 1 ? Log(_path.Index.Transitions.Probability(_recent[1], item, nowMs, recent, PriorActions)) : into[1];
+        into[4] = _recent.Count > 2 ? Log(_path.Index.Transitions.Probability(_recent[2], item, nowMs, recent, PriorActions)) : into[1];
         into[5] = Log(_covisits.GetValueOrDefault(item));
         into[6] = (float)Math.Log2(1 + (nowMs - _path.BornMs(item, nowMs)) / 3.6e6);
         var born = _recent.Count > 0 ? _path.BornMs(_recent[0], nowMs) : nowMs;

@@ -1,7 +1,6 @@
 using Streaming.Core.Events;
 using Streaming.Core.Settings;
 using Streaming.Feeds;
-using Streaming.Feeds.Recall;
 using Streaming.Learning;
 using Streaming.Users;
 
@@ -15,19 +14,17 @@ internal sealed class RecallPath
     public RecallPath(StreamingSettings settings)
     {
         Settings = settings;
-        Transitions = new TransitionChannel(settings.Feeds);
         FeedIndex? index = null;
         _path = new OnlinePath(settings, [], (catalog, factors) =>
         {
             index = new FeedIndex(catalog, new Vectors(factors, settings.Learning.EmbeddingDim), settings.Feeds, settings.Users);
-            return [.. index.Learners, Transitions];
+            return index.Learners;
         }) { OnStub = item => index!.OnItem(item) };
         Index = index!;
     }
 
     public StreamingSettings Settings { get; }
     public FeedIndex Index { get; }
-    public TransitionChannel Transitions { get; }
 
     public UserState UserOf(string user) => _path.UserOf(user);
 
