@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Streaming.Core.Events;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.Metrics;
@@ -19,6 +20,9 @@ public sealed class DelayedLabels : IProtocol
     private const string CorrectCalibrated = "correct-calibrated";
     private const int CutOff = 10;
 
+    /// <summary>Each sorts all rows, so there are fewer than elsewhere.</summary>
+    private const int Resamples = 200;
+
     /// <summary>The most that a calibrated probability may be: b / (1 - b) is 1 at one half, which no silence would ever justify.</summary>
     private const double CalibratedMax = 0.95;
 
@@ -37,8 +41,7 @@ public sealed class DelayedLabels : IProtocol
         var (events, lists, tested) = ShownLists.Read(set, what, Name, 0.8, 1);
         var path = new OnlinePath(settings with { Node = settings.Node with { Seed = what.Seed } }, set.Items());
         var means = new UserMeans($"ndcg@{CutOff}", "uauc", "logloss");
-        var sums = new Dictionary<string, (double Predicted, double Clicked)>();
-        var (predicted, clicked) = (new List<double>(), new List<bool>());
+        var judged = new Dictionary<string, (List<double> Predicted, List<bool> Clicked)>();
         var next = 0;
         for (var i = 0; i < events.Count; i++)
         {
@@ -59,21 +62,38 @@ public sealed class DelayedLabels : IProtocol
                 means.Add(
                     user, RankingMetrics.Evaluate(scores, list.Grades, CutOff).Ndcg, BinaryMetrics.Auc(scores, labels),
                     BinaryMetrics.LogLoss(scores, labels, 1e-7));
-                var (p, y) = sums.GetValueOrDefault(user);
-                sums[user] = (p + scores.Sum(), y + list.Grades.Sum());
-                predicted.AddRange(scores);
-                clicked.AddRange(labels);
+                if (!judged.TryGetValue(user, out var rows)) rows = judged[user] = ([], []);
+                rows.Predicted.AddRange(scores);
+                rows.Clicked.AddRange(labels);
             }
             path.Handle(events[i]);
         }
-        var calibration = Bootstrap.Ratio([.. sums.Values.Select(s => s.Predicted)], [.. sums.Values.Select(s => s.Clicked)], what.Seed);
-        var (all, labelled) = (predicted.ToArray(), clicked.ToArray());
-        return
-        [
-            .. means.Figures(what.Seed), new Figure("calibration", calibration.Estimate, calibration.Low, calibration.High),
-            new Figure("auc", BinaryMetrics.Auc(all, labelled)), new Figure("ne", BinaryMetrics.NormalisedEntropy(all, labelled)),
-            new Figure("ece", BinaryMetrics.ExpectedCalibrationError(all, labelled)),
-        ];
+        return [.. means.Figures(what.Seed), .. OfAllRows([.. judged.Values], what.Seed)];
+    }
+
+    /// <summary>What does not split into users: each resample of users computes it anew.</summary>
+    private static IEnumerable<Figure> OfAllRows((List<double> Predicted, List<bool> Clicked)[] users, long seed)
+    {
+        var (predicted, clicked) = (new List<double>(), new List<bool>());
+        var intervals = Bootstrap.Of(users.Length, drawn =>
+        {
+            predicted.Clear();
+            clicked.Clear();
+            foreach (var u in drawn)
+            {
+                predicted.AddRange(users[u].Predicted);
+                clicked.AddRange(users[u].Clicked);
+            }
+            var p = CollectionsMarshal.AsSpan(predicted);
+            var y = CollectionsMarshal.AsSpan(clicked);
+            return
+            [
+                BinaryMetrics.Auc(p, y), BinaryMetrics.NormalisedEntropy(p, y), BinaryMetrics.CalibrationRatio(p, y),
+                BinaryMetrics.ExpectedCalibrationError(p, y),
+            ];
+        }, seed, Resamples);
+        string[] names = ["auc", "ne", "calibration", "ece"];
+        return names.Zip(intervals, (name, i) => new Figure(name, i.Estimate, i.Low, i.High));
     }
 
     /// <summary>b / (1 - b), strictly rising, so that the order of a list stands.</summary>

@@ -23,6 +23,9 @@ public sealed class GivenRankings : IProtocol
     /// <summary>The feed's own ranker, through the user machine and the trainer.</summary>
     public const string Ftrl = "ftrl";
 
+    /// <summary>NDCG@10 less that of <see cref="ItemCtrOnline"/>, paired by list.</summary>
+    internal const string OverItemCtr = "ndcg@10-over-item-ctr-online";
+
     private const int CutOff = 10;
     private const double PriorImpressions = 10;
 
@@ -62,7 +65,8 @@ public sealed class GivenRankings : IProtocol
         if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
         var set = DataSets.DataSets.Open(what.DataPath);
         var (events, lists, tested) = ShownLists.Read(set, what, Name, _from, _to);
-        var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5");
+        var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5", OverItemCtr);
+        var yardstick = new ByItemCtr(online: true);
         IScorer scorer = what.Model switch
         {
             ShownOrder => new ByPosition(),
@@ -83,19 +87,24 @@ public sealed class GivenRankings : IProtocol
             if (e.Kind == EventKind.Impression)
             {
                 var list = lists[next++];
-                if (tested.Contains(list)) Judge(list, scorer, means);
+                if (tested.Contains(list)) Judge(list, scorer, yardstick, means);
             }
             scorer.Learn(e);
+            yardstick.Learn(e);
         }
         return means.Figures(what.Seed);
     }
 
-    private static void Judge(ShownList list, IScorer scorer, UserMeans means)
+    /// <summary>The difference is taken list by list, so that its interval is free of what makes lists hard for everybody.</summary>
+    private static void Judge(ShownList list, IScorer scorer, ByItemCtr yardstick, UserMeans means)
     {
         var scores = new double[list.Keys.Length];
         scorer.Score(list.Event, list.Keys, scores);
         var ten = RankingMetrics.Evaluate(scores, list.Grades, CutOff);
-        means.Add(list.Event.User, ten.Ndcg, ten.AveragePrecision, ten.ReciprocalRank, RankingMetrics.Evaluate(scores, list.Grades, 5).Ndcg);
+        var five = RankingMetrics.Evaluate(scores, list.Grades, 5);
+        yardstick.Score(list.Event, list.Keys, scores);
+        var over = ten.Ndcg - RankingMetrics.Evaluate(scores, list.Grades, CutOff).Ndcg;
+        means.Add(list.Event.User, ten.Ndcg, ten.AveragePrecision, ten.ReciprocalRank, five.Ndcg, over);
     }
 
     /// <summary>A model under this protocol: told every event after it was asked about it.</summary>

@@ -32,6 +32,7 @@ public sealed class StreamProtocolTests
         var online = Of(GivenRankings.ItemCtrOnline);
         online.ShouldBe(0.5958, 0.0005);
         Of(GivenRankings.Ftrl).ShouldBeGreaterThan(online + 0.01);
+        Run(protocol, GivenRankings.Ftrl, "ranklens")[GivenRankings.OverItemCtr].Low.ShouldBeGreaterThan(0, "the paired interval");
     }
 
     [DataFact("ranklens")]
