@@ -22,12 +22,13 @@ public sealed class FeedIndex
         ItemCf = new ItemCfChannel(feeds);
         Embedding = new EmbeddingChannel(vectors, feeds, users);
         Fresh = new FreshChannel(feeds);
-        Learners = [Popularity, ItemCf, Embedding, Fresh];
+        Transitions = new TransitionChannel(feeds);
+        Learners = [Popularity, ItemCf, Embedding, Fresh, Transitions];
         // In the order of FeedChannels.All.
         Channels =
         [
             ItemCf, Embedding, new InterestChannel(Popularity, feeds, users), new AuthorChannel(Popularity, items, feeds),
-            new TrendingChannel(Popularity, feeds), Popular, Fresh,
+            new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions,
         ];
     }
 
@@ -36,6 +37,7 @@ public sealed class FeedIndex
     public ItemCfChannel ItemCf { get; }
     public EmbeddingChannel Embedding { get; }
     public FreshChannel Fresh { get; }
+    public TransitionChannel Transitions { get; }
 
     /// <summary>All channels, in the order of <see cref="Core.Feeds.FeedChannels.All"/>.</summary>
     public IReadOnlyList<IRecallChannel> Channels { get; }

@@ -9,7 +9,7 @@ public sealed class CheckpointTests
     private static readonly FeedsSettings Tight = new()
     {
         PopularItemsMax = 150, PopularTopMax = 40, PostingsMax = 10, PostingListsMax = 32, ItemCfItemsMax = 150, ItemCfNeighboursMax = 8,
-        EmbeddingScanMax = 100, FreshItemsMax = 12, FreshImpressionsMax = 60,
+        EmbeddingScanMax = 100, TransitionItemsMax = 100, TransitionFollowersMax = 6, FreshItemsMax = 12, FreshImpressionsMax = 60,
     };
 
     private static byte[] Save(ICheckpointed part)
@@ -99,6 +99,7 @@ public sealed class CheckpointTests
             + "0000000100000000000000017184FB9EF8726EBE7005693F"),
         ("embedding", "01020155DAEE6431AC7DC40000803F000000BF017184FB9EF8726EBE"),
         ("fresh", "010068E5CF8B010000000000000000F03F0155DAEE6431AC7DC48079AECF8B010000000000000000F03F0000000000000000"),
+        ("transition", "0102000000000000000155DAEE6431AC7DC4020000000000000098D05E42FB360341017184FB9EF8726EBE98D05E42FB360341"),
     ];
 
     [Fact]
@@ -119,6 +120,7 @@ public sealed class CheckpointTests
         var into = new Candidate[2];
         world.Index.ItemCf.Similar(World.Key("a"), into).ShouldBe(1);
         into[0].ShouldBe(new Candidate(World.Key("b"), (float)(1 / Math.Log(3))));
+        world.Index.Transitions.Probability(World.Key("a"), World.Key("b"), World.Now, 0, 1).ShouldBe(0.5, 1e-6);
         world.Index.Embedding.Index.Search([2f, 2f], into).ShouldBe(1);
         into[0].ShouldBe(new Candidate(World.Key("a"), 1f));
         world.Index.Fresh.Recall(world.User(), new RecallRequest("", World.Now), into).ShouldBe(1);

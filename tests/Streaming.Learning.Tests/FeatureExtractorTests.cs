@@ -75,6 +75,44 @@ public sealed class FeatureExtractorTests
     }
 
     [Fact]
+    public void Lifts_set_the_users_share_against_everybodys()
+    {
+        var rig = Rig(["author_lift", "category_lift", "tag_lift"], ["none"], out var item);
+        var user = User(rig);
+        user.Positives = 3;
+        // Everybody: six actions at one time, all on the film; so a tag's share is 6.5 / 6.5, whatever the user did.
+        for (var i = 0; i < 6; i++) rig.Trainer.OnInteraction(LearningRig.Interaction(rig.Example(user, item, 1f, i, Now)));
+        rig.Statistics.InterestShare(InterestKey.Tag("war"), Now).ShouldBe(1, 1e-9);
+        rig.Statistics.InterestShare(InterestKey.Tag("comedy"), Now).ShouldBe(0.5 / 6.5, 1e-9);
+        // Author: (1 + 5) / (3 + 5); category: never, 5 / 8; tags: war as often as possible, drama never.
+        var values = Extract(rig, user, item).Values.ToArray();
+        values[0].ShouldBe(MathF.Log(6 / 8f), 1e-5f);
+        values[1].ShouldBe(MathF.Log(5 / 8f), 1e-5f);
+        values.Length.ShouldBe(3);
+        values[2].ShouldBe(MathF.Log(5 / 8f) / 2, 1e-5f, "war's lift is the logarithm of 1");
+        // A rare author of which the user has had one of three: (1 + 5 q) / (8 q), q = .5 / 6.5.
+        var other = ((ItemCatalog)rig.Models.Items).Apply(new ItemChange("other", new Item("other") { Author = "lee" }, Now))!.Key;
+        user.Interests[InterestKey.Author("lee")] = new Interest(1f, Now, 1);
+        Extract(rig, user, other).Values.ToArray()[0].ShouldBe(MathF.Log((1 + 5 * 0.5f / 6.5f) / (8 * 0.5f / 6.5f)), 1e-5f);
+    }
+
+    [Fact]
+    public void Attributes_are_one_hot_by_value_and_numbers_by_half_octave()
+    {
+        var catalog = new ItemCatalog();
+        ulong Add(string id, params (string Name, string Value)[] attributes) => catalog.Apply(new ItemChange(
+            id, new Item(id) { Attributes = [.. attributes.Select(a => KeyValuePair.Create(a.Name, a.Value))] }, Now))!.Key;
+        var rig = new LearningRig(new StreamingSettings { Learning = new LearningSettings { Features = ["attribute"], Crosses = ["none"] } }, catalog);
+        uint[] Of(ulong key) => Extract(rig, rig.NewUser("ann"), key).Features.ToArray();
+        var first = Of(Add("a", ("cast", "ann|bob"), ("votes", "1000"), ("text", new string('x', 65))));
+        first.Length.ShouldBe(3);
+        var second = Of(Add("b", ("votes", "1010"), ("cast", "bob")));
+        second.ShouldBe([first[2], first[1]]);
+        Of(Add("c", ("votes", "2000")))[0].ShouldNotBe(first[2]);
+        Of(Add("d", ("budget", "1000")))[0].ShouldNotBe(first[2]);
+    }
+
+    [Fact]
     public void Ranking_and_training_extract_alike_and_score_as_the_ranker_predicts()
     {
         var rig = Rig([], [], out var item);

@@ -1,4 +1,5 @@
 using Streaming.Core.Settings;
+using Streaming.Core.Wire;
 using Streaming.Learning.Metrics;
 
 namespace Streaming.Learning.Tests;
@@ -19,6 +20,8 @@ public sealed class PrequentialMetricsTests
         f.Auc.ShouldBe(2.5 / 6, 1e-12);
         // User 1: (1 + 1/2) / 2 over 3 examples; user 2: 0 over 2.
         f.Gauc.ShouldBe(0.75 * 3 / 5, 1e-12);
+        f.Uauc.ShouldBe(0.75 / 2, 1e-12);
+        f.UserShare.ShouldBe(1);
         var loss = -(Math.Log(0.8) + Math.Log(0.6) + Math.Log(0.4) + Math.Log(0.4) + Math.Log(0.2)) / 5;
         f.LogLoss.ShouldBe(loss, 1e-6);
         f.NormalisedEntropy.ShouldBe(loss / -(0.6 * Math.Log(0.6) + 0.4 * Math.Log(0.4)), 1e-6);
@@ -55,6 +58,59 @@ public sealed class PrequentialMetricsTests
         binned.Auc.ShouldBe(exact.Auc, 0.001);
         binned.LogLoss.ShouldBe(exact.LogLoss);
         binned.Ece.ShouldBe(exact.Ece);
+    }
+
+    /// <summary>
+    /// Of 2,000 users about an eighth is kept. AUCs of users of ten predictions deviate by about .2, so the mean of 250 of
+    /// them has a standard error of about .012; the figure must lie within four of them.
+    /// </summary>
+    [Fact]
+    public void Beyond_the_bound_group_auc_is_of_a_sample_of_users_within_its_sampling_error()
+    {
+        var settings = new LearningSettings { PrequentialExactMax = 1000, PrequentialUserSampleMax = 4000 };
+        var (exact, sampled) = (new PrequentialMetrics("m", new LearningSettings()), new PrequentialMetrics("m", settings));
+        var random = new Random(11);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var user = (ulong)random.Next(2000);
+            // How well a user is predicted differs between users, or the sample could not go wrong.
+            var (p, hard) = (random.NextSingle(), user % 3 == 0);
+            var positive = random.NextSingle() < (hard ? 0.5f : p);
+            exact.Add(user, p, positive);
+            sampled.Add(user, p, positive);
+        }
+        var (e, s) = (exact.Figures(), sampled.Figures());
+        s.UserShare.ShouldBeInRange(1 / 16.0, 1 / 4.0);
+        s.Gauc.ShouldBe(e.Gauc, 0.05);
+        s.Uauc.ShouldBe(e.Uauc, 0.05);
+        s.Auc.ShouldBe(e.Auc, 0.001);
+        s.NormalisedEntropy.ShouldBe(e.NormalisedEntropy);
+        s.Calibration.ShouldBe(e.Calibration);
+    }
+
+    [Fact]
+    public void A_checkpoint_brings_the_sample_of_users_back()
+    {
+        var settings = new LearningSettings { PrequentialExactMax = 1000, PrequentialUserSampleMax = 2000 };
+        var metrics = Fed(settings, 0, 5000, null);
+        var stream = new MemoryStream();
+        var writer = new CheckpointWriter(stream, 1);
+        metrics.Save(writer);
+        writer.Finish();
+        stream.Position = 0;
+        var reader = new CheckpointReader(stream, 1, "metrics");
+        var read = new PrequentialMetrics("m", settings).Read(reader);
+        reader.Finish();
+        read.Figures().ShouldBe(metrics.Figures());
+        Fed(settings, 5000, 6000, read).Figures().ShouldBe(Fed(settings, 5000, 6000, metrics).Figures());
+    }
+
+    [Fact]
+    public void One_user_alone_cannot_pass_the_bound_of_the_sample()
+    {
+        var metrics = new PrequentialMetrics("m", new LearningSettings { PrequentialExactMax = 10, PrequentialUserSampleMax = 100 });
+        for (var i = 0; i < 1000; i++) metrics.Add(0, i % 2 == 0 ? 0.9f : 0.1f, i % 2 == 0);
+        metrics.Figures().Count.ShouldBe(1000);
     }
 
     [Fact]

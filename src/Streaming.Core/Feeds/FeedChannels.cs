@@ -10,7 +10,8 @@ public static class FeedChannels
     public const string Interest = "interest";
     public const string Author = "author";
     public const string Fresh = "fresh";
+    public const string Transition = "transition";
 
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
-    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh];
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition];
 }

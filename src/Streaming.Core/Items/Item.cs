@@ -1,3 +1,4 @@
+using System.Globalization;
 using Streaming.Core.Ids;
 
 namespace Streaming.Core.Items;
@@ -36,6 +37,7 @@ public sealed class Item
 
     private ulong[]? _tagKeys;
     private ulong[]? _categoryKeys;
+    private ulong[]? _attributeKeys;
     private ulong? _authorKey;
 
     /// <summary>Interest keys of the tags, aligned with <see cref="Tags"/>; cached, for hot paths.</summary>
@@ -47,10 +49,32 @@ public sealed class Item
     /// <summary>Interest key of the author; 0 without one.</summary>
     public ulong AuthorKey => _authorKey ??= Author is null ? 0 : InterestKey.Author(Author);
 
+    /// <summary>One key per value of an attribute, for models: numbers by half-octave, "a|b" as two values, long texts not at all.</summary>
+    public ReadOnlySpan<ulong> AttributeKeys => _attributeKeys ??= [.. Attributes.SelectMany(a => AttributeKey.Of(a.Key, a.Value))];
+
     /// <summary>When the item became available, Unix ms.</summary>
     public long BornMs => PublishedMs > 0 ? PublishedMs : FirstSeenMs;
 
     public bool IsExpired(long nowMs) => ExpiresMs <= nowMs;
+}
+
+/// <summary>Keys of the values of attributes.</summary>
+internal static class AttributeKey
+{
+    private const int TextCharsMax = 64;
+
+    /// <summary>
+    /// Numbers that differ by less than a half-octave often share a key, so that budgets and counts generalise: sign(x) round(2 log2(1 + |x|)).
+    /// </summary>
+    public static IEnumerable<ulong> Of(string name, string value)
+    {
+        var salt = StableHash.Of(name);
+        if (double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number))
+            return [StableHash.Combine(salt, (ulong)(long)(Math.Sign(number) * Math.Round(2 * Math.Log2(1 + Math.Abs(number)))))];
+        return value.Split('|', StringSplitOptions.RemoveEmptyEntries)
+            .Where(text => text.Length <= TextCharsMax)
+            .Select(text => StableHash.Combine(salt, StableHash.Of(text)));
+    }
 }
 
 /// <summary>Keys under which interests in tags, categories and authors are kept; the three never share a key.</summary>

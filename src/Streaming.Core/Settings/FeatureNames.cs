@@ -11,8 +11,9 @@ public static class FeatureNames
     [
         "bias", "user", "surface", "hour", "profile", "interest", "user_ctr", "user_mean", "user_rating", "history", "activity",
         "item", "author", "category", "tag", "item_ctr", "item_mean", "item_coec", "popularity", "item_age", "item_shown",
-        "mf", "mf_dot", "mf_bucket", "short_similarity", "long_similarity", "session_similarity", "interest_similarity",
+        "attribute", "mf", "mf_dot", "mf_bucket", "short_similarity", "long_similarity", "session_similarity", "interest_similarity",
         "seen", "clicked", "author_clicked", "author_affinity", "category_affinity", "tag_affinity",
+        "author_lift", "category_lift", "tag_lift",
     ];
 
     /// <summary>What an empty <c>Learning:Features</c> stands for.</summary>

@@ -16,6 +16,7 @@ public sealed record FeedsSettings
     {
         [FeedChannels.Popular] = 40, [FeedChannels.Trending] = 20, [FeedChannels.ItemCf] = 50, [FeedChannels.Embedding] = 40,
         [FeedChannels.Interest] = 30, [FeedChannels.Author] = 15, [FeedChannels.Fresh] = 15,
+        [FeedChannels.Transition] = 20,
     };
 
     /// <summary>A channel is asked for this multiple of its quota, so that filters leave enough.</summary>
@@ -62,6 +63,15 @@ public sealed record FeedsSettings
 
     /// <summary>The user's recent positive items that recall starts from.</summary>
     public int SeedsMax { get; init; } = 20;
+
+    /// <summary>Half-life of transitions from one item to the next, ms.</summary>
+    public long TransitionHalfLifeMs { get; init; } = 3L * 3_600_000;
+
+    /// <summary>Followers kept per item.</summary>
+    public int TransitionFollowersMax { get; init; } = 64;
+
+    /// <summary>Items with followers; beyond, the eighth that was left longest ago is forgotten.</summary>
+    public int TransitionItemsMax { get; init; } = 100_000;
 
     /// <summary>Items in the vector index, and thus scanned per list; beyond, those touched longest ago leave it.</summary>
     public int EmbeddingScanMax { get; init; } = 20_000;
@@ -170,6 +180,9 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:ItemCfAlpha", ItemCfAlpha, 0, 1);
         problems.InRange("Feeds:ItemCfNeighboursMax", ItemCfNeighboursMax, 1, 10_000);
         problems.InRange("Feeds:ItemCfItemsMax", ItemCfItemsMax, 8, 100_000_000);
+        problems.InRange("Feeds:TransitionHalfLifeMs", TransitionHalfLifeMs, 1_000, 86_400_000L * 3650);
+        problems.InRange("Feeds:TransitionFollowersMax", TransitionFollowersMax, 1, 10_000);
+        problems.InRange("Feeds:TransitionItemsMax", TransitionItemsMax, 8, 100_000_000);
         problems.InRange("Feeds:RecentDecay", RecentDecay, 0.01, 1);
         problems.InRange("Feeds:SeedsMax", SeedsMax, 1, 100);
         problems.InRange("Feeds:EmbeddingScanMax", EmbeddingScanMax, 1, 10_000_000);

@@ -69,8 +69,11 @@ public sealed record LearningSettings
     /// <summary>Positives remembered as a pool of sampled negatives for streams of clicks alone.</summary>
     public int NegativePoolMax { get; init; } = 4096;
 
-    /// <summary>Predictions (8 bytes each and model, in memory and in every checkpoint) with exact figures; beyond, AUC comes from a histogram and GAUC from the window.</summary>
+    /// <summary>Predictions (8 bytes each and model, in memory and in every checkpoint) with exact figures; beyond, AUC comes from a histogram and GAUC from a sample of the users.</summary>
     public int PrequentialExactMax { get; init; } = 2_000_000;
+
+    /// <summary>Predictions (8 bytes each and model) of the users sampled for GAUC and uAUC beyond <see cref="PrequentialExactMax"/>.</summary>
+    public int PrequentialUserSampleMax { get; init; } = 500_000;
 
     /// <summary>Last predictions in the windowed figures.</summary>
     public int PrequentialWindowMax { get; init; } = 10_000;
@@ -104,6 +107,7 @@ public sealed record LearningSettings
         problems.InRange("Learning:PositionsMax", PositionsMax, 1, 10_000);
         problems.InRange("Learning:NegativePoolMax", NegativePoolMax, 1, 1 << 24);
         problems.InRange("Learning:PrequentialExactMax", PrequentialExactMax, 0, 100_000_000);
+        problems.InRange("Learning:PrequentialUserSampleMax", PrequentialUserSampleMax, 1, 100_000_000);
         problems.InRange("Learning:PrequentialWindowMax", PrequentialWindowMax, 1, 10_000_000);
         problems.InRange("Learning:BaselineKeysMax", BaselineKeysMax, 1, 1 << 26);
     }

@@ -54,6 +54,40 @@ public static class Bootstrap
         return new Interval(sumAbove / sumBelow, Quantile(estimates, tail), Quantile(estimates, 1 - tail));
     }
 
+    /// <summary>
+    /// Intervals of statistics that are no ratio of sums, or that fit something first: each resample hands the drawn units' indices,
+    /// with repeats, to <paramref name="statistics"/>, which answers with as many figures every time. A figure that is NaN in some
+    /// resamples has its interval from the others.
+    /// </summary>
+    public static Interval[] Of(int units, Func<int[], double[]> statistics, long seed, int resamples = 1000, double confidence = 0.95)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(resamples, 1);
+        if (confidence is not (> 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(confidence), confidence, "must be between 0 and 1");
+        var drawn = new int[units];
+        for (var i = 0; i < units; i++) drawn[i] = i;
+        var estimates = statistics(drawn);
+        var all = Array.ConvertAll(estimates, _ => new List<double>(resamples));
+        var draws = new Draws((ulong)seed);
+        for (var r = 0; r < resamples; r++)
+        {
+            for (var i = 0; i < units; i++) drawn[i] = draws.Below(units);
+            var values = statistics(drawn);
+            for (var s = 0; s < all.Length; s++)
+                if (!double.IsNaN(values[s])) all[s].Add(values[s]);
+        }
+        var tail = (1 - confidence) / 2;
+        var intervals = new Interval[all.Length];
+        for (var s = 0; s < all.Length; s++)
+        {
+            var sorted = all[s].Order().ToArray();
+            intervals[s] = sorted.Length == 0
+                ? new Interval(estimates[s], double.NaN, double.NaN)
+                : new Interval(estimates[s], Quantile(sorted, tail), Quantile(sorted, 1 - tail));
+        }
+        return intervals;
+    }
+
     /// <summary>Linear interpolation between order statistics.</summary>
     internal static double Quantile(ReadOnlySpan<double> sorted, double q)
     {

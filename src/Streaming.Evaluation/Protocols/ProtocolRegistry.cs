@@ -6,7 +6,14 @@ namespace Streaming.Evaluation.Protocols;
 public sealed class ProtocolRegistry(IReadOnlyList<IProtocol> all)
 {
     /// <summary>Every protocol of the project; a new one is one line here.</summary>
-    public static ProtocolRegistry Known { get; } = new([]);
+    public static ProtocolRegistry Known { get; } = new(
+    [
+        new LeaveOneOutGivenNegatives(validation: false), new LeaveOneOutGivenNegatives(validation: true),
+        new LeaveOneOutAllItems(validation: false), new LeaveOneOutAllItems(validation: true),
+        new LeaveOneOut100Uniform(validation: false), new LeaveOneOut100Uniform(validation: true),
+        new TemporalSplit(validation: false), new TemporalSplit(validation: true),
+        new Prequential(), new HourByHour(), new GivenRankings(), new OffPolicyEstimates(), new DelayedLabels(),
+    ]);
 
     public IReadOnlyList<IProtocol> All { get; } = all;
 

@@ -69,6 +69,10 @@ public sealed partial class PopularityIndex(FeedsSettings settings) : IStreamLea
     public double Popularity(ulong item, long nowMs) =>
         _sums.TryGetValue(item, out var sums) ? ForwardDecay.Value(sums.Long, nowMs, settings.PopularHalfLifeMs) : 0;
 
+    /// <summary>The same by the short half-life, <see cref="FeedsSettings.TrendingHalfLifeMs"/>.</summary>
+    public double Recent(ulong item, long nowMs) =>
+        _sums.TryGetValue(item, out var sums) ? ForwardDecay.Value(sums.Short, nowMs, settings.TrendingHalfLifeMs) : 0;
+
     public void OnExample(Example example)
     {
         // A positive example comes beside an interaction, and a negative says nothing about popularity.

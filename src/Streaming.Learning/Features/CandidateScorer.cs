@@ -178,6 +178,9 @@ public sealed class CandidateScorer
             case FeatureKind.ItemAge when c.Item is not null:
                 _scratch.Bucket(kind, Buckets.OfCount(Math.Max(0, _nowMs - c.Item.BornMs) / 3_600_000));
                 break;
+            case FeatureKind.Attribute when c.Item is not null:
+                foreach (var key in c.Item.AttributeKeys) _scratch.Add(kind, key);
+                break;
             case FeatureKind.ItemShown: _scratch.Bucket(kind, Buckets.OfCount((long)c.Figures.Shown)); break;
         }
     }
@@ -213,6 +216,9 @@ public sealed class CandidateScorer
                 foreach (var key in c.Item.TagKeys) sum += Weight(user, key);
                 _scratch.Bucket(kind, Buckets.OfWeight(sum / c.Item.TagKeys.Length));
                 break;
+            case FeatureKind.AuthorLift when c.Item is { AuthorKey: not 0 }: _scratch.Real(kind, Lift(user, c.Item.AuthorKey)); break;
+            case FeatureKind.CategoryLift when c.Item is not null: MeanLift(kind, user, c.Item.CategoryKeys); break;
+            case FeatureKind.TagLift when c.Item is not null: MeanLift(kind, user, c.Item.TagKeys); break;
         }
     }
 
@@ -254,6 +260,21 @@ public sealed class CandidateScorer
         return _nowMs <= interest.TimeMs
             ? interest.Weight
             : interest.Weight * MathF.Pow(0.5f, (float)(_nowMs - interest.TimeMs) / _features.Users.LongHalfLifeMs);
+    }
+
+    private void MeanLift(FeatureKind kind, UserState user, ReadOnlySpan<ulong> keys)
+    {
+        if (keys.Length == 0) return;
+        var sum = 0f;
+        foreach (var key in keys) sum += Lift(user, key);
+        _scratch.Real(kind, sum / keys.Length);
+    }
+
+    private float Lift(UserState user, ulong interestKey)
+    {
+        var share = (float)_features.Statistics.InterestShare(interestKey, _nowMs);
+        var count = user.Interests.TryGetValue(interestKey, out var interest) ? interest.Count : 0;
+        return Math.Clamp(MathF.Log((count + UserPrior * share) / ((user.Positives + UserPrior) * share)), -4f, 4f);
     }
 
     private static ItemMarks Marks(UserState user, in Candidate c) =>

@@ -59,6 +59,8 @@ internal enum FeatureKind
     ItemAge,
     /// <summary>Bucket of the number of impressions ever.</summary>
     ItemShown,
+    /// <summary>One-hot per value of an attribute.</summary>
+    Attribute,
     /// <summary>Real: the logit of the matrix factorisation, biases included.</summary>
     Mf,
     /// <summary>Real: u . v.</summary>
@@ -85,6 +87,15 @@ internal enum FeatureKind
     CategoryAffinity,
     /// <summary>Bucket of the mean decayed interest in the item's tags.</summary>
     TagAffinity,
+    /// <summary>Real: how much oftener than everybody the user acts on the author (see <see cref="CategoryLift"/>).</summary>
+    AuthorLift,
+    /// <summary>
+    /// Real: mean over the item's categories c of ln((n_c + k q_c) / ((N + k) q_c)), n_c of the user's N actions on c, q_c everybody's
+    /// share of c, k a prior: unlike an affinity it does not rise with what is frequent anyway.
+    /// </summary>
+    CategoryLift,
+    /// <summary>Real: the same over the item's tags.</summary>
+    TagLift,
 }
 
 /// <summary>Names (<see cref="FeatureNames"/>) and sides of <see cref="FeatureKind"/>.</summary>

@@ -12,6 +12,9 @@ internal readonly struct Scored
         _userAndLabel = ((uint)user << 1) | (positive ? 1u : 0u);
     }
 
+    /// <summary>The 31 bits kept of the user's hash.</summary>
+    public uint UserBits => _userAndLabel >> 1;
+
     public float Score => _score;
     public bool Positive => (_userAndLabel & 1) != 0;
 
@@ -52,10 +55,13 @@ internal static class AucMath
         return positives > 0 && negatives > 0 ? wins / ((double)positives * negatives) : double.NaN;
     }
 
-    /// <summary>Mean of the users' own AUCs, weighted by their examples; users with one class only are left out. NaN when all are.</summary>
-    public static double GroupAuc(ReadOnlySpan<ulong> sortedByUser)
+    /// <summary>
+    /// Means of the users' own AUCs: weighted by their examples (GAUC), and plain (uAUC). Users with one class only are left out; NaN
+    /// when all are.
+    /// </summary>
+    public static (double Weighted, double Plain) GroupAuc(ReadOnlySpan<ulong> sortedByUser)
     {
-        var (sum, weight) = (0.0, 0.0);
+        var (sum, weight, plain, users) = (0.0, 0.0, 0.0, 0);
         for (var i = 0; i < sortedByUser.Length;)
         {
             var from = i;
@@ -64,7 +70,9 @@ internal static class AucMath
             if (double.IsNaN(auc)) continue;
             sum += auc * (i - from);
             weight += i - from;
+            plain += auc;
+            users++;
         }
-        return weight > 0 ? sum / weight : double.NaN;
+        return users > 0 ? (sum / weight, plain / users) : (double.NaN, double.NaN);
     }
 }

@@ -10,7 +10,9 @@ namespace Streaming.Learning.Metrics;
 /// <param name="BaseRate">Positives over all, negatives counting 1 / sample rate.</param>
 /// <param name="Auc">Over all predictions.</param>
 /// <param name="AucIsExact">False once a histogram of 8192 bins stands in.</param>
-/// <param name="Gauc">Mean of the users' own AUCs, weighted by their examples; over the window when not exact.</param>
+/// <param name="Gauc">Mean of the users' own AUCs, weighted by their examples; of a sample of the users when not exact.</param>
+/// <param name="Uauc">The same, each user counting once.</param>
+/// <param name="UserShare">Share of the users that <paramref name="Gauc"/> and <paramref name="Uauc"/> are of; 1 while exact.</param>
 /// <param name="LogLoss">Mean, nats.</param>
 /// <param name="NormalisedEntropy">Log-loss over that of always predicting the base rate (He et al. 2014).</param>
 /// <param name="Calibration">Sum of predictions over number of positives.</param>
@@ -19,12 +21,12 @@ namespace Streaming.Learning.Metrics;
 /// <param name="WindowLogLoss">Log-loss over the last predictions.</param>
 /// <param name="WindowBaseRate">Share of positives among the last predictions.</param>
 public sealed record PrequentialFigures(
-    string Name, long Count, long Positives, double BaseRate, double Auc, bool AucIsExact, double Gauc, double LogLoss,
-    double NormalisedEntropy, double Calibration, double Ece, double WindowAuc, double WindowLogLoss, double WindowBaseRate);
+    string Name, long Count, long Positives, double BaseRate, double Auc, bool AucIsExact, double Gauc, double Uauc,
+    double UserShare, double LogLoss, double NormalisedEntropy, double Calibration, double Ece, double WindowAuc, double WindowLogLoss, double WindowBaseRate);
 
 /// <summary>
 /// Prequential evaluation of one model (Dawid 1984; Gama et al. 2013): every live prediction is scored before its label is
-/// learned. Exact up to a bound, then by histogram. Counts that depend on the rate of negatives are weighted by 1 / sample rate.
+/// learned. Exact up to a bound, then AUC is by histogram and GAUC of a sample of users. Counts that depend on the rate of negatives are weighted by 1 / sample rate.
 /// </summary>
 public sealed class PrequentialMetrics(string name, LearningSettings settings)
 {
@@ -33,12 +35,18 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
     private const int CalibrationBins = 50;
     private const float LogitMax = 12f;
 
+    // How a checkpoint holds the predictions.
+    private const byte Exact = 0;
+    private const byte Histogram = 1;
+    private const byte HistogramAndSample = 2;
+
     private readonly List<Scored[]> _pages = [];
     private readonly Scored[] _window = new Scored[settings.PrequentialWindowMax];
     private readonly double[] _binWeight = new double[CalibrationBins];
     private readonly double[] _binPredicted = new double[CalibrationBins];
     private readonly double[] _binPositive = new double[CalibrationBins];
     private long[]? _histogram;
+    private UserSample? _sample;
     private long _count;
     private long _positives;
     private double _weight;
@@ -67,6 +75,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
         {
             if (_histogram is null) TurnIntoHistogram();
             _histogram![Bin(scored)]++;
+            _sample?.Add(scored);
         }
         _count++;
         if (positive) _positives++;
@@ -93,10 +102,13 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
             windowLoss += Loss(scored.Score, scored.Positive);
             if (scored.Positive) windowPositives++;
         }
+        // A checkpoint of an older build that had passed the bound brings no sample of users.
+        var (gauc, uauc) = AucMath.GroupAuc(
+            _histogram is null ? Sorted(byUser: true) : _sample is null ? Sorted(recent, byUser: true) : _sample.Sorted());
         return new PrequentialFigures(
             name, _count, _positives, baseRate,
             _histogram is null ? AucMath.Auc(Sorted(byUser: false)) : HistogramAuc(_histogram), _histogram is null,
-            AucMath.GroupAuc(_histogram is null ? Sorted(byUser: true) : Sorted(recent, byUser: true)),
+            gauc, uauc, _histogram is null ? 1 : _sample?.Share ?? double.NaN,
             logLoss, logLoss / baseLoss, _predicted / _positiveWeight, Ece(),
             WindowAuc(), windowLoss / recent.Length, (double)windowPositives / recent.Length);
     }
@@ -142,7 +154,13 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
     private void TurnIntoHistogram()
     {
         _histogram = new long[2 * HistogramBins];
-        for (var i = 0L; i < _count; i++) _histogram[Bin(_pages[(int)(i / PageLength)][i % PageLength])]++;
+        _sample = new UserSample(settings.PrequentialUserSampleMax);
+        for (var i = 0L; i < _count; i++)
+        {
+            var scored = _pages[(int)(i / PageLength)][i % PageLength];
+            _histogram[Bin(scored)]++;
+            _sample.Add(scored);
+        }
         _pages.Clear();
     }
 
@@ -177,8 +195,9 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
         writer.Values<double>(_binPositive);
         writer.Int32(_window.Length);
         writer.Values<Scored>(_window);
-        writer.Byte(_histogram is null ? (byte)0 : (byte)1);
+        writer.Byte(_histogram is null ? Exact : _sample is null ? Histogram : HistogramAndSample);
         if (_histogram is not null) writer.Values<long>(_histogram);
+        _sample?.Save(writer);
         for (var i = 0; i < _pages.Count; i++) writer.Values<Scored>(_pages[i].AsSpan(0, (int)Math.Min(PageLength, _count - (long)i * PageLength)));
     }
 
@@ -195,10 +214,13 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
         reader.Values(read._binPositive.AsSpan());
         reader.Expect(_window.Length, "metrics window");
         reader.Values(read._window.AsSpan());
-        if (reader.Byte() != 0)
+        var kind = reader.Byte();
+        if (kind > HistogramAndSample) throw new InvalidDataException($"metrics are of unknown kind {kind}");
+        if (kind != Exact)
         {
             read._histogram = new long[2 * HistogramBins];
             reader.Values(read._histogram.AsSpan());
+            if (kind == HistogramAndSample) read._sample = UserSample.Read(reader, settings.PrequentialUserSampleMax);
             return read;
         }
         if (read._count < 0 || read._count > settings.PrequentialExactMax)

@@ -22,13 +22,14 @@ public readonly record struct ItemFigures(
 /// <summary>
 /// Streaming statistics per item: decayed and smoothed click rate, COEC (clicks over expected clicks, Zhang &amp; Jones 2007)
 /// against a position curve learned from the same stream, share of positive labels, and popularity overall, per surface and
-/// per category. Bounded; items untouched for <see cref="LearningSettings.ItemExpiryMs"/> leave.
+/// per category, tag and author. Bounded; items untouched for <see cref="LearningSettings.ItemExpiryMs"/> leave.
 /// </summary>
 public sealed class ItemStatistics : IStreamLearner
 {
     private const byte FormatVersion = 1;
     private const int SweepEvery = 256;
     private const int SweepItems = 32;
+    private static readonly ulong TotalKey = StableHash.Of("popularity:total");
 
     private readonly LearningSettings _settings;
     private readonly IItemCatalog _catalog;
@@ -108,6 +109,13 @@ public sealed class ItemStatistics : IStreamLearner
     /// <summary>The same summed over the items of a category (<see cref="InterestKey.Category"/>).</summary>
     public double CategoryPopularity(ulong categoryKey, long nowMs) => _popularity.At(categoryKey, nowMs);
 
+    /// <summary>
+    /// Share of all positive action weight that went to items of a tag, category or author (<see cref="InterestKey"/>), decayed, in
+    /// (0, 1]: half an action is added to both, so that nothing is impossible.
+    /// </summary>
+    public double InterestShare(ulong interestKey, long nowMs) =>
+        (_popularity.At(interestKey, nowMs) + 0.5) / (_popularity.At(TotalKey, nowMs) + 0.5);
+
     public void OnExample(Example example)
     {
         Advance(example.LabelMs);
@@ -145,7 +153,10 @@ public sealed class ItemStatistics : IStreamLearner
         _popularity.Add(interaction.ItemKey, interaction.TimeMs, interaction.Weight);
         _popularity.Add(SurfaceKey(interaction.ItemKey, interaction.Surface), interaction.TimeMs, interaction.Weight);
         if (!_catalog.TryGet(interaction.ItemKey, out var item)) return;
+        _popularity.Add(TotalKey, interaction.TimeMs, interaction.Weight);
         foreach (var category in item.CategoryKeys) _popularity.Add(category, interaction.TimeMs, interaction.Weight);
+        foreach (var tag in item.TagKeys) _popularity.Add(tag, interaction.TimeMs, interaction.Weight);
+        if (item.AuthorKey != 0) _popularity.Add(item.AuthorKey, interaction.TimeMs, interaction.Weight);
     }
 
     /// <summary>

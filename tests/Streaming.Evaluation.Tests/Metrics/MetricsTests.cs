@@ -41,6 +41,20 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public void Csauc_weighs_pairs_by_the_revenue_between_them()
+    {
+        // Brought 2, 0, 1, 0; expected .6, .5, .8, .1. Pairs: 2 over 0 (2 of 2), 2 over 1 (1, lost), 2 over 0 (2), 1 over 0 (1), 1 over 0 (1).
+        CpmSensitiveAuc.Compute([.3, .5, .8, .1], Labels("1010"), [2, 1, 1, 1]).ShouldBe(6 / 7.0, 1e-12);
+        // The lost pair tied instead: half of it.
+        CpmSensitiveAuc.Compute([.4, .5, .8, .1], Labels("1010"), [2, 1, 1, 1]).ShouldBe(6.5 / 7.0, 1e-12);
+        // With equal bids it is the plain AUC.
+        double[] p = [.9, .4, .4, .2, .6];
+        CpmSensitiveAuc.Compute(p, Labels("01010"), [3, 3, 3, 3, 3]).ShouldBe(BinaryMetrics.Auc(p, Labels("01010")), 1e-12);
+        double.IsNaN(CpmSensitiveAuc.Compute([.5, .6], Labels("00"), [1, 2])).ShouldBeTrue();
+        Should.Throw<ArgumentException>(() => CpmSensitiveAuc.Compute([.5], Labels("0"), [-1]));
+    }
+
+    [Fact]
     public void Log_loss_entropy_and_calibration()
     {
         double[] p = [.8, .4];

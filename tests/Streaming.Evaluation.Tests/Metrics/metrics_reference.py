@@ -16,6 +16,33 @@ def auc(scores, labels):
     return wins / pairs if pairs else None
 
 
+def csauc(p, labels, bids):
+    won = everything = 0.0
+    for x, y, b in zip(p, labels, bids):
+        for z, w, c in zip(p, labels, bids):
+            gap = b * y - c * w
+            if gap > 0:
+                everything += gap
+                won += gap if b * x > c * z else gap / 2 if b * x == c * z else 0
+    return won / everything
+
+
+def cosine(a, b):
+    return sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def diversity(items):
+    vectors = [(i % 3, i % 5, 1) for i in items]
+    pairs = list(itertools.combinations(vectors, 2))
+    return sum(1 - cosine(a, b) for a, b in pairs) / len(pairs)
+
+
+def gini(counts):
+    # Mean absolute difference over twice the mean.
+    n = len(counts)
+    return sum(abs(a - b) for a in counts for b in counts) / (2 * n * sum(counts))
+
+
 def log_loss(p, labels):
     return -math.fsum(math.log(x if y else 1 - x) for x, y in zip(p, labels)) / len(p)
 
@@ -58,6 +85,35 @@ def ranking(scores, grades, k):
     return [math.fsum(r[c] for r in rows) / len(rows) for c in range(7)]
 
 
+def novelty(lists, counts):
+    counts = [max(1, c) for c in counts]
+    shown = [i for l in lists for i in l]
+    return sum(-math.log2(counts[i] / sum(counts)) for i in shown) / len(shown)
+
+
+def sklearn_figures(metrics, case):
+    p, y, g = case["p"], case["y"], case["groups"]
+    group_aucs = []
+    for group in sorted(set(g)):
+        rows = [i for i in range(len(g)) if g[i] == group]
+        if len({y[i] for i in rows}) == 2:
+            group_aucs.append(metrics.roc_auc_score([y[i] for i in rows], [p[i] for i in rows]))
+    rankings = []
+    for r in case["rankings"]:
+        scores, grades, k = r["scores"], r["grades"], r["k"]
+        untied = [s + at * 1e-3 for at, s in enumerate(scores)]
+        relevant = [int(grade > 0) for grade in grades]
+        top = sorted(range(len(untied)), key=lambda i: -untied[i])[:k]
+        taken = [int(i in top) for i in range(len(untied))]
+        rankings.append([
+            metrics.ndcg_score([grades], [scores], k=k), metrics.precision_score(relevant, taken),
+            metrics.recall_score(relevant, taken), metrics.f1_score(relevant, taken), metrics.average_precision_score(relevant, untied)])
+    return {
+        "auc": metrics.roc_auc_score(y, p), "log_loss": metrics.log_loss(y, p), "group_aucs": group_aucs, "rankings": rankings,
+        "rmse": math.sqrt(metrics.mean_squared_error(case["bids"], p)), "mae": metrics.mean_absolute_error(case["bids"], p),
+    }
+
+
 def main():
     case = json.load(sys.stdin)
     p, y, g = case["p"], case["y"], case["groups"]
@@ -77,11 +133,19 @@ def main():
         "ne": log_loss(p, y) / entropy,
         "ece": ece(p, y, 10),
         "rankings": [ranking(r["scores"], r["grades"], r["k"]) for r in case["rankings"]],
+        "csauc": csauc(p, y, case["bids"]),
+        "calibration": sum(p) / sum(y),
+        "rmse": math.sqrt(sum((a - b) ** 2 for a, b in zip(p, case["bids"])) / len(p)),
+        "mae": sum(abs(a - b) for a, b in zip(p, case["bids"])) / len(p),
+        "coverage": len({i for l in case["lists"] for i in l}) / len(case["counts"]),
+        "novelty": novelty(case["lists"], case["counts"]),
+        "gini": gini(case["counts"]),
+        "diversity": sum(diversity(l) for l in case["lists"]) / len(case["lists"]),
         "sklearn": None,
     }
     try:
         from sklearn import metrics
-        out["sklearn"] = {"auc": metrics.roc_auc_score(y, p), "log_loss": metrics.log_loss(y, p)}
+        out["sklearn"] = sklearn_figures(metrics, case)
     except ImportError:
         pass
     json.dump(out, sys.stdout)

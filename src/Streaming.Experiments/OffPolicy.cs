@@ -1,0 +1,79 @@
+namespace Streaming.Experiments;
+
+/// <summary>One logged action, as a policy that did not choose it sees it.</summary>
+/// <param name="Reward">What came of it: 1 for a click.</param>
+/// <param name="Propensity">Probability, in (0, 1], with which the logging policy took this action here.</param>
+/// <param name="TargetProbability">Probability with which the policy in question would have taken it.</param>
+/// <param name="ModelOfAction">A reward model's q(x, a) of the action taken; of a model that has not seen this row.</param>
+/// <param name="ModelOfTarget">Sum over all actions of the target's probability times q(x, a).</param>
+public readonly record struct LoggedAction(
+    double Reward, double Propensity, double TargetProbability, double ModelOfAction = 0, double ModelOfTarget = 0)
+{
+    /// <summary>The importance weight w.</summary>
+    public double Weight => TargetProbability / Propensity;
+}
+
+/// <summary>
+/// What another policy would have earned per action, from the log of the one that ran (Dudik, Langford and Li 2011, "Doubly Robust
+/// Policy Evaluation and Learning"; the self-normalised form is Swaminathan and Joachims 2015). Each is a ratio of sums over rows, so
+/// that a bootstrap can draw rows; NaN for no rows.
+/// </summary>
+public static class OffPolicy
+{
+    /// <summary>Direct method, mean of the model's value of the target: as biased as the model.</summary>
+    public static double DirectMethod(ReadOnlySpan<LoggedAction> log) => Mean(log, DirectMethodTerm);
+
+    /// <summary>Inverse propensity scoring, mean of w r: unbiased where the log could have taken all that the target takes.</summary>
+    public static double InversePropensity(ReadOnlySpan<LoggedAction> log) => Mean(log, InversePropensityTerm);
+
+    /// <summary>Self-normalised IPS, sum of w r over sum of w: a little biased, far less variable.</summary>
+    public static double SelfNormalised(ReadOnlySpan<LoggedAction> log)
+    {
+        var (sum, weight) = (0.0, 0.0);
+        foreach (var row in log)
+        {
+            sum += InversePropensityTerm(row);
+            weight += Checked(row).Weight;
+        }
+        return sum / weight;
+    }
+
+    /// <summary>Doubly robust, mean of the model's value plus w (r - q): right when either the propensities or the model are.</summary>
+    public static double DoublyRobust(ReadOnlySpan<LoggedAction> log) => Mean(log, DoublyRobustTerm);
+
+    /// <summary>A row's term of the direct method.</summary>
+    public static double DirectMethodTerm(LoggedAction row) => row.ModelOfTarget;
+
+    /// <summary>A row's term of IPS.</summary>
+    public static double InversePropensityTerm(LoggedAction row) => Checked(row).Weight * row.Reward;
+
+    /// <summary>A row's term of the doubly robust estimate.</summary>
+    public static double DoublyRobustTerm(LoggedAction row) =>
+        row.ModelOfTarget + Checked(row).Weight * (row.Reward - row.ModelOfAction);
+
+    /// <summary>
+    /// Kish's effective sample size, (sum w)^2 / sum w^2: how many rows of the target's own log this one is worth. Where it is small
+    /// beside the rows, the weighted estimates rest on few of them.
+    /// </summary>
+    public static double EffectiveSampleSize(ReadOnlySpan<LoggedAction> log)
+    {
+        var (sum, squares) = (0.0, 0.0);
+        foreach (var row in log)
+        {
+            sum += Checked(row).Weight;
+            squares += row.Weight * row.Weight;
+        }
+        return sum * sum / squares;
+    }
+
+    private static double Mean(ReadOnlySpan<LoggedAction> log, Func<LoggedAction, double> term)
+    {
+        var sum = 0.0;
+        foreach (var row in log) sum += term(row);
+        return sum / log.Length;
+    }
+
+    private static LoggedAction Checked(LoggedAction row) => row.Propensity is > 0 and <= 1
+        ? row
+        : throw new ArgumentException($"a propensity is {row.Propensity}; it must be in (0, 1]");
+}
