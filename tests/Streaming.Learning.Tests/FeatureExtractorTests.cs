@@ -132,6 +132,36 @@ public sealed class FeatureExtractorTests
     }
 
     [Fact]
+    public void What_a_scorer_remembers_of_an_item_never_outlives_a_change()
+    {
+        var rig = Rig([], [], out var item);
+        var user = User(rig);
+        for (var i = 0; i < 5; i++) rig.Trainer.OnExample(rig.Example(user, item, 1f, i, Now));
+        var scorer = rig.Features.NewScorer();
+        var (nowMs, last) = (Now, -1f);
+        Check();
+        rig.Trainer.OnExample(rig.Example(user, item, 0f, 10, Now));
+        Check();
+        rig.Trainer.OnInteraction(LearningRig.Interaction(rig.Example(user, item, 1f, 11, Now)));
+        Check();
+        nowMs += 14L * 24 * 3_600_000;
+        Check();
+        ((ItemCatalog)rig.Models.Items).Apply(new ItemChange("film", new Item("film"), Now));
+        Check();
+
+        void Check()
+        {
+            var fresh = rig.Features.NewScorer();
+            fresh.BeginUser(user, nowMs, "home");
+            scorer.BeginUser(user, nowMs, "home");
+            var score = scorer.Score(item);
+            score.ShouldBe(fresh.Score(item));
+            score.ShouldNotBe(last, "the change should have changed the score");
+            last = score;
+        }
+    }
+
+    [Fact]
     public void Extracting_before_a_user_is_an_error() =>
         Should.Throw<InvalidOperationException>(() => Rig([], [], out _).Features.NewScorer().ItemFeatures(1, new FeatureBuffer()));
 

@@ -7,6 +7,9 @@ public interface IItemCatalog
 {
     int Count { get; }
 
+    /// <summary>Grows with every change; consumers that cache derived data compare it.</summary>
+    long Version { get; }
+
     bool TryGet(ulong key, [MaybeNullWhen(false)] out Item item);
 
     /// <summary>All live items, in order of first appearance (deterministic).</summary>

@@ -17,7 +17,6 @@ public sealed class ItemCatalog : IItemCatalog
 
     public int Count => _items.Count;
 
-    /// <summary>Grows with every change; consumers that cache derived data compare it.</summary>
     public long Version { get; private set; }
 
     public IEnumerable<Item> All

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Learning.Statistics;
@@ -8,14 +9,16 @@ namespace Streaming.Learning.Features;
 
 /// <summary>
 /// Extracts features, and scores, for many candidates of one user. <see cref="BeginUser"/> does the user's share of the work
-/// once; <see cref="ItemFeatures"/> and <see cref="Score"/> then do the candidate's. Not thread-safe: one per thread. Allocates
-/// nothing once warm.
+/// once; <see cref="ItemFeatures"/> and <see cref="Score"/> then do the candidate's. What an item adds to every user's score is
+/// remembered while nothing is learned and the time stands: the lists of one round rank the same items for user after user. Not
+/// thread-safe: one per thread. Allocates nothing once warm.
 /// </summary>
 public sealed class CandidateScorer
 {
     /// <summary>Events' worth of the global rate mixed into a user's mean.</summary>
     private const float UserPrior = 5f;
     private const int SessionActionsMax = 10;
+    private const int RememberedMax = 1 << 16;
 
     private readonly FeatureExtractor _features;
     private readonly FeatureScratch _scratch;
@@ -23,8 +26,11 @@ public sealed class CandidateScorer
     private readonly FeatureBuffer _scored = new();
     private readonly float[] _session;
     private readonly bool _usesSession;
-    private readonly bool _usesFigures;
+    private readonly bool _itemUsesFigures;
+    private readonly bool _pairUsesFigures;
     private readonly bool _usesVector;
+    private readonly Dictionary<ulong, ItemShare> _remembered = [];
+    private (long NowMs, long Ranker, long Statistics, long Catalog) _rememberedAt;
 
     private UserState? _user;
     private long _nowMs;
@@ -33,6 +39,9 @@ public sealed class CandidateScorer
     private float _shortNorm;
     private float _longNorm;
     private float _sessionNorm;
+
+    /// <summary>What an item is, and what it adds to every user's logit.</summary>
+    private readonly record struct ItemShare(Item? Item, float Logit);
 
     /// <summary>What the features of one candidate are computed from.</summary>
     private readonly ref struct Candidate
@@ -53,7 +62,8 @@ public sealed class CandidateScorer
         _session = new float[features.Factors.Dim - 1];
         var kinds = features.CandidateKinds;
         _usesSession = kinds.Contains(FeatureKind.SessionSimilarity);
-        _usesFigures = kinds.Any(k => k is >= FeatureKind.ItemCtr and <= FeatureKind.ItemShown and not FeatureKind.ItemAge);
+        _itemUsesFigures = features.ItemKinds.Any(NeedsFigures);
+        _pairUsesFigures = features.PairKinds.Any(NeedsFigures);
         _usesVector = kinds.Any(k => k is >= FeatureKind.Mf and <= FeatureKind.InterestSimilarity);
     }
 
@@ -84,14 +94,51 @@ public sealed class CandidateScorer
     {
         into.Clear();
         into.AddRange(_shared.Features, _shared.Values);
-        CandidateFeatures(itemKey, into);
+        _features.Catalog.TryGet(itemKey, out var item);
+        Extract(itemKey, item, _features.CandidateKinds, _features.CandidateOutputs, _itemUsesFigures || _pairUsesFigures, into);
     }
 
-    /// <summary>Appends what depends on the item.</summary>
-    private void CandidateFeatures(ulong itemKey, FeatureBuffer into)
+    /// <summary>The ranker's probability that this user likes this item.</summary>
+    public float Score(ulong itemKey)
+    {
+        var share = ShareOf(itemKey);
+        _scored.Clear();
+        Extract(itemKey, share.Item, _features.PairKinds, _features.PairOutputs, _pairUsesFigures, _scored);
+        return _features.Ranker.Probability(_sharedLogit + share.Logit + _features.Ranker.Logit(_scored.Features, _scored.Values));
+    }
+
+    private ItemShare ShareOf(ulong itemKey)
+    {
+        var at = (_nowMs, _features.Ranker.Version, _features.Statistics.Version, _features.Catalog.Version);
+        if (at != _rememberedAt || _remembered.Count >= RememberedMax)
+        {
+            _remembered.Clear();
+            _rememberedAt = at;
+        }
+        ref var share = ref CollectionsMarshal.GetValueRefOrAddDefault(_remembered, itemKey, out var known);
+        if (known) return share;
+        _features.Catalog.TryGet(itemKey, out var item);
+        var candidate = new Candidate
+        {
+            Key = itemKey, Item = item, Vector = default, Norm = 0, Dot = 0, Logit = 0,
+            Figures = _itemUsesFigures ? _features.Statistics.Figures(itemKey, _nowMs) : default,
+        };
+        foreach (var kind in _features.ItemKinds)
+        {
+            _scratch.Clear(kind);
+            ItemFeature(kind, candidate);
+        }
+        _scored.Clear();
+        foreach (var output in _features.ItemOutputs) _scratch.Emit(output, _scored);
+        return share = new ItemShare(item, _features.Ranker.Logit(_scored.Features, _scored.Values));
+    }
+
+    private static bool NeedsFigures(FeatureKind kind) => kind is >= FeatureKind.ItemCtr and <= FeatureKind.ItemShown and not FeatureKind.ItemAge;
+
+    /// <summary>Appends outputs that depend on the item, from the kinds that they need.</summary>
+    private void Extract(ulong itemKey, Item? item, FeatureKind[] kinds, FeatureOutput[] outputs, bool usesFigures, FeatureBuffer into)
     {
         var user = _user ?? throw new InvalidOperationException("BeginUser comes first");
-        _features.Catalog.TryGet(itemKey, out var item);
         ReadOnlySpan<float> vector = default;
         var (dot, logit, norm) = (0f, 0f, 0f);
         if (_usesVector)
@@ -107,23 +154,15 @@ public sealed class CandidateScorer
         var candidate = new Candidate
         {
             Key = itemKey, Item = item, Vector = vector, Norm = norm, Dot = dot, Logit = logit,
-            Figures = _usesFigures ? _features.Statistics.Figures(itemKey, _nowMs) : default,
+            Figures = usesFigures ? _features.Statistics.Figures(itemKey, _nowMs) : default,
         };
-        foreach (var kind in _features.CandidateKinds)
+        foreach (var kind in kinds)
         {
             _scratch.Clear(kind);
             if (kind < FeatureKind.Mf) ItemFeature(kind, candidate);
             else PairFeature(kind, user, candidate);
         }
-        foreach (var output in _features.CandidateOutputs) _scratch.Emit(output, into);
-    }
-
-    /// <summary>The ranker's probability that this user likes this item.</summary>
-    public float Score(ulong itemKey)
-    {
-        _scored.Clear();
-        CandidateFeatures(itemKey, _scored);
-        return _features.Ranker.Probability(_sharedLogit + _features.Ranker.Logit(_scored.Features, _scored.Values));
+        foreach (var output in outputs) _scratch.Emit(output, into);
     }
 
     private void UserFeature(FeatureKind kind, UserState user, string surface)

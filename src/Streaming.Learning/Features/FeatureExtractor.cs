@@ -33,10 +33,13 @@ public sealed class FeatureExtractor
             outputs.Add(new FeatureOutput(FeatureKinds.Parse(left), FeatureKinds.Parse(right)));
         }
         UserOutputs = [.. outputs.Where(o => o.Side == FeatureSide.User)];
-        CandidateOutputs = [.. outputs.Where(o => o.Side == FeatureSide.Candidate)];
-        var kinds = outputs.SelectMany(o => o.Second is { } second ? [o.First, second] : new[] { o.First }).Distinct().Order().ToList();
-        UserKinds = [.. kinds.Where(k => FeatureKinds.Side(k) == FeatureSide.User)];
-        CandidateKinds = [.. kinds.Where(k => FeatureKinds.Side(k) == FeatureSide.Candidate)];
+        CandidateOutputs = [.. outputs.Where(o => o.Side != FeatureSide.User)];
+        ItemOutputs = [.. outputs.Where(o => o.Side == FeatureSide.Item)];
+        PairOutputs = [.. outputs.Where(o => o.Side == FeatureSide.Candidate)];
+        UserKinds = [.. KindsOf(outputs).Where(k => FeatureKinds.Side(k) == FeatureSide.User)];
+        CandidateKinds = CandidateKindsOf(CandidateOutputs);
+        ItemKinds = CandidateKindsOf(ItemOutputs);
+        PairKinds = CandidateKindsOf(PairOutputs);
         Salts = [.. Enum.GetValues<FeatureKind>().Select(kind => StableHash.Of("feature:" + kind))];
     }
 
@@ -47,22 +50,43 @@ public sealed class FeatureExtractor
     internal MatrixFactorisation Factors { get; }
     internal FtrlModel Ranker { get; }
     internal FeatureOutput[] UserOutputs { get; }
-    internal FeatureOutput[] CandidateOutputs { get; }
     internal FeatureKind[] UserKinds { get; }
+
+    /// <summary>Everything that depends on the candidate, in order of declaration: <see cref="ItemOutputs"/> and <see cref="PairOutputs"/>.</summary>
+    internal FeatureOutput[] CandidateOutputs { get; }
     internal FeatureKind[] CandidateKinds { get; }
+
+    /// <summary>What depends on the item alone.</summary>
+    internal FeatureOutput[] ItemOutputs { get; }
+    internal FeatureKind[] ItemKinds { get; }
+
+    /// <summary>What depends on user and item.</summary>
+    internal FeatureOutput[] PairOutputs { get; }
+    internal FeatureKind[] PairKinds { get; }
 
     /// <summary>By kind: what its keys are combined with, so that equal values of two features differ.</summary>
     internal ulong[] Salts { get; }
 
     /// <summary>A scorer for one thread.</summary>
     public CandidateScorer NewScorer() => new(this);
+
+    private static IEnumerable<FeatureKind> KindsOf(IEnumerable<FeatureOutput> outputs) =>
+        outputs.SelectMany(o => o.Second is { } second ? [o.First, second] : new[] { o.First }).Distinct().Order();
+
+    private static FeatureKind[] CandidateKindsOf(IEnumerable<FeatureOutput> outputs) =>
+        [.. KindsOf(outputs).Where(k => FeatureKinds.Side(k) != FeatureSide.User)];
 }
 
 /// <summary>One emitted feature: a kind alone, or two crossed.</summary>
 internal readonly record struct FeatureOutput(FeatureKind First, FeatureKind? Second)
 {
-    public FeatureSide Side =>
-        FeatureKinds.Side(First) == FeatureSide.User && (Second is null || FeatureKinds.Side(Second.Value) == FeatureSide.User)
-            ? FeatureSide.User
-            : FeatureSide.Candidate;
+    /// <summary>Of a cross: the side of both where they agree, else both together.</summary>
+    public FeatureSide Side
+    {
+        get
+        {
+            var side = FeatureKinds.Side(First);
+            return Second is null || FeatureKinds.Side(Second.Value) == side ? side : FeatureSide.Candidate;
+        }
+    }
 }

@@ -9,6 +9,8 @@ internal enum FeatureSide
     User,
     /// <summary>The item, or user and item together: once per candidate.</summary>
     Candidate,
+    /// <summary>The item and the time alone: a candidate's share that is the same for every user.</summary>
+    Item,
 }
 
 /// <summary>
@@ -107,5 +109,10 @@ internal static class FeatureKinds
             ? kind
             : throw new ArgumentException($"unknown feature '{name}'", nameof(name));
 
-    public static FeatureSide Side(FeatureKind kind) => kind <= FeatureKind.Activity ? FeatureSide.User : FeatureSide.Candidate;
+    public static FeatureSide Side(FeatureKind kind) => kind switch
+    {
+        <= FeatureKind.Activity => FeatureSide.User,
+        < FeatureKind.Mf => FeatureSide.Item,
+        _ => FeatureSide.Candidate,
+    };
 }

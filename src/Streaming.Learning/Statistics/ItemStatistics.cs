@@ -42,6 +42,7 @@ public sealed class ItemStatistics : IStreamLearner
     private int _used;
     private int _sweepAt;
     private long _records;
+    private long _taken;
     private long _nowMs = long.MinValue;
     private PositionCurve _positions;
     private PopularityTable _popularity;
@@ -99,6 +100,9 @@ public sealed class ItemStatistics : IStreamLearner
             (float)((stat.Positives + _prior * rate) / (stat.Shown + _prior)),
             popularity);
     }
+
+    /// <summary>Grows with every change; consumers that cache derived data compare it.</summary>
+    public long Version => _records + _taken;
 
     /// <summary>Decayed sum of positive action weights of an item.</summary>
     public double Popularity(ulong itemKey, long nowMs) => _popularity.At(itemKey, nowMs);
@@ -165,6 +169,7 @@ public sealed class ItemStatistics : IStreamLearner
     /// </summary>
     public void Take(ItemStatistics from, IEnumerable<ulong> items)
     {
+        _taken++;
         _nowMs = from._nowMs;
         _positions.Take(from._positions);
         foreach (var key in items)
