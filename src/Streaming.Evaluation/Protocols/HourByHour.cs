@@ -171,7 +171,7 @@ public sealed class HourByHour : IProtocol
         public Place Rank(UserEvent next, ulong item, ulong last, bool isTested)
         {
             if (!isTested) return default;
-            var user = path.UserOf(next.User);
+            var user = path.StateOf(next.User);
             var count = model == Transitions
                 ? path.Index.Transitions.Recall(user, new RecallRequest("", next.TimeMs), _found)
                 : path.Index.Popular.Fill("", next.TimeMs, _found);
@@ -194,7 +194,7 @@ public sealed class HourByHour : IProtocol
 
         public Place Rank(UserEvent next, ulong item, ulong last, bool isTested)
         {
-            _blend.Begin(path.UserOf(next.User), next.TimeMs);
+            _blend.Begin(path.StateOf(next.User), next.TimeMs);
             var rank = isTested ? _blend.RankOf(item) : 0;
             _blend.Learn(item);
             return rank == 0 ? default : new Place(rank - 1, 1);

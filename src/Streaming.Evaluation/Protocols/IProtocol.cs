@@ -1,3 +1,5 @@
+using Streaming.Evaluation.Metrics;
+
 namespace Streaming.Evaluation.Protocols;
 
 /// <summary>One measured number.</summary>
@@ -5,7 +7,12 @@ namespace Streaming.Evaluation.Protocols;
 /// <param name="Value">The figure; NaN where it is not defined.</param>
 /// <param name="Low">Lower end of the 95 % bootstrap interval over users (or rankings); NaN where none was computed.</param>
 /// <param name="High">Upper end.</param>
-public sealed record Figure(string Metric, double Value, double Low = double.NaN, double High = double.NaN);
+public sealed record Figure(string Metric, double Value, double Low = double.NaN, double High = double.NaN)
+{
+    public Figure(string metric, Interval interval) : this(metric, interval.Estimate, interval.Low, interval.High)
+    {
+    }
+}
 
 /// <summary>What to measure.</summary>
 /// <param name="Model">One of <see cref="IProtocol.Models"/>.</param>

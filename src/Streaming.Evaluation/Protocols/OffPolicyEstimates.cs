@@ -60,16 +60,12 @@ public sealed class OffPolicyEstimates : IProtocol
         string[] names = ["dm", "ips", "snips", "dr", "effective-impressions"];
         return
         [
-            .. names.Zip(intervals, (name, i) => new Figure(name, i.Estimate, i.Low, i.High)),
+            .. names.Zip(intervals, (name, interval) => new Figure(name, interval)),
             Rate("true", truth, what.Seed), Rate("logged", log, what.Seed),
         ];
     }
 
-    private static Figure Rate(string name, List<Shown> log, long seed)
-    {
-        var interval = Bootstrap.Mean([.. log.Select(r => r.Clicked ? 1.0 : 0.0)], seed);
-        return new Figure(name, interval.Estimate, interval.Low, interval.High);
-    }
+    private static Figure Rate(string name, List<Shown> log, long seed) => new(name, Bootstrap.Mean([.. log.Select(r => r.Clicked ? 1.0 : 0.0)], seed));
 
     private static Dictionary<string, List<Shown>> Read(OpenBandit set, string campaign, long seed)
     {

@@ -51,7 +51,7 @@ public sealed class Prequential : IProtocol
         var figures = Evaluate([source], settings, _round, what.Progress, cancel, scored)[at];
         // The resampled figures are of examples that all count alike.
         var bars = scored.Count > 0 && settings.Users.NegativeSampleRate >= 1
-            ? UserBootstrap.Intervals(scored.Users, counts => [scored.Auc(at, counts), scored.LogLoss(at, counts)], what.Seed)
+            ? Bootstrap.OfCounts(scored.Users, counts => [scored.Auc(at, counts), scored.LogLoss(at, counts)], what.Seed, Bootstrap.CostlyResamples)
             : [new Interval(double.NaN, double.NaN, double.NaN), new Interval(double.NaN, double.NaN, double.NaN)];
         return
         [

@@ -10,10 +10,10 @@ namespace Streaming.Evaluation.Results;
 public static class ResultTable
 {
     private const string Start = "<!-- ledger -->";
+    private const string End = "<!-- /ledger -->";
+
     /// <summary>A row must fit on a page; the ledger holds the rest.</summary>
     private const int MetricsMax = 6;
-
-    private const string End = "<!-- /ledger -->";
 
     /// <summary>Baselines that every model must beat; "-" and more may follow ("item-knn-pearson").</summary>
     private static readonly string[] Floors =
@@ -47,8 +47,8 @@ public static class ResultTable
     }
 
     /// <summary>
-    /// The metrics that a table has room for, in the order in which the rows name them first; counts, which are the same for every model
-    /// or beside the point, go first when there are too many.
+    /// The metrics that a table has room for, in the order in which the rows name them first. Where there are too many, counts are left
+    /// out before others, being the same for every model or beside the point.
     /// </summary>
     public static IReadOnlyList<string> Metrics(IEnumerable<LedgerRow> rows)
     {
