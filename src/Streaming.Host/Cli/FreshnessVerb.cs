@@ -42,7 +42,7 @@ internal static class FreshnessVerb
     {
         var clock = Stopwatch.StartNew();
         var curve = await ProgressView.RunAsync(
-            $"{what.Model} on {what.Data}", json, progress => Task.Run(() => FreshnessRunner.Run(what, settings, progress, cancel), cancel)).ConfigureAwait(false);
+            $"{what.Model} on {Path.GetFileName(what.Data)}", json, progress => Task.Run(() => FreshnessRunner.Run(what, settings, progress, cancel), cancel)).ConfigureAwait(false);
         if (svg is not null) await File.WriteAllTextAsync(svg, CurvePlot.Svg(curve), cancel).ConfigureAwait(false);
         if (!json) Print(curve);
         var figures = new List<(string, object?)>
