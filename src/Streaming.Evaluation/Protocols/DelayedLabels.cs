@@ -33,6 +33,7 @@ public sealed class DelayedLabels : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
+        what.Check(this);
         var settings = SettingsOf(what.Model);
         var set = DataSets.DataSets.Open(what.DataPath);
         var path = new OfflinePath(settings with { Node = settings.Node with { Seed = what.Seed } }, inOneLine: true);
@@ -90,9 +91,8 @@ public sealed class DelayedLabels : IProtocol
         return biased <= at ? biased / (1 - biased) : CalibratedMax + (1 - CalibratedMax) * 0.5 * (biased - at) / (1 - at);
     }
 
-    private StreamingSettings SettingsOf(string model)
+    private static StreamingSettings SettingsOf(string model)
     {
-        if (!Models.Contains(model)) throw new ArgumentException($"'{model}' is no model of {Name}", nameof(model));
         var settings = GivenRankings.LearnerSettings;
         var windowMs = model.StartsWith(Wait, StringComparison.Ordinal) ? 1000L * int.Parse(model.AsSpan(Wait.Length, model.Length - Wait.Length - 1)) : 1;
         // A user sees five lists of 24 items; all of them may wait, or be corrected, at once.

@@ -69,7 +69,7 @@ public sealed class GivenRankings : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
         var set = DataSets.DataSets.Open(what.DataPath);
         var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5", OverItemCtr);
         var yardstick = new ByItemCtr(online: true);

@@ -58,7 +58,7 @@ public sealed class HourByHour : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
         if (DataSets.DataSets.Open(what.DataPath) is not Globo globo)
             throw new DataSetException(what.DataPath, 0, $"is not the Globo set, the one that {Name} is for");
         var clicks = Clicks(globo, cancel);

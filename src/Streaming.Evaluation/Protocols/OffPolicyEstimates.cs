@@ -33,8 +33,9 @@ public sealed class OffPolicyEstimates : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (what.Model.Split("-") is not [var target, "on", var logged, var campaign] || !Models.Contains(what.Model))
-            throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
+        var parts = what.Model.Split('-');
+        var (target, logged, campaign) = (parts[0], parts[2], parts[3]);
         if (DataSets.DataSets.Open(what.DataPath) is not OpenBandit set)
             throw new DataSetException(what.DataPath, 0, $"is not an Open Bandit folder, the set that {Name} is for");
         var logs = Read(set, campaign, what.Seed);

@@ -43,8 +43,8 @@ public sealed class Prequential : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
+        what.Check(this);
         var at = Array.IndexOf(ModelNames, what.Model);
-        if (at < 0) throw new ArgumentException($"'{what.Model}' is none of {string.Join(", ", ModelNames)}", nameof(what));
         var settings = _settings with { Node = _settings.Node with { Seed = what.Seed } };
         var source = new ReplaySource(DataSets.DataSets.Open(what.DataPath), what.Seed);
         var scored = new ScoredExamples(ModelNames.Length);

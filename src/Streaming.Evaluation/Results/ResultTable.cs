@@ -22,6 +22,7 @@ public static class ResultTable
         "transitions", "funk-svd", "ials", "ease", "pure-svd",
     ];
 
+    /// <summary>Whether a model is one of the baselines, by its name.</summary>
     public static bool IsFloor(string model) => model is "random" || Floors.Any(f => model == f || model.StartsWith(f + "-", StringComparison.Ordinal));
 
     /// <summary>All tables, data sets and protocols by name.</summary>
@@ -78,6 +79,7 @@ public static class ResultTable
         return interval && !double.IsNaN(figure.Low) ? $"{text} {Interval(figure)}" : text;
     }
 
+    /// <summary>The bootstrap interval of one run, "[low, high]".</summary>
     public static string Interval(LedgerFigure figure) => $"[{Number(figure, figure.Low)}, {Number(figure, figure.High)}]";
 
     /// <summary>Puts the tables between the README's marks.</summary>
