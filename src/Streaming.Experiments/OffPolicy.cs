@@ -42,13 +42,13 @@ public static class OffPolicy
     public static double DoublyRobust(ReadOnlySpan<LoggedAction> log) => Mean(log, DoublyRobustTerm);
 
     /// <summary>A row's term of the direct method.</summary>
-    public static double DirectMethodTerm(LoggedAction row) => row.ModelOfTarget;
+    private static double DirectMethodTerm(LoggedAction row) => row.ModelOfTarget;
 
     /// <summary>A row's term of IPS.</summary>
-    public static double InversePropensityTerm(LoggedAction row) => Checked(row).Weight * row.Reward;
+    private static double InversePropensityTerm(LoggedAction row) => Checked(row).Weight * row.Reward;
 
     /// <summary>A row's term of the doubly robust estimate.</summary>
-    public static double DoublyRobustTerm(LoggedAction row) =>
+    private static double DoublyRobustTerm(LoggedAction row) =>
         row.ModelOfTarget + Checked(row).Weight * (row.Reward - row.ModelOfAction);
 
     /// <summary>

@@ -23,5 +23,6 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
     /// <summary>The user's bucket, in [0, <see cref="Buckets"/>).</summary>
     public int BucketOf(string user) => (int)(StableHash.Combine(_salt, StableHash.Of(user)) % Buckets);
 
+    /// <summary><see cref="Holdout"/> or <see cref="Learned"/>.</summary>
     public string ArmOf(string user) => BucketOf(user) < _holdoutBuckets ? Holdout : Learned;
 }

@@ -70,9 +70,6 @@ public sealed class MatrixFactorisation : IStreamLearner
     /// <summary>b.</summary>
     public float GlobalBias => _bias;
 
-    /// <summary>Keys of the items that have a vector, in an order that depends on the stream alone.</summary>
-    public IEnumerable<ulong> ItemKeys => _items.Keys;
-
     /// <summary>True while the stream brings clicks alone and negatives are sampled.</summary>
     public bool SamplesNegatives => _negatives * PositivesPerNegativeMax < _positives;
 

@@ -1,4 +1,5 @@
 using Streaming.Evaluation.Metrics;
+using Streaming.Experiments;
 
 namespace Streaming.Evaluation.Freshness;
 
@@ -51,22 +52,15 @@ internal interface IFreshnessRun
 /// <summary>Error bars of a curve.</summary>
 internal static class FreshnessBars
 {
-    /// <summary>Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.</summary>
-    private static readonly double[] Student =
-    [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080,
-        2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-    ];
-
     /// <summary>Over the users of one run, the same draw for every interval.</summary>
     public static IReadOnlyList<FreshnessFigure> OverUsers(IFreshnessRun run, int intervals, long seed)
     {
         // Values and steps are resampled together.
-        var bars = UserBootstrap.Intervals(run.Users, counts =>
+        var bars = Bootstrap.OfCounts(run.Users, counts =>
         {
             var values = run.Figures(counts);
             return [.. values, .. values.Select((value, at) => Step(run.Metrics, intervals, values, at))];
-        }, seed);
+        }, seed, Bootstrap.CostlyResamples);
         return Build(run.Metrics, intervals, at => bars[at], at => bars[run.Metrics.Count * intervals + at]);
     }
 
@@ -96,10 +90,7 @@ internal static class FreshnessBars
 
     private static Interval MeanAndBar(double[] samples)
     {
-        var mean = samples.Average();
-        if (samples.Length < 2) return new Interval(mean, double.NaN, double.NaN);
-        var variance = samples.Sum(x => (x - mean) * (x - mean)) / (samples.Length - 1);
-        var bar = (samples.Length - 2 < Student.Length ? Student[samples.Length - 2] : 1.96) * Math.Sqrt(variance / samples.Length);
-        return new Interval(mean, mean - bar, mean + bar);
+        var of = SampleMean.Of(samples);
+        return new Interval(of.Mean, of.Mean - of.Bar, of.Mean + of.Bar);
     }
 }

@@ -50,8 +50,7 @@ internal sealed class ServedRanking : IUserModels
 
     public IReadOnlyList<long> Syncs => [.. _copies.Select(c => c?.Syncs ?? 0)];
 
-    /// <summary>The user's state; an empty one for a user whom no event has named yet.</summary>
-    public UserState StateOf(string user) => _path.Find(user) ?? new UserState(user, _path.Learners.Factors.Dim);
+    public UserState StateOf(string user) => _path.StateOf(user);
 
     public void Apply(ItemChange change) => _path.Apply(change);
 
@@ -59,8 +58,7 @@ internal sealed class ServedRanking : IUserModels
     public void Apply(UserEvent e)
     {
         AdvanceTo(e.TimeMs);
-        _path.Apply(e, e.TimeMs);
-        _path.Learn();
+        _path.Step(e);
     }
 
     /// <summary>Moves event time on: windows end and are learned, copies are synchronised, each at its moment.</summary>

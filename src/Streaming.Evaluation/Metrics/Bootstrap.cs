@@ -1,64 +1,71 @@
 namespace Streaming.Evaluation.Metrics;
 
-/// <summary>An estimate and its percentile interval.</summary>
+/// <summary>An estimate and its interval.</summary>
+/// <param name="Estimate">Of the whole sample.</param>
+/// <param name="Low">Lower end; NaN where there is none.</param>
+/// <param name="High">Upper end.</param>
 public readonly record struct Interval(double Estimate, double Low, double High);
 
 /// <summary>
-/// Percentile bootstrap over users (Efron 1979): users, not events, are drawn again, because a user's events are not independent.
-/// Seeded: the same seed gives the same interval.
+/// Percentile bootstrap (Efron 1979). The unit that is drawn again is mostly the user, not the event, because a user's events are not
+/// independent. Seeded: the same seed and number of units give the same draws, whichever statistic is asked for, so that intervals of
+/// differences are paired. A resample in which a figure is NaN (a metric undefined for those drawn) does not count for that figure.
 /// </summary>
 public static class Bootstrap
 {
-    /// <summary>Interval of the mean of one value per user; NaN values (metric undefined for the user) are left out beforehand.</summary>
-    public static Interval Mean(ReadOnlySpan<double> perUser, long seed, int resamples = 1000, double confidence = 0.95)
+    /// <summary>Resamples of a statistic that goes through all rows each time: fewer than of one that adds up.</summary>
+    internal const int CostlyResamples = 200;
+
+    /// <summary>Interval of the mean of one value per unit; NaN values (metric undefined for the unit) are left out beforehand.</summary>
+    public static Interval Mean(ReadOnlySpan<double> perUnit, long seed, int resamples = 1000, double confidence = 0.95)
     {
-        var kept = new List<double>(perUser.Length);
-        foreach (var value in perUser)
+        var kept = new List<double>(perUnit.Length);
+        foreach (var value in perUnit)
             if (!double.IsNaN(value)) kept.Add(value);
-        var values = kept.ToArray();
-        var ones = new double[values.Length];
+        var ones = new double[kept.Count];
         Array.Fill(ones, 1);
-        return Ratio(values, ones, seed, resamples, confidence);
+        return Ratio(kept.ToArray(), ones, seed, resamples, confidence);
     }
 
-    /// <summary>Interval of a ratio of sums over users: clicks over impressions, say. Arrays are aligned by user.</summary>
-    public static Interval Ratio(ReadOnlySpan<double> numerators, ReadOnlySpan<double> denominators, long seed, int resamples = 1000,
-        double confidence = 0.95)
+    /// <summary>Interval of a ratio of sums over units: clicks over impressions, say. Arrays are aligned by unit; of none all is NaN.</summary>
+    public static Interval Ratio(double[] numerators, double[] denominators, long seed, int resamples = 1000, double confidence = 0.95)
     {
         BinaryMetrics.Same(numerators.Length, denominators.Length);
-        ArgumentOutOfRangeException.ThrowIfLessThan(resamples, 1);
-        if (confidence is not (> 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(confidence), confidence, "must be between 0 and 1");
-        var users = numerators.Length;
-        if (users == 0) return new Interval(double.NaN, double.NaN, double.NaN);
-        var draws = new Draws((ulong)seed);
-        var estimates = new double[resamples];
-        for (var r = 0; r < resamples; r++)
+        if (numerators.Length == 0) return new Interval(double.NaN, double.NaN, double.NaN);
+        return Of(numerators.Length, drawn =>
         {
             double above = 0, below = 0;
-            for (var u = 0; u < users; u++)
+            foreach (var u in drawn)
             {
-                var drawn = draws.Below(users);
-                above += numerators[drawn];
-                below += denominators[drawn];
+                above += numerators[u];
+                below += denominators[u];
             }
-            estimates[r] = above / below;
-        }
-        Array.Sort(estimates);
-        double sumAbove = 0, sumBelow = 0;
-        for (var u = 0; u < users; u++)
+            return [above / below];
+        }, seed, resamples, confidence)[0];
+    }
+
+    /// <summary>As <see cref="Of"/>, but the statistics are told how often each unit was drawn.</summary>
+    /// <param name="units">How many there are.</param>
+    /// <param name="statistics">The figures when unit u counts counts[u] times; the counts are valid during the call.</param>
+    /// <param name="seed">Fixes the draws.</param>
+    /// <param name="resamples">Draws of as many units as there are.</param>
+    /// <param name="confidence">Share, in (0, 1), of the resamples inside the interval.</param>
+    public static Interval[] OfCounts(int units, Func<int[], double[]> statistics, long seed, int resamples = 1000, double confidence = 0.95)
+    {
+        var counts = new int[units];
+        return Of(units, drawn =>
         {
-            sumAbove += numerators[u];
-            sumBelow += denominators[u];
-        }
-        var tail = (1 - confidence) / 2;
-        return new Interval(sumAbove / sumBelow, Quantile(estimates, tail), Quantile(estimates, 1 - tail));
+            Array.Clear(counts);
+            foreach (var u in drawn) counts[u]++;
+            return statistics(counts);
+        }, seed, resamples, confidence);
     }
 
     /// <summary>
-    /// Intervals of statistics that are no ratio of sums, or that fit something first: each resample hands the drawn units' indices,
-    /// with repeats, to <paramref name="statistics"/>, which answers with as many figures every time. A figure that is NaN in some
-    /// resamples has its interval from the others.
+    /// Intervals of several statistics at once, also of such as are no ratio of sums (AUC), or fit something first: each resample hands
+    /// the drawn units' indices, with repeats, to <paramref name="statistics"/>, which answers with as many figures every time.
     /// </summary>
+    /// <returns>One interval per figure; the estimate is that of all units, each once.</returns>
     public static Interval[] Of(int units, Func<int[], double[]> statistics, long seed, int resamples = 1000, double confidence = 0.95)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
@@ -89,7 +96,7 @@ public static class Bootstrap
     }
 
     /// <summary>Linear interpolation between order statistics.</summary>
-    internal static double Quantile(ReadOnlySpan<double> sorted, double q)
+    private static double Quantile(ReadOnlySpan<double> sorted, double q)
     {
         var at = q * (sorted.Length - 1);
         var below = (int)at;

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
-using Streaming.Core.Events;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.Metrics;
 using Streaming.Evaluation.Protocols.Online;
+using Streaming.Evaluation.Replay;
 
 namespace Streaming.Evaluation.Protocols;
 
@@ -20,9 +20,6 @@ public sealed class DelayedLabels : IProtocol
     private const string CorrectCalibrated = "correct-calibrated";
     private const int CutOff = 10;
 
-    /// <summary>Each sorts all rows, so there are fewer than elsewhere.</summary>
-    private const int Resamples = 200;
-
     /// <summary>The most that a calibrated probability may be: b / (1 - b) is 1 at one half, which no silence would ever justify.</summary>
     private const double CalibratedMax = 0.95;
 
@@ -36,38 +33,29 @@ public sealed class DelayedLabels : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
+        what.Check(this);
         var settings = SettingsOf(what.Model);
         var set = DataSets.DataSets.Open(what.DataPath);
-        var (events, lists, tested) = ShownLists.Read(set, what, Name, 0.8, 1);
-        var path = new OnlinePath(settings with { Node = settings.Node with { Seed = what.Seed } }, set.Items());
+        var path = new OfflinePath(settings with { Node = settings.Node with { Seed = what.Seed } }, inOneLine: true);
+        foreach (var change in set.Items()) path.Apply(change);
         var means = new UserMeans($"ndcg@{CutOff}", "uauc", "logloss");
         var judged = new Dictionary<string, (List<double> Predicted, List<bool> Clicked)>();
-        var next = 0;
-        for (var i = 0; i < events.Count; i++)
+        ShownLists.Walk(set, what, Name, 0.8, 1, list =>
         {
-            if ((i & 1023) == 0)
-            {
-                cancel.ThrowIfCancellationRequested();
-                what.Progress?.Invoke((double)i / events.Count);
-            }
-            if (events[i].Kind == EventKind.Impression && lists[next++] is var list && tested.Contains(list))
-            {
-                path.AdvanceTo(list.Event.TimeMs);
-                var scores = new double[list.Keys.Length];
-                path.Score(list.Event.User, list.Event.Surface, list.Event.TimeMs, list.Keys, scores);
-                if (what.Model == CorrectCalibrated)
-                    for (var k = 0; k < scores.Length; k++) scores[k] = Calibrated(scores[k]);
-                var labels = Array.ConvertAll(list.Grades, g => g > 0);
-                var user = list.Event.User;
-                means.Add(
-                    user, RankingMetrics.Evaluate(scores, list.Grades, CutOff).Ndcg, BinaryMetrics.Auc(scores, labels),
-                    BinaryMetrics.LogLoss(scores, labels, 1e-7));
-                if (!judged.TryGetValue(user, out var rows)) rows = judged[user] = ([], []);
-                rows.Predicted.AddRange(scores);
-                rows.Clicked.AddRange(labels);
-            }
-            path.Handle(events[i]);
-        }
+            var (user, timeMs) = (list.Event.User, list.Event.TimeMs);
+            path.Tick(timeMs);
+            var scores = new double[list.Keys.Length];
+            path.Score(user, list.Event.Surface, timeMs, list.Keys, scores);
+            if (what.Model == CorrectCalibrated)
+                for (var k = 0; k < scores.Length; k++) scores[k] = Calibrated(scores[k]);
+            var labels = Array.ConvertAll(list.Grades, g => g > 0);
+            means.Add(
+                user, RankingMetrics.Evaluate(scores, list.Grades, CutOff).Ndcg, BinaryMetrics.Auc(scores, labels),
+                BinaryMetrics.LogLoss(scores, labels, 1e-7));
+            if (!judged.TryGetValue(user, out var rows)) rows = judged[user] = ([], []);
+            rows.Predicted.AddRange(scores);
+            rows.Clicked.AddRange(labels);
+        }, path.Step, cancel);
         return [.. means.Figures(what.Seed), .. OfAllRows([.. judged.Values], what.Seed)];
     }
 
@@ -91,9 +79,9 @@ public sealed class DelayedLabels : IProtocol
                 BinaryMetrics.Auc(p, y), BinaryMetrics.NormalisedEntropy(p, y), BinaryMetrics.CalibrationRatio(p, y),
                 BinaryMetrics.ExpectedCalibrationError(p, y),
             ];
-        }, seed, Resamples);
+        }, seed, Bootstrap.CostlyResamples);
         string[] names = ["auc", "ne", "calibration", "ece"];
-        return names.Zip(intervals, (name, i) => new Figure(name, i.Estimate, i.Low, i.High));
+        return names.Zip(intervals, (name, interval) => new Figure(name, interval));
     }
 
     /// <summary>b / (1 - b), strictly rising, so that the order of a list stands.</summary>
@@ -103,9 +91,8 @@ public sealed class DelayedLabels : IProtocol
         return biased <= at ? biased / (1 - biased) : CalibratedMax + (1 - CalibratedMax) * 0.5 * (biased - at) / (1 - at);
     }
 
-    private StreamingSettings SettingsOf(string model)
+    private static StreamingSettings SettingsOf(string model)
     {
-        if (!Models.Contains(model)) throw new ArgumentException($"'{model}' is no model of {Name}", nameof(model));
         var settings = GivenRankings.LearnerSettings;
         var windowMs = model.StartsWith(Wait, StringComparison.Ordinal) ? 1000L * int.Parse(model.AsSpan(Wait.Length, model.Length - Wait.Length - 1)) : 1;
         // A user sees five lists of 24 items; all of them may wait, or be corrected, at once.

@@ -5,6 +5,7 @@ using Streaming.Core.Settings;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Metrics;
 using Streaming.Evaluation.Protocols.Online;
+using Streaming.Evaluation.Replay;
 
 namespace Streaming.Evaluation.Protocols;
 
@@ -68,9 +69,8 @@ public sealed class GivenRankings : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
         var set = DataSets.DataSets.Open(what.DataPath);
-        var (events, lists, tested) = ShownLists.Read(set, what, Name, _from, _to);
         var means = new UserMeans($"ndcg@{CutOff}", $"map@{CutOff}", $"mrr@{CutOff}", "ndcg@5", OverItemCtr);
         var yardstick = new ByItemCtr(online: true);
         IScorer scorer = what.Model switch
@@ -81,23 +81,11 @@ public sealed class GivenRankings : IProtocol
             ItemCtrOnline => new ByItemCtr(online: true),
             _ => new ByLearner(_settings with { Node = _settings.Node with { Seed = what.Seed } }, set.Items()),
         };
-        var next = 0;
-        for (var i = 0; i < events.Count; i++)
+        ShownLists.Walk(set, what, Name, _from, _to, list => Judge(list, scorer, yardstick, means), e =>
         {
-            if ((i & 1023) == 0)
-            {
-                cancel.ThrowIfCancellationRequested();
-                what.Progress?.Invoke((double)i / events.Count);
-            }
-            var e = events[i];
-            if (e.Kind == EventKind.Impression)
-            {
-                var list = lists[next++];
-                if (tested.Contains(list)) Judge(list, scorer, yardstick, means);
-            }
             scorer.Learn(e);
             yardstick.Learn(e);
-        }
+        }, cancel);
         return means.Figures(what.Seed);
     }
 
@@ -182,16 +170,22 @@ public sealed class GivenRankings : IProtocol
     }
 
     /// <summary>The live path itself.</summary>
-    private sealed class ByLearner(StreamingSettings settings, IEnumerable<ItemChange> items) : IScorer
+    private sealed class ByLearner : IScorer
     {
-        private readonly OnlinePath _path = new(settings, items);
+        private readonly OfflinePath _path;
+
+        public ByLearner(StreamingSettings settings, IEnumerable<ItemChange> items)
+        {
+            _path = new OfflinePath(settings, inOneLine: true);
+            foreach (var change in items) _path.Apply(change);
+        }
 
         public void Score(UserEvent list, ReadOnlySpan<ulong> items, Span<double> scores)
         {
-            _path.AdvanceTo(list.TimeMs);
+            _path.Tick(list.TimeMs);
             _path.Score(list.User, list.Surface, list.TimeMs, items, scores);
         }
 
-        public void Learn(UserEvent e) => _path.Handle(e);
+        public void Learn(UserEvent e) => _path.Step(e);
     }
 }

@@ -58,7 +58,7 @@ public sealed class HourByHour : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (!Models.Contains(what.Model)) throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
         if (DataSets.DataSets.Open(what.DataPath) is not Globo globo)
             throw new DataSetException(what.DataPath, 0, $"is not the Globo set, the one that {Name} is for");
         var clicks = Clicks(globo, cancel);
@@ -171,7 +171,7 @@ public sealed class HourByHour : IProtocol
         public Place Rank(UserEvent next, ulong item, ulong last, bool isTested)
         {
             if (!isTested) return default;
-            var user = path.UserOf(next.User);
+            var user = path.StateOf(next.User);
             var count = model == Transitions
                 ? path.Index.Transitions.Recall(user, new RecallRequest("", next.TimeMs), _found)
                 : path.Index.Popular.Fill("", next.TimeMs, _found);
@@ -194,7 +194,7 @@ public sealed class HourByHour : IProtocol
 
         public Place Rank(UserEvent next, ulong item, ulong last, bool isTested)
         {
-            _blend.Begin(path.UserOf(next.User), next.TimeMs);
+            _blend.Begin(path.StateOf(next.User), next.TimeMs);
             var rank = isTested ? _blend.RankOf(item) : 0;
             _blend.Learn(item);
             return rank == 0 ? default : new Place(rank - 1, 1);

@@ -1,3 +1,5 @@
+using Streaming.Evaluation.Metrics;
+
 namespace Streaming.Evaluation.Protocols;
 
 /// <summary>One measured number.</summary>
@@ -5,14 +7,27 @@ namespace Streaming.Evaluation.Protocols;
 /// <param name="Value">The figure; NaN where it is not defined.</param>
 /// <param name="Low">Lower end of the 95 % bootstrap interval over users (or rankings); NaN where none was computed.</param>
 /// <param name="High">Upper end.</param>
-public sealed record Figure(string Metric, double Value, double Low = double.NaN, double High = double.NaN);
+public sealed record Figure(string Metric, double Value, double Low = double.NaN, double High = double.NaN)
+{
+    /// <summary>A figure with its bootstrap interval.</summary>
+    public Figure(string metric, Interval interval) : this(metric, interval.Estimate, interval.Low, interval.High)
+    {
+    }
+}
 
 /// <summary>What to measure.</summary>
 /// <param name="Model">One of <see cref="IProtocol.Models"/>.</param>
 /// <param name="DataPath">A data set's file or folder.</param>
 /// <param name="Seed">Fixes whatever the data set and the model leave open.</param>
 /// <param name="Progress">Told the share done, 0 to 1; null for nobody.</param>
-public sealed record EvaluationCase(string Model, string DataPath, long Seed, Action<double>? Progress = null);
+public sealed record EvaluationCase(string Model, string DataPath, long Seed, Action<double>? Progress = null)
+{
+    /// <exception cref="ArgumentException">The protocol has no such model; the message lists those that it has.</exception>
+    internal void Check(IProtocol protocol)
+    {
+        if (!protocol.Models.Contains(Model)) throw new ArgumentException($"'{Model}' is no model of {protocol.Name}; it has {string.Join(", ", protocol.Models)}");
+    }
+}
 
 /// <summary>
 /// A way to judge a model, with a name that stands beside every number it gives. Figures of different protocols never share a table.

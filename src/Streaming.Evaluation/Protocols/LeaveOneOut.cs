@@ -62,10 +62,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
         }
         var figures = new List<Figure>();
         for (var m = 0; m < perUser.Length; m++)
-        {
-            var interval = Bootstrap.Mean(perUser[m].ToArray(), seed);
-            figures.Add(new Figure($"{(m < CutOffs.Length ? "hr" : "ndcg")}@{CutOffs[m % CutOffs.Length]}", interval.Estimate, interval.Low, interval.High));
-        }
+            figures.Add(new Figure($"{(m < CutOffs.Length ? "hr" : "ndcg")}@{CutOffs[m % CutOffs.Length]}", Bootstrap.Mean(perUser[m].ToArray(), seed)));
         figures.Add(new Figure("users", perUser[0].Count));
         return figures;
     }

@@ -33,8 +33,9 @@ public sealed class OffPolicyEstimates : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
-        if (what.Model.Split("-") is not [var target, "on", var logged, var campaign] || !Models.Contains(what.Model))
-            throw new ArgumentException($"'{what.Model}' is no model of {Name}", nameof(what));
+        what.Check(this);
+        var parts = what.Model.Split('-');
+        var (target, logged, campaign) = (parts[0], parts[2], parts[3]);
         if (DataSets.DataSets.Open(what.DataPath) is not OpenBandit set)
             throw new DataSetException(what.DataPath, 0, $"is not an Open Bandit folder, the set that {Name} is for");
         var logs = Read(set, campaign, what.Seed);
@@ -60,16 +61,12 @@ public sealed class OffPolicyEstimates : IProtocol
         string[] names = ["dm", "ips", "snips", "dr", "effective-impressions"];
         return
         [
-            .. names.Zip(intervals, (name, i) => new Figure(name, i.Estimate, i.Low, i.High)),
+            .. names.Zip(intervals, (name, interval) => new Figure(name, interval)),
             Rate("true", truth, what.Seed), Rate("logged", log, what.Seed),
         ];
     }
 
-    private static Figure Rate(string name, List<Shown> log, long seed)
-    {
-        var interval = Bootstrap.Mean([.. log.Select(r => r.Clicked ? 1.0 : 0.0)], seed);
-        return new Figure(name, interval.Estimate, interval.Low, interval.High);
-    }
+    private static Figure Rate(string name, List<Shown> log, long seed) => new(name, Bootstrap.Mean([.. log.Select(r => r.Clicked ? 1.0 : 0.0)], seed));
 
     private static Dictionary<string, List<Shown>> Read(OpenBandit set, string campaign, long seed)
     {

@@ -43,15 +43,15 @@ public sealed class Prequential : IProtocol
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
+        what.Check(this);
         var at = Array.IndexOf(ModelNames, what.Model);
-        if (at < 0) throw new ArgumentException($"'{what.Model}' is none of {string.Join(", ", ModelNames)}", nameof(what));
         var settings = _settings with { Node = _settings.Node with { Seed = what.Seed } };
         var source = new ReplaySource(DataSets.DataSets.Open(what.DataPath), what.Seed);
         var scored = new ScoredExamples(ModelNames.Length);
         var figures = Evaluate([source], settings, _round, what.Progress, cancel, scored)[at];
         // The resampled figures are of examples that all count alike.
         var bars = scored.Count > 0 && settings.Users.NegativeSampleRate >= 1
-            ? UserBootstrap.Intervals(scored.Users, counts => [scored.Auc(at, counts), scored.LogLoss(at, counts)], what.Seed)
+            ? Bootstrap.OfCounts(scored.Users, counts => [scored.Auc(at, counts), scored.LogLoss(at, counts)], what.Seed, Bootstrap.CostlyResamples)
             : [new Interval(double.NaN, double.NaN, double.NaN), new Interval(double.NaN, double.NaN, double.NaN)];
         return
         [

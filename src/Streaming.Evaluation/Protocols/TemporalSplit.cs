@@ -107,7 +107,7 @@ public sealed class TemporalSplit(bool validation) : IProtocol
     private static IEnumerable<Figure> Accuracy(double[][] values, string suffix, long seed)
     {
         for (var m = 0; m < values.Length; m++)
-            yield return WithInterval($"{PerUser[m / CutOffs.Length]}@{CutOffs[m % CutOffs.Length]}{suffix}", values[m], seed);
+            yield return new Figure($"{PerUser[m / CutOffs.Length]}@{CutOffs[m % CutOffs.Length]}{suffix}", Bootstrap.Mean(values[m], seed));
     }
 
     private static IEnumerable<Figure> ListFigures(int[][] lists, Interactions train, LoadedInteractions loaded, long seed)
@@ -117,17 +117,11 @@ public sealed class TemporalSplit(bool validation) : IProtocol
         var shown = new long[train.ItemCount];
         foreach (var item in lists.SelectMany(list => list)) shown[item]++;
         yield return new Figure($"coverage@{ListLength}", ListMetrics.Coverage(lists, train.ItemCount));
-        yield return WithInterval($"novelty@{ListLength}", Array.ConvertAll(lists, list => ListMetrics.Novelty([list], interactions)), seed);
+        yield return new Figure($"novelty@{ListLength}", Bootstrap.Mean(Array.ConvertAll(lists, list => ListMetrics.Novelty([list], interactions)), seed));
         if (TagVectors(loaded) is { } vectors)
-            yield return WithInterval($"diversity@{ListLength}",
-                Array.ConvertAll(lists, list => ListMetrics.IntraListDiversity(Array.ConvertAll(list, item => vectors[item]))), seed);
+            yield return new Figure($"diversity@{ListLength}", Bootstrap.Mean(
+                Array.ConvertAll(lists, list => ListMetrics.IntraListDiversity(Array.ConvertAll(list, item => vectors[item]))), seed));
         yield return new Figure($"gini@{ListLength}", ListMetrics.Gini(shown));
-    }
-
-    private static Figure WithInterval(string metric, double[] values, long seed)
-    {
-        var interval = Bootstrap.Mean(values, seed);
-        return new Figure(metric, interval.Estimate, interval.Low, interval.High);
     }
 
     /// <summary>One place a tag of the catalogue, 1 where the item has it; null where the set has no catalogue.</summary>

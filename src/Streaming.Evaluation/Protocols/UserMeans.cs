@@ -37,12 +37,7 @@ internal sealed class UserMeans(params string[] metrics)
     /// <summary>The means with 95 % intervals.</summary>
     public IReadOnlyList<Figure> Figures(long seed)
     {
-        var figures = new Figure[metrics.Length];
-        for (var m = 0; m < figures.Length; m++)
-        {
-            var interval = Bootstrap.Ratio([.. _sums.Select(s => s[m])], [.. _counts.Select(c => c[m])], seed);
-            figures[m] = new Figure(metrics[m], interval.Estimate, interval.Low, interval.High);
-        }
-        return figures;
+        Interval Of(int m) => Bootstrap.Ratio([.. _sums.Select(s => s[m])], [.. _counts.Select(c => c[m])], seed);
+        return [.. metrics.Select((metric, m) => new Figure(metric, Of(m)))];
     }
 }

@@ -5,6 +5,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
+using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Learning;
 using Streaming.Node;
@@ -17,10 +18,13 @@ namespace Streaming.Evaluation.Replay;
 /// the users' state machines in a dictionary, and the learners. It shares with the live path what decides a figure (the machine, the
 /// learners, which partition a user is in, the order of wake-ups and of learning) and none of what must not, so that equal figures
 /// mean that the machinery adds and loses nothing. Not thread-safe. A machine that throws is a bug here, and ends the run.
+/// Rounds are the caller's: <see cref="Apply(UserEvent, long)"/> so many records and then <see cref="Learn"/>, as a replay does, or
+/// <see cref="Step"/>, where every event is a round of its own, as protocols want that predict before each.
 /// </summary>
 public sealed class OfflinePath : IUserEffects
 {
     private readonly StreamingSettings _settings;
+    private readonly bool _inOneLine;
     private readonly UserMachine _machine;
     private readonly Partition[] _partitions;
     private readonly LearningOrder _order = new();
@@ -34,7 +38,10 @@ public sealed class OfflinePath : IUserEffects
     private sealed class Partition(int number, int forgottenMax)
     {
         public readonly int Number = number;
-        public readonly WakeQueue Wakes = new();
+
+        /// <summary>As <see cref="WakeQueue"/>, but for the choice of what orders ties.</summary>
+        public readonly PriorityQueue<string, (long DueMs, ulong Tie)> Wakes = new();
+
         public readonly ForgottenUsers Forgotten = new(forgottenMax);
         public readonly List<ExampleRecord> Records = [];
         public long ClockMs;
@@ -43,13 +50,21 @@ public sealed class OfflinePath : IUserEffects
 
     /// <param name="settings">As the live path's: partitions, windows, learners, seed.</param>
     /// <param name="models">What the users' machines ask, given the learners; null for the learners themselves.</param>
-    public OfflinePath(StreamingSettings settings, Func<LearnerSet, IUserModels>? models = null)
+    /// <param name="others">Further learners, given the learners; told of everything after them. Null for none.</param>
+    /// <param name="inOneLine">
+    /// False: windows that end at the same millisecond end as on a node, by partition and then by the user's hash, which a restart cannot
+    /// change. True: all users are in one partition, and such windows end in the order in which they were asked for: where recorded
+    /// times are whole seconds, that is the order in which the lists were shown.
+    /// </param>
+    public OfflinePath(
+        StreamingSettings settings, Func<LearnerSet, IUserModels>? models = null, Func<LearnerSet, IReadOnlyList<IStreamLearner>>? others = null,
+        bool inOneLine = false)
     {
-        _settings = settings;
+        (_settings, _inOneLine) = (settings, inOneLine);
         Learners = new LearnerSet(settings);
-        Trainer = Learners.NewTrainer();
+        Trainer = Learners.NewTrainer(others?.Invoke(Learners), item => NewItem?.Invoke(item));
         _machine = new UserMachine(settings.Users, models?.Invoke(Learners) ?? Learners.UserModels, settings.Node.Seed);
-        _partitions = [.. Enumerable.Range(0, settings.Log.Partitions).Select(p => new Partition(p, settings.Users.ForgottenUsersMax))];
+        _partitions = [.. Enumerable.Range(0, inOneLine ? 1 : settings.Log.Partitions).Select(p => new Partition(p, settings.Users.ForgottenUsersMax))];
     }
 
     public LearnerSet Learners { get; }
@@ -58,14 +73,11 @@ public sealed class OfflinePath : IUserEffects
     /// <summary>Told of every record when it has been learned.</summary>
     public Action<ExampleRecord>? Learned { get; init; }
 
-    /// <summary>Events that changed a user.</summary>
-    public long Applied { get; private set; }
+    /// <summary>Told of every item that only events have named, once it is in the catalogue.</summary>
+    public Action<Item>? NewItem { get; init; }
 
-    /// <summary>Records set aside: no events, or such as cannot be applied.</summary>
-    public long SetAside { get; private set; }
-
-    /// <summary>A user's state, or null.</summary>
-    public UserState? Find(string user) => _users.GetValueOrDefault(user);
+    /// <summary>The user's state; an empty one, which nobody keeps, for a user whom no event has named.</summary>
+    public UserState StateOf(string user) => _users.TryGetValue(user, out var state) ? state : new UserState(user, _settings.Learning.EmbeddingDim);
 
     /// <summary>Applies a change of the catalogue; in a round these come before the events.</summary>
     public void Apply(ItemChange change) => Learners.Catalog.Apply(change);
@@ -78,8 +90,9 @@ public sealed class OfflinePath : IUserEffects
         _clockMs = Math.Max(_clockMs, recordMs);
         var partition = _partitions[Murmur2.PartitionOf(Encoding.UTF8.GetBytes(e?.User ?? ""), _partitions.Length)];
         var source = Begin(partition, recordMs);
-        if (e is null || _machine.IsTooEarly(e, recordMs)) SetAside++;
-        else if (!partition.Forgotten.Covers(e.User, e.TimeMs)) Handle(partition, e, source);
+        // What is no event, or cannot be applied, is set aside: the live path counts it, and no figure hangs on it.
+        if (e is null || _machine.IsTooEarly(e, recordMs)) return;
+        if (!partition.Forgotten.Covers(e.User, e.TimeMs)) Handle(partition, e, source);
     }
 
     /// <summary>Ends a round: learns what its events have released.</summary>
@@ -98,7 +111,18 @@ public sealed class OfflinePath : IUserEffects
         });
     }
 
-    /// <summary>Moves every partition's event time on without an event, and ends the windows that are over.</summary>
+    /// <summary>One event as a round of its own: what was due before it is learned first, what it releases at once.</summary>
+    public void Step(UserEvent e)
+    {
+        Tick(e.TimeMs);
+        Apply(e, e.TimeMs);
+        Learn();
+    }
+
+    /// <summary>
+    /// Moves every partition's event time on without an event; ends, and learns, the windows that are over. Who ticks before
+    /// predicting predicts from exactly what was known by then.
+    /// </summary>
     public void Tick(long timeMs)
     {
         foreach (var partition in _partitions) Begin(partition, timeMs);
@@ -108,13 +132,22 @@ public sealed class OfflinePath : IUserEffects
     /// <summary>Moves event time past every attribution window: the end of a replay.</summary>
     public void Finish() => Tick(_clockMs + _settings.Users.AttributionWindowMs + 1);
 
+    /// <summary>The ranker's probability of each item (a key), in its place, as the feed would score it for the user now.</summary>
+    public void Score(string user, string surface, long nowMs, ReadOnlySpan<ulong> items, Span<double> scores)
+    {
+        var scorer = Learners.UserModels.Scorer;
+        scorer.BeginUser(StateOf(user), nowMs, surface);
+        for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
+    }
+
     private LogPosition Begin(Partition partition, long recordMs)
     {
         var source = new LogPosition(partition.Number, partition.Sequence++);
         if (recordMs <= partition.ClockMs) return source;
         partition.ClockMs = recordMs;
-        while (partition.Wakes.TryTake(recordMs, out var user, out _))
+        while (partition.Wakes.TryPeek(out var user, out var wake) && wake.DueMs <= recordMs)
         {
+            partition.Wakes.Dequeue();
             if (!_users.TryGetValue(user, out var state)) continue;
             _dueMs = long.MaxValue;
             _machine.OnTime(state, recordMs, source, this);
@@ -128,9 +161,7 @@ public sealed class OfflinePath : IUserEffects
         if (!_users.TryGetValue(e.User, out var state))
             _users[e.User] = state = new UserState(e.User, _settings.Learning.EmbeddingDim);
         (_dueMs, _forget) = (long.MaxValue, false);
-        var result = _machine.Handle(state, e, source, this);
-        if (result == HandleResult.Rejected) SetAside++;
-        if (result == HandleResult.Applied) Applied++;
+        _machine.Handle(state, e, source, this);
         if (_forget)
         {
             _users.Remove(e.User);
@@ -145,7 +176,7 @@ public sealed class OfflinePath : IUserEffects
     {
         partition.Records.AddRange(_released);
         _released.Clear();
-        if (_dueMs < long.MaxValue) partition.Wakes.Add(user, _dueMs);
+        if (_dueMs < long.MaxValue) partition.Wakes.Enqueue(user, (_dueMs, _inOneLine ? (ulong)partition.Sequence : StableHash.Of(user)));
     }
 
     void IUserEffects.Emit(Example example) => _released.Add(new ExampleRecord(example, null));
@@ -160,6 +191,6 @@ public sealed class OfflinePath : IUserEffects
 
     void IUserEffects.Reject(string reason)
     {
-        // Counted by its result.
+        // As for what is no event.
     }
 }

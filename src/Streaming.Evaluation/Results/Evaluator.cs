@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Streaming.Evaluation.Protocols;
+using Streaming.Experiments;
 
 namespace Streaming.Evaluation.Results;
 
@@ -48,8 +49,7 @@ public static class Evaluator
 
     private static LedgerFigure Over(Figure first, double[] values)
     {
-        var mean = values.Average();
-        var spread = values.Length > 1 ? Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1)) : double.NaN;
-        return new LedgerFigure(first.Metric, mean, spread, first.Low, first.High);
+        var over = SampleMean.Of(values);
+        return new LedgerFigure(first.Metric, over.Mean, over.Deviation, first.Low, first.High);
     }
 }

@@ -40,6 +40,7 @@ public static class MetricOrder
 
     private static string Name(string metric) => metric.Split('@')[0].ToLowerInvariant().Replace('_', '-');
 
+    /// <summary>Which way a metric points; its cut-off does not matter, and '_' is as good as '-'.</summary>
     public static Better Of(string metric)
     {
         var name = Name(metric);

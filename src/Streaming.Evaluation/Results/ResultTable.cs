@@ -10,10 +10,10 @@ namespace Streaming.Evaluation.Results;
 public static class ResultTable
 {
     private const string Start = "<!-- ledger -->";
+    private const string End = "<!-- /ledger -->";
+
     /// <summary>A row must fit on a page; the ledger holds the rest.</summary>
     private const int MetricsMax = 6;
-
-    private const string End = "<!-- /ledger -->";
 
     /// <summary>Baselines that every model must beat; "-" and more may follow ("item-knn-pearson").</summary>
     private static readonly string[] Floors =
@@ -22,6 +22,7 @@ public static class ResultTable
         "transitions", "funk-svd", "ials", "ease", "pure-svd",
     ];
 
+    /// <summary>Whether a model is one of the baselines, by its name.</summary>
     public static bool IsFloor(string model) => model is "random" || Floors.Any(f => model == f || model.StartsWith(f + "-", StringComparison.Ordinal));
 
     /// <summary>All tables, data sets and protocols by name.</summary>
@@ -47,8 +48,8 @@ public static class ResultTable
     }
 
     /// <summary>
-    /// The metrics that a table has room for, in the order in which the rows name them first; counts, which are the same for every model
-    /// or beside the point, go first when there are too many.
+    /// The metrics that a table has room for, in the order in which the rows name them first. Where there are too many, counts are left
+    /// out before others, being the same for every model or beside the point.
     /// </summary>
     public static IReadOnlyList<string> Metrics(IEnumerable<LedgerRow> rows)
     {
@@ -78,6 +79,7 @@ public static class ResultTable
         return interval && !double.IsNaN(figure.Low) ? $"{text} {Interval(figure)}" : text;
     }
 
+    /// <summary>The bootstrap interval of one run, "[low, high]".</summary>
     public static string Interval(LedgerFigure figure) => $"[{Number(figure, figure.Low)}, {Number(figure, figure.High)}]";
 
     /// <summary>Puts the tables between the README's marks.</summary>

@@ -2,6 +2,8 @@ namespace Streaming.Evaluation.Simulation;
 
 /// <summary>A point of an arm's click rate over time.</summary>
 /// <param name="StartMs">Since the start of the simulation.</param>
+/// <param name="Impressions">Items shown from then to the next point.</param>
+/// <param name="Clicks">Clicks on them.</param>
 public readonly record struct CtrPoint(long StartMs, long Impressions, long Clicks)
 {
     public double Ctr => Impressions == 0 ? 0 : Clicks / (double)Impressions;

@@ -4,8 +4,9 @@ using Streaming.Host.Settings;
 
 namespace Streaming.Host.Cli;
 
-/// <summary>Options that verbs with a node share.</summary>
-internal sealed class CommonOptions
+/// <summary>Options that verbs with settings share.</summary>
+/// <param name="hasNode">Whether the verb runs a node, with a log and a folder.</param>
+internal sealed class CommonOptions(bool hasNode = true)
 {
     private readonly Option<string?> _settings = new("--settings") { Description = "JSON file with settings", HelpName = "FILE" };
     private readonly Option<string[]> _set = new("--set") { Description = "One setting, as Section:Key=value; may be repeated", HelpName = "KEY=VALUE" };
@@ -16,7 +17,7 @@ internal sealed class CommonOptions
 
     public CommonOptions AddTo(Command command)
     {
-        foreach (var option in (Option[])[_settings, _set, _dataDir, _kafka, _seed, _json]) command.Options.Add(option);
+        foreach (var option in (Option[])[_settings, _set, .. hasNode ? (Option[])[_dataDir, _kafka] : [], _seed, _json]) command.Options.Add(option);
         return this;
     }
 

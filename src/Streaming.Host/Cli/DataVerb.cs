@@ -83,7 +83,7 @@ internal static class DataVerb
         return ok ? 0 : 1;
     }
 
-    private static string Complaint(CheckedFile file) => file.Set is { } set
-        ? $"has the name of a file of {set.Name}, but not a content that is known: it is cut, changed, or another edition (./run data {set.Name})"
+    private static string Complaint(CheckedFile file) => file.IsOther
+        ? $"has the name of a file of {file.Set!.Name}, but not a content that is known: it is cut, changed, or another edition (./run data {file.Set.Name})"
         : "is no file of a set that is known here";
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Spectre.Console;
 using Streaming.Evaluation.Protocols;
 using Streaming.Evaluation.Results;
+using Streaming.Models.Offline;
 
 namespace Streaming.Host.Cli;
 
@@ -151,11 +152,16 @@ internal static class EvaluateVerbs
             return 0;
         }
         if (protocols.All.Count == 0) Console.WriteLine("there is no protocol yet");
+        // Many protocols judge the same models: those are listed once, with a line each.
+        var offline = Recommenders.All.Select(r => r.Name).ToList();
         foreach (var protocol in protocols.All)
         {
             Tables.Terminal().MarkupLineInterpolated($"[bold]{protocol.Name}[/]");
-            Console.WriteLine($"  {protocol.Description}\n  models: {string.Join(", ", protocol.Models)}\n");
+            Console.WriteLine($"  {protocol.Description}\n  models: {(protocol.Models.SequenceEqual(offline) ? "the offline models, below" : string.Join(", ", protocol.Models))}\n");
         }
+        if (!protocols.All.Any(p => p.Models.SequenceEqual(offline))) return 0;
+        Tables.Terminal().MarkupLine("[bold]The offline models[/]");
+        foreach (var model in Recommenders.All) Console.WriteLine($"  {model.Name}: {model.Summary}");
         return 0;
     }
 }

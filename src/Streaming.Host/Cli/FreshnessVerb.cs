@@ -14,22 +14,25 @@ internal static class FreshnessVerb
         var command = new Command(
             "freshness-curve", "Quality against sync interval: one learner learns every example at once, and copies of it serve that are synchronised never, "
                 + "every 5 h, 1 h, 30 min, 1 min, 1 s (event time), or with every example. All are scored on the same examples, after a warm-up.");
-        var common = new CommonOptions().AddTo(command);
-        var data = new Option<string>("--data") { Description = $"A data set's file or folder, or '{FreshnessRunner.Simulator}': simulated users who drift", HelpName = "PATH", Required = true };
-        var model = new Option<string>("--model") { Description = $"{string.Join(", ", FreshnessRunner.Models)}: the live ranker for labelled examples, or the next click among all items", DefaultValueFactory = _ => "ftrl" };
-        var seeds = new Option<int>("--seeds") { Description = "Runs on the simulator, for its error bars", DefaultValueFactory = _ => 5 };
+        var data = new Option<string>("--data") { Description = $"Data set: {DataOptions.Help}; or '{FreshnessRunner.Simulator}': simulated users who drift", HelpName = "DATA", Required = true };
+        var model = new Option<string>("--model") { Description = "ftrl: the live ranker, for data with labels; transitions or popularity: the next click among all items, for streams of clicks", HelpName = "NAME", DefaultValueFactory = _ => "ftrl" };
+        var warmUp = new Option<double>("--warm-up") { Description = "Share of the events (on the simulator: of the time) before scoring starts", DefaultValueFactory = _ => 0.2 };
+        var seeds = new Option<int>("--seeds") { Description = "Simulator only: runs, with consecutive seeds, for the error bars; on recorded data they come from the users of one run", DefaultValueFactory = _ => 5 };
+        var hours = new Option<double>("--hours") { Description = "Simulator only: event time of a run", DefaultValueFactory = _ => 30 };
         var svg = new Option<string?>("--svg") { Description = "Draw the curve into this file", HelpName = "FILE" };
-        var warmUp = new Option<double>("--warm-up") { Description = "Share of the events before scoring starts", DefaultValueFactory = _ => 0.2 };
-        var hours = new Option<double>("--hours") { Description = "Event time of a run on the simulator", DefaultValueFactory = _ => 30 };
-        foreach (var option in (Option[])[data, model, seeds, svg, warmUp, hours]) command.Options.Add(option);
+        foreach (var option in (Option[])[data, model, warmUp, seeds, hours, svg]) command.Options.Add(option);
+        var common = new CommonOptions(hasNode: false).AddTo(command);
+        var roots = new DataOptions().AddTo(command);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
         {
             // Simulated users click within the second; waiting longer for their clicks would make every model older than its interval.
-            var isSimulated = parse.GetValue(data) == FreshnessRunner.Simulator;
+            var named = parse.GetValue(data)!;
+            var isSimulated = named == FreshnessRunner.Simulator;
             var settings = isSimulated
                 ? common.Load(parse, ("Users:AttributionWindowMs", "1000"), ("Users:LateWindowMs", "0"), ("Learning:FtrlBits", "18"))
                 : common.Load(parse);
-            var what = new FreshnessCase(parse.GetValue(data)!, parse.GetValue(model)!, parse.GetValue(seeds), parse.GetValue(warmUp), parse.GetValue(hours));
+            var place = isSimulated ? named : roots.Roots(parse).Locate(named).Path;
+            var what = new FreshnessCase(place, parse.GetValue(model)!, parse.GetValue(seeds), parse.GetValue(warmUp), parse.GetValue(hours));
             return RunAsync(what, settings, parse.GetValue(svg), common.Json(parse), cancel);
         }));
         return command;
@@ -38,9 +41,8 @@ internal static class FreshnessVerb
     private static async Task<int> RunAsync(FreshnessCase what, StreamingSettings settings, string? svg, bool json, CancellationToken cancel)
     {
         var clock = Stopwatch.StartNew();
-        var curve = json
-            ? await Task.Run(() => FreshnessRunner.Run(what, settings, null, cancel), cancel).ConfigureAwait(false)
-            : await WithProgressAsync(progress => FreshnessRunner.Run(what, settings, progress, cancel)).ConfigureAwait(false);
+        var curve = await ProgressView.RunAsync(
+            $"{what.Model} on {Path.GetFileName(what.Data)}", json, progress => Task.Run(() => FreshnessRunner.Run(what, settings, progress, cancel), cancel)).ConfigureAwait(false);
         if (svg is not null) await File.WriteAllTextAsync(svg, CurvePlot.Svg(curve), cancel).ConfigureAwait(false);
         if (!json) Print(curve);
         var figures = new List<(string, object?)>
@@ -89,19 +91,11 @@ internal static class FreshnessVerb
             ];
             table.AddRow([.. row.Select(Markup.Escape)]);
         }
-        AnsiConsole.Write(table);
+        Tables.Terminal().Write(table);
         foreach (var figure in curve.Figures)
-            AnsiConsole.WriteLine($"{figure.Metric}: {(figure.IsMonotone ? "no fresher model is worse beyond its error bar" : "a fresher model is worse beyond its error bar")}");
+            Console.WriteLine($"{figure.Metric}: {(figure.IsMonotone ? "no fresher model is worse beyond its error bar" : "a fresher model is worse beyond its error bar")}");
     }
 
     private static string Bar(Evaluation.Metrics.Interval value) => string.Create(
         System.Globalization.CultureInfo.InvariantCulture, $"{value.Estimate:0.0000} [{value.Low:0.0000}, {value.High:0.0000}]");
-
-    private static Task<FreshnessCurve> WithProgressAsync(Func<Action<double>, FreshnessCurve> run) => AnsiConsole.Progress()
-        .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
-        .StartAsync(progress =>
-        {
-            var task = progress.AddTask("replaying", maxValue: 1);
-            return Task.Run(() => run(share => task.Value = share));
-        });
 }

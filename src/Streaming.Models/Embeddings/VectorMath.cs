@@ -49,6 +49,7 @@ public static class VectorMath
         return scale > 1e-12f ? Dot(a, b) / scale : 0f;
     }
 
+    /// <summary>Euclidean length.</summary>
     public static float Norm(ReadOnlySpan<float> a) => MathF.Sqrt(Dot(a, a));
 
     /// <summary>1 / (1 + e^-x), with x clipped to [-35, 35] so that neither it nor its logarithm overflows.</summary>

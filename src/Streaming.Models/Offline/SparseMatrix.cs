@@ -45,6 +45,7 @@ public sealed class SparseMatrix
         return new SparseMatrix(interactions.UserCount, interactions.ItemCount, starts, [.. columns], [.. values]);
     }
 
+    /// <summary>Items by users where this is users by items; O(pairs).</summary>
     public SparseMatrix Transpose()
     {
         var starts = new int[ColumnCount + 1];

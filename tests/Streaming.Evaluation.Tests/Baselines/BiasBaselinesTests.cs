@@ -1,6 +1,5 @@
 using Streaming.Core.Events;
 using Streaming.Suites;
-using Streaming.Evaluation.Baselines;
 using Xunit.Abstractions;
 using Sets = Streaming.Evaluation.DataSets.DataSets;
 

@@ -58,8 +58,7 @@ public sealed class ServingCopyTests
         var scores = new List<float>();
         for (var u = 0; u < 6; u++)
         {
-            if (path.Find($"u{u}") is not { } user) continue;
-            scorer.BeginUser(user, nowMs, "");
+            scorer.BeginUser(path.StateOf($"u{u}"), nowMs, "");
             foreach (var item in learners.Catalog.All) scores.Add(scorer.Score(item.Key));
         }
         return scores;

@@ -35,6 +35,8 @@ public sealed class VerbTests
     [InlineData("compare", "--protocol", "no-such-protocol")]
     [InlineData("ledger", "--check", "--readme", "/nowhere/README.md")]
     [InlineData("data", "no-such-set")]
+    [InlineData("freshness-curve", "--data", "no-such-set")]
+    [InlineData("freshness-curve", "--data", "simulator", "--model", "transitions")]
     [InlineData("data", "check")]
     [InlineData("data", "check", "/nowhere")]
     public async Task What_is_no_command_is_said_and_fails(params string[] arguments)

@@ -1,5 +1,6 @@
 using Streaming.Core.Events;
 using Streaming.Core.Settings;
+using Streaming.Evaluation.Replay;
 using Streaming.Feeds;
 using Streaming.Learning;
 using Streaming.Users;
@@ -9,32 +10,32 @@ namespace Streaming.Evaluation.Protocols.Online;
 /// <summary>The recall channels of a node, fed by the live path: users, co-visitation, popularity and all.</summary>
 internal sealed class RecallPath
 {
-    private readonly OnlinePath _path;
+    private readonly OfflinePath _path;
 
     public RecallPath(StreamingSettings settings)
     {
         Settings = settings;
         FeedIndex? index = null;
-        _path = new OnlinePath(settings, [], (catalog, factors) =>
+        _path = new OfflinePath(settings, others: learners =>
         {
-            index = new FeedIndex(catalog, new Vectors(factors, settings.Learning.EmbeddingDim), settings.Feeds, settings.Users);
+            index = new FeedIndex(learners.Catalog, new Vectors(learners.Factors, settings.Learning.EmbeddingDim), settings.Feeds, settings.Users);
             return index.Learners;
-        }) { OnStub = item => index!.OnItem(item) };
+        }) { NewItem = item => index!.OnItem(item) };
         Index = index!;
     }
 
     public StreamingSettings Settings { get; }
     public FeedIndex Index { get; }
 
-    public UserState UserOf(string user) => _path.UserOf(user);
+    public UserState StateOf(string user) => _path.StateOf(user);
 
     /// <summary>When the item was first met, Unix ms; <paramref name="nowMs"/> for one never met.</summary>
-    public long BornMs(ulong item, long nowMs) => _path.Catalog.TryGet(item, out var known) ? known.BornMs : nowMs;
+    public long BornMs(ulong item, long nowMs) => _path.Learners.Catalog.TryGet(item, out var known) ? known.BornMs : nowMs;
 
     /// <summary>Learns one click.</summary>
     public void Handle(UserEvent e)
     {
-        _path.Handle(e);
+        _path.Step(e);
         Index.Refresh(e.TimeMs);
     }
 

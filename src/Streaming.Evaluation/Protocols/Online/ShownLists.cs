@@ -13,21 +13,42 @@ internal static class ShownLists
     private const int ClickedMin = 10;
 
     /// <summary>
-    /// All events in their order; all lists in the order of their impressions; and those to judge: of the lists with a click, in
-    /// that order, the part between two shares of their number.
+    /// Walks the set's events in their order. Of the lists with a click, in the order of their impressions, the part between two shares of
+    /// their number is judged: each just before its own impression is learned.
     /// </summary>
-    public static (List<UserEvent> Events, List<ShownList> Lists, HashSet<ShownList> Tested) Read(
-        IDataSet set, EvaluationCase what, string protocol, double from, double to)
+    /// <param name="set">Has lists with request ids.</param>
+    /// <param name="what">The case: its seed and its progress.</param>
+    /// <param name="protocol">Its name, for errors.</param>
+    /// <param name="from">Share, in [0, 1], at which the judged part starts.</param>
+    /// <param name="to">Share at which it ends.</param>
+    /// <param name="judge">Told of each list of that part.</param>
+    /// <param name="learn">Told of every event.</param>
+    /// <param name="cancel">Ends the walk.</param>
+    /// <exception cref="DataSetException">The set has too few lists with a click.</exception>
+    public static void Walk(
+        IDataSet set, EvaluationCase what, string protocol, double from, double to, Action<ShownList> judge, Action<UserEvent> learn,
+        CancellationToken cancel)
     {
         var events = set.Events(what.Seed).ToList();
         var lists = Join(events);
         var clicked = lists.Where(l => l.Grades.Any(g => g > 0)).ToList();
         if (clicked.Count < ClickedMin)
             throw new DataSetException(what.DataPath, 0, $"has {clicked.Count} shown lists with a click; {protocol} needs {ClickedMin}");
-        var tested = clicked[(int)(clicked.Count * from)..(int)(clicked.Count * to)];
-        return (events, lists, tested.ToHashSet<ShownList>(ReferenceEqualityComparer.Instance));
+        var tested = clicked[(int)(clicked.Count * from)..(int)(clicked.Count * to)].ToHashSet<ShownList>(ReferenceEqualityComparer.Instance);
+        var next = 0;
+        for (var i = 0; i < events.Count; i++)
+        {
+            if ((i & 1023) == 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                what.Progress?.Invoke((double)i / events.Count);
+            }
+            if (events[i].Kind == EventKind.Impression && lists[next++] is var list && tested.Contains(list)) judge(list);
+            learn(events[i]);
+        }
     }
 
+    /// <summary>All lists in the order of their impressions.</summary>
     private static List<ShownList> Join(List<UserEvent> events)
     {
         var lists = new List<ShownList>();

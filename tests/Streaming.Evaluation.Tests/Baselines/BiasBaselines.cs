@@ -1,20 +1,21 @@
 using Streaming.Core.Events;
 using Streaming.Evaluation.Metrics;
 
-namespace Streaming.Evaluation.Baselines;
+namespace Streaming.Evaluation.Tests.Baselines;
 
 /// <summary>Prequential AUC of the two bias models on one stream of ratings.</summary>
 /// <param name="UserAndItem">Smoothed user mean + smoothed item mean.</param>
 /// <param name="ItemOnly">Smoothed item mean alone.</param>
 /// <param name="Examples">Ratings scored.</param>
 /// <param name="PositiveRate">Share of positive labels.</param>
-public readonly record struct BiasScores(double UserAndItem, double ItemOnly, int Examples, double PositiveRate);
+internal readonly record struct BiasScores(double UserAndItem, double ItemOnly, int Examples, double PositiveRate);
 
 /// <summary>
-/// What any ranker of ratings must beat: for the label "rated at or above a threshold", predict first, learn after. A mean is
+/// An independent count of what any ranker of ratings must beat, straight from the events of a reader: for the label "rated at or above a
+/// threshold", predict first, learn after. The trainer keeps such means of its own (protocol prequential). Here a mean is
 /// (positives + k p0) / (ratings + k) with k = <see cref="Smoothing"/> and p0 = <see cref="Prior"/>, both fixed beforehand.
 /// </summary>
-public static class BiasBaselines
+internal static class BiasBaselines
 {
     /// <summary>Pseudo-ratings behind each mean.</summary>
     public const double Smoothing = 5;
