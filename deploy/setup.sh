@@ -54,7 +54,7 @@ probe_one() { # folder id=version-range...
     else echo unreachable > "$folder/answer"; fi
 }
 
-# A package may be served and still not load: its native library asks for a newer C++ runtime than the system's.
+# A package may be served and still not load: no native library for this processor, or one that asks for a newer C++ runtime.
 native_loads() { # folder library
     local library
     [ "$(uname -s)" = Linux ] && command -v ldd >/dev/null 2>&1 || return 0
@@ -66,7 +66,7 @@ probe_torch() { # folder
     probe_one "$1" "TorchSharp-cpu=[$(package_version TorchSharp-cpu)]"
     if [ "$(cat "$1/answer")" = yes ] && ! native_loads "$1" libLibTorchSharp.so; then
         echo no > "$1/answer"
-        echo " (served, but it needs a newer C++ runtime than this system's: libtorch of the system instead)" > "$1/note"
+        echo " (served, but its native library does not load here, mostly for an older C++ runtime: libtorch of the system instead)" > "$1/note"
     fi
 }
 

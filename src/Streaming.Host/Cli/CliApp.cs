@@ -66,5 +66,5 @@ internal static class CliApp
 
     /// <summary>What the surroundings or the caller did wrong, with a message that says so; anything else is a bug and shows its stack.</summary>
     private static bool IsExpected(Exception problem) => problem is SettingsException or EventLogException or IOException or InvalidDataException
-        or DataSetException or UnauthorizedAccessException or FormatException or HttpRequestException;
+        or DataSetException or UnauthorizedAccessException or FormatException or HttpRequestException or PlatformNotSupportedException;
 }
