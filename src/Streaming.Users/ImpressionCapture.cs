@@ -7,12 +7,15 @@ namespace Streaming.Users;
 /// <summary>
 /// Freezes the moment of showing: features, user vector, and the list that put the item there. Holds buffers: one per shard.
 /// </summary>
-internal sealed class ImpressionCapture(IUserModels models)
+internal sealed class ImpressionCapture(IUserModels models, int historyMax)
 {
     private readonly FeatureBuffer _buffer = new();
 
     /// <summary>What is known of the list behind an event; <see cref="Items"/> is empty where the list itself is forgotten.</summary>
     public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities);
+
+    /// <summary>The user's side of a moment, shared by the items of one event.</summary>
+    public readonly record struct Moment(float[] Vector, ulong[] History, int InSession);
 
     public string? UnknownItemId(ulong itemKey, string item) => models.Items.TryGet(itemKey, out _) ? null : item;
 
@@ -34,11 +37,11 @@ internal sealed class ImpressionCapture(IUserModels models)
     }
 
     /// <summary>
-    /// Captures one shown item as of now. <paramref name="userVector"/> is a copy of the embedding, shared by the items of one event.
+    /// Captures one shown item as of now.
     /// </summary>
     public PendingImpression Capture(
         UserState state, UserEvent e, LogPosition source, int ordinal, ulong itemKey, string item, int position,
-        float propensity, in Origin origin, float[] userVector)
+        float propensity, in Origin origin, in Moment moment)
     {
         models.Features(state, itemKey, new ShownContext(e.TimeMs, e.Surface, position), _buffer);
         return new PendingImpression
@@ -46,7 +49,8 @@ internal sealed class ImpressionCapture(IUserModels models)
             ItemKey = itemKey, ItemId = UnknownItemId(itemKey, item), Source = source, Ordinal = ordinal, ShownMs = e.TimeMs,
             Position = position, Surface = e.Surface, Arm = origin.Arm, RequestId = e.RequestId, ListVersion = origin.Version,
             ModelVersion = origin.Models, Propensity = propensity,
-            Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = userVector,
+            Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = moment.Vector,
+            History = moment.History, HistoryInSession = moment.InSession,
         };
     }
 
@@ -58,7 +62,21 @@ internal sealed class ImpressionCapture(IUserModels models)
         return (uint)at < (uint)origin.Propensities.Length ? origin.Propensities[at] : float.NaN;
     }
 
-    public static float[] CopyOf(float[] embedding) => embedding.Length == 0 ? [] : embedding.AsSpan().ToArray();
+    /// <summary>The user as of now: copies.</summary>
+    public Moment MomentOf(UserState state)
+    {
+        var vector = state.Embedding.Length == 0 ? [] : state.Embedding.AsSpan().ToArray();
+        var count = Math.Min(historyMax, state.History.Count);
+        if (count == 0) return new Moment(vector, [], 0);
+        var (history, inSession) = (new ulong[count], 0);
+        for (var i = 0; i < count; i++)
+        {
+            var action = state.History[^(i + 1)];
+            history[i] = action.ItemKey;
+            if (inSession == i && state.Session.StartMs != 0 && action.TimeMs >= state.Session.StartMs) inSession++;
+        }
+        return new Moment(vector, history, inSession);
+    }
 
     private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities);
 }

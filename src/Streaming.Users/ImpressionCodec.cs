@@ -13,7 +13,7 @@ internal static class ImpressionCodec
     private enum Same : ushort
     {
         None = 0, Surface = 1, Arm = 2, RequestId = 4, Models = 8, Vector = 16, Ones = 32, Source = 64, Shown = 128, NoPropensity = 256,
-        All = 511,
+        NewHistory = 512, All = 1023,
     }
 
     public static void Write(ByteWriter into, List<PendingImpression> impressions, long baseMs)
@@ -44,6 +44,11 @@ internal static class ImpressionCodec
             into.Raw(MemoryMarshal.AsBytes(p.Features.AsSpan()));
             if ((same & Same.Ones) == 0) into.Singles(p.Values);
             if ((same & Same.Vector) == 0) into.Singles(p.UserVector);
+            if ((same & Same.NewHistory) != 0)
+            {
+                into.Count(p.HistoryInSession);
+                UserStateCodec.WriteKeys(into, p.History);
+            }
             before = p;
         }
     }
@@ -59,7 +64,7 @@ internal static class ImpressionCodec
     private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
     {
         var flags = reader.VarInt();
-        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity);
+        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory);
         if (flags > (ulong)Same.All || (before is null && ((Same)flags & needsBefore) != 0))
             throw new FormatException($"an impression has the unknown flags {flags:x}");
         var same = (Same)flags;
@@ -82,12 +87,16 @@ internal static class ImpressionCodec
         if ((same & Same.Ones) != 0) Array.Fill(values = new float[features.Length], 1f);
         else values = reader.Singles();
         if (values.Length != features.Length) throw new FormatException($"{features.Length} features have {values.Length} values");
+        var vector = (same & Same.Vector) != 0 ? before!.UserVector : reader.Singles();
+        var (inSession, history) = (before?.HistoryInSession ?? 0, before?.History ?? []);
+        if ((same & Same.NewHistory) != 0) (inSession, history) = (reader.Count(), UserStateCodec.Keys(ref reader));
+        if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
         return new PendingImpression
         {
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = (same & Same.Vector) != 0 ? before!.UserVector : reader.Singles(),
+            UserVector = vector, History = history, HistoryInSession = inSession,
         };
     }
 
@@ -96,6 +105,7 @@ internal static class ImpressionCodec
         var same = Same.None;
         if (!p.Values.AsSpan().ContainsAnyExcept(1f)) same |= Same.Ones;
         if (BitConverter.SingleToInt32Bits(p.Propensity) == BitConverter.SingleToInt32Bits(float.NaN)) same |= Same.NoPropensity;
+        if (p.HistoryInSession != (before?.HistoryInSession ?? 0) || !p.History.AsSpan().SequenceEqual(before?.History)) same |= Same.NewHistory;
         if (before is null) return same;
         if (p.Surface == before.Surface) same |= Same.Surface;
         if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;

@@ -12,7 +12,7 @@ namespace Streaming.Users;
 /// </summary>
 internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models, long seed)
 {
-    private readonly ImpressionCapture _capture = new(models);
+    private readonly ImpressionCapture _capture = new(models, settings.ExampleHistoryMax);
     private readonly HashSet<ulong> _inRequest = [];
     private readonly List<PendingImpression> _captured = [];
     private readonly ulong _salt = StableHash.Combine((ulong)seed, StableHash.Of("users:negatives"));
@@ -45,10 +45,10 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
             NoteRequest(state.Pending, e.RequestId);
             NoteRequest(state.Closed, e.RequestId);
         }
-        var userVector = ImpressionCapture.CopyOf(state.Embedding);
-        if (e.Items.Count == 0) Take(state, e, new ShownItem(e.Item!, e.Position), 0, userVector, outlet);
+        var moment = _capture.MomentOf(state);
+        if (e.Items.Count == 0) Take(state, e, new ShownItem(e.Item!, e.Position), 0, moment, outlet);
         else
-            for (var i = 0; i < e.Items.Count; i++) Take(state, e, e.Items[i], i, userVector, outlet);
+            for (var i = 0; i < e.Items.Count; i++) Take(state, e, e.Items[i], i, moment, outlet);
         foreach (var impression in _captured) Enqueue(state, impression, nowMs, outlet);
         return _captured;
     }
@@ -131,18 +131,18 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
             if (p.RequestId == requestId) _inRequest.Add(p.ItemKey);
     }
 
-    private void Take(UserState state, UserEvent e, in ShownItem shown, int ordinal, float[] userVector, in Outlet outlet)
+    private void Take(UserState state, UserEvent e, in ShownItem shown, int ordinal, in ImpressionCapture.Moment moment, in Outlet outlet)
     {
         var key = StableHash.Of(shown.Item);
         if (!_inRequest.Add(key)) return;
         var origin = _capture.Find(state, e, key);
         var propensity = ImpressionCapture.PropensityOf(shown.Propensity, origin, key, shown.Position);
-        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, origin, userVector));
+        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, origin, moment));
     }
 
     private PendingImpression CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet) => _capture.Capture(
         state, e, outlet.Source, 0, itemKey, e.Item!, e.Position, float.NaN, _capture.Find(state, e, itemKey),
-        ImpressionCapture.CopyOf(state.Embedding));
+        _capture.MomentOf(state));
 
     private void Enqueue(UserState state, PendingImpression impression, long nowMs, in Outlet outlet)
     {
@@ -187,6 +187,8 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         impression.Features = [];
         impression.Values = [];
         impression.UserVector = [];
+        impression.History = [];
+        impression.HistoryInSession = 0;
     }
 
     private static PendingImpression? Find(UserState state, ulong itemKey, string? requestId)

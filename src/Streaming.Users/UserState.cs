@@ -208,9 +208,16 @@ public sealed class PendingImpression
     public required uint[] Features { get; set; }
     public required float[] Values { get; set; }
     public required float[] UserVector { get; set; }
+
+    /// <summary>Positive items then, newest first; shared by the items of one event.</summary>
+    public ulong[] History { get; set; } = [];
+
+    /// <summary>How many of <see cref="History"/> belong to the session of then.</summary>
+    public int HistoryInSession { get; set; }
+
     public ImpressionLabel Label { get; set; }
 
-    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length);
+    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + 2 * History.Length);
 }
 
 /// <summary>A list built for the user: what an impression needs to know of it.</summary>

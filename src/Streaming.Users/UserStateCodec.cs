@@ -42,8 +42,7 @@ public static class UserStateCodec
         ImpressionCodec.Write(into, state.Pending, state.LastEventMs);
         ImpressionCodec.Write(into, state.Closed, state.LastEventMs);
         WriteTables(into, state);
-        into.Count(state.RecentEventIds.Count);
-        into.Raw(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(state.RecentEventIds)));
+        WriteKeys(into, CollectionsMarshal.AsSpan(state.RecentEventIds));
         into.Count(state.RecentTerms.Count);
         foreach (var term in state.RecentTerms) into.String(term);
         WriteLists(into, state);
@@ -218,6 +217,19 @@ public static class UserStateCodec
         }
     }
 
+    internal static void WriteKeys(ByteWriter into, ReadOnlySpan<ulong> keys)
+    {
+        into.Count(keys.Length);
+        into.Raw(MemoryMarshal.AsBytes(keys));
+    }
+
+    internal static ulong[] Keys(ref ByteReader reader)
+    {
+        var keys = new ulong[reader.Count(8)];
+        reader.Raw(keys.Length * 8).CopyTo(MemoryMarshal.AsBytes(keys.AsSpan()));
+        return keys;
+    }
+
     private static ref T NewSlot<T>(KeyedTable<T> table, ulong key) where T : struct
     {
         ref var slot = ref table.Slot(key, out var existed);
@@ -241,8 +253,7 @@ public static class UserStateCodec
             into.String(list.Surface);
             into.String(list.Arm);
             into.String(list.Models);
-            into.Count(list.Items.Length);
-            into.Raw(MemoryMarshal.AsBytes(list.Items.AsSpan()));
+            WriteKeys(into, list.Items);
             into.Singles(list.Propensities);
         }
     }
@@ -253,8 +264,7 @@ public static class UserStateCodec
         {
             var version = reader.Signed();
             var (surface, arm, models) = (Text(ref reader), Text(ref reader), Text(ref reader));
-            var items = new ulong[reader.Count(8)];
-            reader.Raw(items.Length * 8).CopyTo(MemoryMarshal.AsBytes(items.AsSpan()));
+            var items = Keys(ref reader);
             state.Lists.Add(new ListRef
             {
                 Version = version, Surface = surface, Arm = arm, Models = models, Items = items, Propensities = reader.Singles(),

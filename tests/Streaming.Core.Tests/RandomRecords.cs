@@ -77,6 +77,8 @@ public sealed class RandomRecords(int seed)
         for (var i = 0; i < features.Length; i++) features[i] = (uint)Random.NextInt64(1L << 32);
         var unit = Random.Next(2) == 0;
         for (var i = 0; i < values.Length; i++) values[i] = unit ? 1f : Float();
+        var history = new ulong[Random.Next(2) * Random.Next(20)];
+        for (var i = 0; i < history.Length; i++) history[i] = (ulong)Random.NextInt64();
         return new Example
         {
             Source = new LogPosition(Random.Next(64), Random.NextInt64(-1, long.MaxValue)), Ordinal = Random.Next(1000), User = Text(),
@@ -85,6 +87,7 @@ public sealed class RandomRecords(int seed)
             Action = (EventKind)Random.Next(16), Position = Random.Next(-1, 100), Surface = Maybe() ?? "", Arm = Maybe() ?? "",
             ListVersion = Random.NextInt64(), ModelVersion = Maybe() ?? "", Propensity = Random.Next(2) == 0 ? float.NaN : Random.NextSingle(),
             Features = features, Values = values, UserVector = [.. Enumerable.Range(0, Random.Next(3) * 16).Select(_ => Float())],
+            History = history, HistoryInSession = Random.Next(history.Length + 1),
         };
     }
 

@@ -34,6 +34,28 @@ public sealed class JoinTests
     }
 
     [Fact]
+    public void The_positive_items_then_go_with_an_example_newest_first()
+    {
+        var bench = new Bench(Short with { ExampleHistoryMax = 3, SessionGapMs = 10_000 });
+        foreach (var (at, item) in new[] { (0, "p"), (100, "q"), (20_000, "r"), (20_100, "s") })
+        {
+            bench.Show(at, item);
+            bench.Click(at + 50, item);
+        }
+        bench.Effects.Examples.Clear();
+        bench.Show(20_200, "a");
+        var state = Bench.Encode(bench.State);
+        bench.Click(20_300, "a");
+
+        var x = bench.Effects.Examples.Single(e => e.ItemKey == StableHash.Of("a"));
+        x.History.ShouldBe([StableHash.Of("s"), StableHash.Of("r"), StableHash.Of("q")]);
+        x.HistoryInSession.ShouldBe(2);
+        var back = UserStateCodec.Read(state, Bench.Dimension, bench.State.User).Pending[^1];
+        back.History.ShouldBe(x.History);
+        back.HistoryInSession.ShouldBe(2);
+    }
+
+    [Fact]
     public void Without_a_click_the_window_ends_as_a_negative_at_its_end()
     {
         var bench = new Bench(Short);

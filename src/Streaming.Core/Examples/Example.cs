@@ -63,6 +63,15 @@ public sealed class Example
 
     /// <summary>The user's embedding when the item was shown, before this label moved it; empty where none is kept.</summary>
     public float[] UserVector { get; init; } = [];
+
+    /// <summary>
+    /// The user's positive items when this one was shown, newest first, at most <c>Users:ExampleHistoryMax</c>: what sequence models
+    /// read. Empty where none is kept.
+    /// </summary>
+    public ulong[] History { get; init; } = [];
+
+    /// <summary>How many of <see cref="History"/>, from its start, belong to the session that was open then.</summary>
+    public int HistoryInSession { get; init; }
 }
 
 /// <summary>

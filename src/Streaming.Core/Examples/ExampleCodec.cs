@@ -21,7 +21,7 @@ public static class ExampleCodec
     [Flags]
     private enum Flags : byte
     {
-        None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, All = 31,
+        None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, History = 32, All = 63,
     }
 
     /// <summary>Appends the example.</summary>
@@ -34,7 +34,8 @@ public static class ExampleCodec
             | (example.Values.AsSpan().ContainsAnyExcept(1f) ? 0 : Flags.UnitValues)
             | (example.Weight == 1f ? Flags.UnitWeight : 0)
             | (example.SampleRate == 1f ? Flags.UnitRate : 0)
-            | (float.IsNaN(example.Propensity) ? Flags.NoPropensity : 0);
+            | (float.IsNaN(example.Propensity) ? Flags.NoPropensity : 0)
+            | (example.History.Length > 0 ? Flags.History : 0);
         Head(into, ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
         into.Signed(example.ShownMs);
         into.Signed(example.LabelMs - example.ShownMs);
@@ -52,6 +53,9 @@ public static class ExampleCodec
         into.Raw(MemoryMarshal.AsBytes(example.Features.AsSpan()));
         if ((flags & Flags.UnitValues) == 0) into.Raw(MemoryMarshal.AsBytes(example.Values.AsSpan()));
         into.Singles(example.UserVector);
+        if ((flags & Flags.History) == 0) return;
+        into.Count(example.HistoryInSession);
+        Keys(into, example.History);
     }
 
     /// <summary>Appends the interaction.</summary>
@@ -64,8 +68,7 @@ public static class ExampleCodec
         into.Byte((byte)interaction.Action);
         into.String(interaction.Surface);
         into.Signed(interaction.UserActions);
-        into.Count(interaction.Recent.Length);
-        into.Raw(MemoryMarshal.AsBytes(interaction.Recent.AsSpan()));
+        Keys(into, interaction.Recent);
     }
 
     /// <exception cref="FormatException">Cut short, corrupt, or from a newer build.</exception>
@@ -122,12 +125,16 @@ public static class ExampleCodec
         var modelVersion = reader.Name(names);
         var features = new uint[reader.Count(4)];
         reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
+        var values = Values(ref reader, features.Length, flags);
+        var userVector = reader.Singles();
+        var (inSession, history) = (flags & Flags.History) != 0 ? (reader.Count(), Keys(ref reader)) : (0, []);
+        if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
         return new Example
         {
             Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, ShownMs = shownMs, LabelMs = labelMs,
             Label = label, Weight = weight, SampleRate = sampleRate, IsCorrection = (flags & Flags.Correction) != 0, Action = action,
             Position = position, Surface = surface, Arm = arm, ListVersion = listVersion, ModelVersion = modelVersion,
-            Propensity = propensity, Features = features, Values = Values(ref reader, features.Length, flags), UserVector = reader.Singles(),
+            Propensity = propensity, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession,
         };
     }
 
@@ -151,13 +158,25 @@ public static class ExampleCodec
         var action = Action(ref reader);
         var surface = reader.Name(StringCache.Shared);
         var userActions = reader.SignedInt32();
-        var recent = new ulong[reader.Count(8)];
-        reader.Raw(recent.Length * 8).CopyTo(MemoryMarshal.AsBytes(recent.AsSpan()));
+        var recent = Keys(ref reader);
         return new Interaction
         {
             Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, Action = action, Weight = weight,
             TimeMs = timeMs, Surface = surface, Recent = recent, UserActions = userActions,
         };
+    }
+
+    private static void Keys(ByteWriter into, ulong[] keys)
+    {
+        into.Count(keys.Length);
+        into.Raw(MemoryMarshal.AsBytes(keys.AsSpan()));
+    }
+
+    private static ulong[] Keys(ref ByteReader reader)
+    {
+        var keys = new ulong[reader.Count(8)];
+        reader.Raw(keys.Length * 8).CopyTo(MemoryMarshal.AsBytes(keys.AsSpan()));
+        return keys;
     }
 
     private static string User(ref ByteReader reader) => reader.String() ?? throw new FormatException("a record of the examples topic names no user");

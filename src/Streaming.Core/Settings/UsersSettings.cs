@@ -27,6 +27,12 @@ public sealed record UsersSettings
     /// <summary>Earlier positive items that go with an interaction, for co-visitation.</summary>
     public int RecentMax { get; init; } = 20;
 
+    /// <summary>
+    /// Positive items, newest first, that go with every example, for models that read sequences (8 bytes each in every record); 0 for
+    /// none, or for 20 where deep models are on.
+    /// </summary>
+    public int ExampleHistoryMax { get; init; }
+
     /// <summary>Items with served/seen/clicked/disliked marks; beyond, the oldest unmarked-as-disliked is forgotten.</summary>
     public int MarksMax { get; init; } = 1000;
 
@@ -100,6 +106,7 @@ public sealed record UsersSettings
         problems.InRange("Users:ClosedMax", ClosedMax, 0, 10_000);
         problems.InRange("Users:HistoryMax", HistoryMax, 1, 10_000);
         problems.InRange("Users:RecentMax", RecentMax, 1, 200);
+        problems.InRange("Users:ExampleHistoryMax", ExampleHistoryMax, 0, 200);
         problems.InRange("Users:MarksMax", MarksMax, 10, 100_000);
         problems.InRange("Users:InterestsMax", InterestsMax, 1, 10_000);
         problems.InRange("Users:RecentEventIdsMax", RecentEventIdsMax, 0, 10_000);

@@ -125,6 +125,8 @@ public sealed class ExampleCodecTests
         a.Features.ShouldBe(b.Features);
         a.Values.ShouldBe(b.Values);
         a.UserVector.ShouldBe(b.UserVector);
+        a.History.ShouldBe(b.History);
+        a.HistoryInSession.ShouldBe(b.HistoryInSession);
     }
 
     private static void Same(Interaction a, Interaction b)

@@ -1,0 +1,105 @@
+using Streaming.Core.Examples;
+
+namespace Streaming.Models.Deep;
+
+/// <summary>
+/// A mini-batch in columns, B rows: what every deep model trains on and predicts from. A key of 0 stands for nothing. Rows are
+/// added one by one; the arrays are kept and grow, so a batch that is cleared and filled again allocates nothing. One thread.
+/// </summary>
+public sealed class ExampleBatch
+{
+    private readonly int _historyMax;
+    private ulong[] _users = [];
+    private ulong[] _items = [];
+    private float[] _labels = [];
+    private float[] _weights = [];
+    private long[] _shownMs = [];
+    private ulong[] _surfaces = [];
+    private int[] _positions = [];
+    private int[] _inSession = [];
+    private ulong[] _histories = [];
+
+    /// <param name="historyMax">L: past items of a row at most; the newest are kept.</param>
+    public ExampleBatch(int historyMax)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(historyMax);
+        _historyMax = historyMax;
+    }
+
+    /// <summary>B.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>L.</summary>
+    public int HistoryMax => _historyMax;
+
+    /// <summary>Shape [B], keys of the users.</summary>
+    public ReadOnlySpan<ulong> Users => _users.AsSpan(0, Count);
+
+    /// <summary>Shape [B], keys of the target items.</summary>
+    public ReadOnlySpan<ulong> Items => _items.AsSpan(0, Count);
+
+    /// <summary>Shape [B], 1 or 0; 0 where a row is there to be predicted only.</summary>
+    public ReadOnlySpan<float> Labels => _labels.AsSpan(0, Count);
+
+    /// <summary>Shape [B], weight of a row's loss: 1 over the rate at which rows like it were kept.</summary>
+    public ReadOnlySpan<float> Weights => _weights.AsSpan(0, Count);
+
+    /// <summary>Shape [B], event time of the showing, Unix ms.</summary>
+    public ReadOnlySpan<long> ShownMs => _shownMs.AsSpan(0, Count);
+
+    /// <summary>Shape [B], keys of the surfaces.</summary>
+    public ReadOnlySpan<ulong> Surfaces => _surfaces.AsSpan(0, Count);
+
+    /// <summary>Shape [B], zero-based positions in the list; -1 unknown.</summary>
+    public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Count);
+
+    /// <summary>Shape [B, L] row-major, past positive items newest first, then 0.</summary>
+    public ReadOnlySpan<ulong> Histories => _histories.AsSpan(0, Count * _historyMax);
+
+    /// <summary>Shape [B], how many of a row's past items, from its start, belong to the open session.</summary>
+    public ReadOnlySpan<int> InSession => _inSession.AsSpan(0, Count);
+
+    /// <summary>Past items of one row, newest first, without the padding.</summary>
+    public ReadOnlySpan<ulong> History(int row)
+    {
+        var whole = Histories.Slice(row * _historyMax, _historyMax);
+        var end = whole.IndexOf(0UL);
+        return end < 0 ? whole : whole[..end];
+    }
+
+    public void Clear() => Count = 0;
+
+    /// <summary>Adds a joined example.</summary>
+    public void Add(Example example) => Add(
+        Core.Ids.StableHash.Of(example.User), example.ItemKey, example.History, example.HistoryInSession, example.ShownMs,
+        Core.Ids.StableHash.Of(example.Surface), example.Position, example.Label, 1f / example.SampleRate);
+
+    /// <summary>Adds a row: <paramref name="history"/> newest first.</summary>
+    public void Add(
+        ulong user, ulong item, ReadOnlySpan<ulong> history, int inSession, long shownMs, ulong surface, int position = -1, float label = 0,
+        float weight = 1)
+    {
+        if (Count == _users.Length) Grow();
+        var kept = history[..Math.Min(history.Length, _historyMax)];
+        var row = _histories.AsSpan(Count * _historyMax, _historyMax);
+        kept.CopyTo(row);
+        row[kept.Length..].Clear();
+        (_users[Count], _items[Count], _labels[Count], _weights[Count]) = (user, item, label, weight);
+        (_shownMs[Count], _surfaces[Count], _positions[Count]) = (shownMs, surface, position);
+        _inSession[Count++] = Math.Min(inSession, kept.Length);
+    }
+
+    private void Grow()
+    {
+        var size = Math.Max(16, _users.Length * 2);
+        Array.Resize(ref _users, size);
+        Array.Resize(ref _items, size);
+        Array.Resize(ref _labels, size);
+        Array.Resize(ref _weights, size);
+        Array.Resize(ref _shownMs, size);
+        Array.Resize(ref _surfaces, size);
+        Array.Resize(ref _positions, size);
+        Array.Resize(ref _inSession, size);
+        Array.Resize(ref _histories, size * _historyMax);
+    }
+}

@@ -1,0 +1,53 @@
+using Streaming.Models.Embeddings;
+
+namespace Streaming.Models.Deep;
+
+/// <summary>
+/// A model that a worker trains in mini-batches and replicas serve. What it has learned is in its tables (rows by key) and its
+/// dense weights, nowhere else: a replica that has both predicts the same, bit for bit. One thread at a time.
+/// </summary>
+public interface IDeepModel : IDisposable
+{
+    /// <summary>Its name in settings, arms, topics and metrics: "din", "two_tower", ...; file-name safe.</summary>
+    string Name { get; }
+
+    /// <summary>What it has learned, to publish and to take over.</summary>
+    DeepWeights Weights { get; }
+
+    /// <summary>
+    /// Fills <paramref name="into"/>[i] with the probability (or, for retrieval, the score) of row i. Changes nothing: a key without a row
+    /// counts as nothing known, and no draw is taken.
+    /// </summary>
+    /// <param name="into">Shape [B].</param>
+    void Predict(ExampleBatch batch, Span<float> into);
+
+    /// <summary>One optimiser step on the batch. Returns its mean loss before the step.</summary>
+    float Learn(ExampleBatch batch);
+
+    /// <summary>Everything, optimiser state and generator included: a model loaded from it goes on bit-exact on the CPU.</summary>
+    void Save(Stream into);
+
+    /// <exception cref="InvalidDataException">Torn, corrupt, of another shape, or from a newer build; the model is unchanged.</exception>
+    void Load(Stream from);
+}
+
+/// <summary>What a deep model has learned.</summary>
+/// <param name="Tables">Embedding tables by name, in a fixed order.</param>
+/// <param name="Dense">The dense weights, in a fixed order.</param>
+public sealed record DeepWeights(IReadOnlyList<(string Name, EmbeddingTable Table)> Tables, IReadOnlyList<IDenseWeights> Dense);
+
+/// <summary>One dense tensor of a model, or another array that predictions depend on, by value.</summary>
+public interface IDenseWeights
+{
+    /// <summary>Unique within the model.</summary>
+    string Name { get; }
+
+    /// <summary>Number of elements.</summary>
+    int Length { get; }
+
+    /// <param name="into">Shape [<see cref="Length"/>], row-major.</param>
+    void CopyTo(Span<float> into);
+
+    /// <param name="from">Shape [<see cref="Length"/>], row-major.</param>
+    void CopyFrom(ReadOnlySpan<float> from);
+}
