@@ -20,7 +20,7 @@ public sealed record ExperimentsSettings
         problems.NotEmpty("Experiments:Salt", Salt);
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);
         foreach (var (arm, share) in ArmShares) problems.InRange($"Experiments:ArmShares:{arm}", share, 0, 0.99);
-        if (HoldoutShare + ArmShares.Values.Sum() > 1)
+        if (HoldoutShare is >= 0 and <= 0.99 && HoldoutShare + ArmShares.Values.Sum() > 1)
             problems.Add("Experiments:ArmShares", $"and the hold-out come to {HoldoutShare + ArmShares.Values.Sum():0.###}; together they may be 1 at most");
     }
 }
