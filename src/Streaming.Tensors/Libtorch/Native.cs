@@ -70,6 +70,15 @@ internal static unsafe partial class Native
         if (status != 0) Fail();
     }
 
+    /// <summary>.NET keeps an environment of its own on Unix, which native code does not see.</summary>
+    private static void SetForNativeCode(string name, string value)
+    {
+        Environment.SetEnvironmentVariable(name, value);
+        if (!OperatingSystem.IsWindows()) setenv(name, value, 1);
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int setenv(string name, string value, int overwrite);
+
     private static void Fail() => throw new ExternalException(Marshal.PtrToStringUTF8(st_error()));
 
     /// <summary>$STREAMING_TORCH, beside the program, or .probe/native of the checkout that the program was built in.</summary>
@@ -77,7 +86,7 @@ internal static unsafe partial class Native
     {
         if (name != Library) return 0;
         // Before libtorch starts: OpenBLAS reads it once, and its threads would fight with the node's own.
-        if (Environment.GetEnvironmentVariable("OPENBLAS_NUM_THREADS") is null) Environment.SetEnvironmentVariable("OPENBLAS_NUM_THREADS", "1");
+        if (Environment.GetEnvironmentVariable("OPENBLAS_NUM_THREADS") is null) SetForNativeCode("OPENBLAS_NUM_THREADS", "1");
         const string file = "libstreaming_torch.so";
         var places = new List<string>();
         if (Environment.GetEnvironmentVariable("STREAMING_TORCH") is { Length: > 0 } set) places.Add(set);
