@@ -65,14 +65,7 @@ public sealed partial class DrnAgent
         {
             var list = _replay[at];
             var count = list.NextActions.Length / Network.Shape.Action;
-            var future = 0f;
-            if (count > 0)
-            {
-                var preferred = next;
-                for (var m = next + 1; m < next + count; m++)
-                    if (_best[m] > _best[preferred]) preferred = m;
-                future = (float)_settings.Gamma * _judged[preferred];
-            }
+            var future = (float)_settings.Gamma * DoubleQ.Future(_best.AsSpan(next, count), _judged.AsSpan(next, count));
             for (var k = 0; k < list.Rewards.Length; k++) _targets[row++] += future;
             next += count;
         }
