@@ -44,7 +44,7 @@ public static class DrnTrial
         settings = settings with { Log = settings.Log with { Partitions = 1 } };
         var environment = new SimulatedUsers(users with { Seed = seed });
         var path = new OfflinePath(settings);
-        IListPolicy chooser = policy == "ftrl" ? new RankerPolicy(path, users.Surface) : new DrnPolicy(path, drn with
+        IListPolicy chooser = policy == "ftrl" ? new RankerPolicy(path, users.Surface) : new DrnPolicy(path, users.Surface, drn with
         {
             Exploration = policy switch
             {
@@ -104,15 +104,16 @@ public static class DrnTrial
     private sealed class DrnPolicy : IListPolicy
     {
         private readonly OfflinePath _path;
+        private readonly string _surface;
         private readonly DrnFeatures _features;
         private readonly float[] _state = new float[DrnFeatures.StateLength];
         private float[] _actions = [];
         private DrnList? _open;
         private string[] _shown = [];
 
-        public DrnPolicy(OfflinePath path, DrnSettings settings, long seed)
+        public DrnPolicy(OfflinePath path, string surface, DrnSettings settings, long seed)
         {
-            _path = path;
+            (_path, _surface) = (path, surface);
             _features = new DrnFeatures(path.Learners);
             Agent = new DrnAgent(settings, DrnFeatures.StateLength, DrnFeatures.ActionLength, seed);
         }
@@ -124,7 +125,7 @@ public static class DrnTrial
             const int width = DrnFeatures.ActionLength;
             var items = request.Candidates;
             if (_actions.Length < items.Count * width) _actions = new float[2 * items.Count * width];
-            _features.BeginUser(_path.StateOf(request.User), request.TimeMs, _state);
+            _features.BeginUser(_path.StateOf(request.User), request.TimeMs, _surface, _state);
             for (var i = 0; i < items.Count; i++) _features.Item(items[i].Key, _actions.AsSpan(i * width, width));
             _open = Agent.Choose(StableHash.Of(request.User), request.TimeMs, _state, _actions.AsSpan(0, items.Count * width), Slots);
             return _shown = [.. _open.Items.Select(i => items[i].Id)];

@@ -19,7 +19,7 @@ internal static class DrnVerb
         var defaults = new DrnSettings { ActivenessPeriodMs = 3_600_000 };
         var policies = new Option<string[]>("--policy") { Description = $"Of {string.Join(", ", DrnTrial.Policies)}; may be repeated; default all", HelpName = "NAME" };
         var seeds = new Option<int>("--seeds") { Description = "Runs of each, with consecutive seeds", DefaultValueFactory = _ => 5 };
-        var hours = new Option<double>("--hours") { Description = "Event time of a run", DefaultValueFactory = _ => 10 };
+        var hours = new Option<double>("--hours") { Description = "Event time of a run", DefaultValueFactory = _ => 16 };
         var warmUp = new Option<double>("--warm-up") { Description = "Share of the run that does not count", DefaultValueFactory = _ => 0.2 };
         var epsilon = Number("--epsilon", "Of epsilon-greedy", defaults.Epsilon);
         var alpha = Number("--alpha", "Scale of the perturbation", defaults.PerturbationScale);
@@ -32,8 +32,11 @@ internal static class DrnVerb
         var common = new CommonOptions(hasNode: false).AddTo(command);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
         {
-            // Simulated users click within the second; waiting longer for their clicks would make every learner older than it need be.
-            var settings = common.Load(parse, ("Users:AttributionWindowMs", "1000"), ("Users:LateWindowMs", "0"), ("Learning:FtrlBits", "18"));
+            // Simulated users click within the second; waiting longer for their clicks would make every learner older than it need be. Their trends
+            // have a half-life of an hour: so have, for every policy, the statistics.
+            var settings = common.Load(
+                parse, ("Users:AttributionWindowMs", "1000"), ("Users:LateWindowMs", "0"), ("Learning:FtrlBits", "18"),
+                ("Learning:CtrHalfLifeMs", "3600000"), ("Learning:PopularityHalfLifeMs", "3600000"));
             var drn = defaults with
             {
                 Epsilon = parse.GetValue(epsilon), PerturbationScale = parse.GetValue(alpha), MinorRate = parse.GetValue(eta),

@@ -7,7 +7,8 @@ namespace Streaming.Learning.Drn;
 
 /// <summary>
 /// The dense features of DRN's network, from what the live path knows when it ranks: the user's state, the item statistics, the factors and
-/// the catalogue. Each is scaled to a few units around 0. One thread; allocates nothing.
+/// the catalogue. Each is scaled to a few units around 0. The live ranker's own logit is one of them: what it has learned of single users, items and
+/// their crosses has no other dense form. One thread; allocates nothing once warm.
 /// </summary>
 public sealed class DrnFeatures
 {
@@ -18,11 +19,12 @@ public sealed class DrnFeatures
     public const int ActionLength = ItemLength + PairLength;
 
     private const int ItemLength = 9;
-    private const int PairLength = 14;
+    private const int PairLength = 15;
     private const float UserPrior = 5f;
     private const int SessionActionsMax = 10;
 
     private readonly LearnerSet _learners;
+    private readonly CandidateScorer _ranker;
     private readonly float[] _session;
     private UserState? _user;
     private long _nowMs;
@@ -31,14 +33,16 @@ public sealed class DrnFeatures
     public DrnFeatures(LearnerSet learners)
     {
         _learners = learners;
+        _ranker = learners.Features.NewScorer();
         _session = new float[learners.Factors.Dim - 1];
     }
 
     /// <summary>Starts on a user: fills the state's features and keeps what all items share. The state must not change until the last item.</summary>
     /// <param name="into">Shape [<see cref="StateLength"/>].</param>
-    public void BeginUser(UserState user, long nowMs, Span<float> into)
+    public void BeginUser(UserState user, long nowMs, string surface, Span<float> into)
     {
         (_user, _nowMs) = (user, nowMs);
+        _ranker.BeginUser(user, nowMs, surface);
         _shortNorm = VectorMath.Norm(user.ShortVector.AsSpan(0, _session.Length));
         _longNorm = VectorMath.Norm(user.LongVector.AsSpan(0, _session.Length));
         SumSession(user);
@@ -107,6 +111,7 @@ public sealed class DrnFeatures
         var marks = user.Marks.TryGetValue(key, out var found) ? found : default;
         into[at++] = Math.Min(marks.Seen, 8) / 4f;
         into[at++] = marks.Clicked > 0 ? 1 : 0;
+        into[at++] = Buckets.Logit(_ranker.Score(key)) - Buckets.Logit((float)_learners.Statistics.GlobalRate);
         if (item is null) return;
         into[at++] = item.CategoryKeys.Length > 0 ? Affinity(user, item.CategoryKeys) : 0;
         into[at++] = item.TagKeys.Length > 0 ? Affinity(user, item.TagKeys) : 0;
