@@ -1,4 +1,5 @@
 #if !USE_TORCHSHARP
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,11 +31,12 @@ public sealed class LibtorchLayerTests
     public void Data_that_does_not_fill_the_shape_is_refused() =>
         Should.Throw<ArgumentException>(() => tensor(new float[] { 1, 2, 3 }, [2, 2])).Message.ShouldContain("3");
 
-    [Fact]
-    public void Only_the_cpu_is_here()
+    [TorchFact]
+    public void A_device_that_is_not_there_says_so_when_a_tensor_is_made()
     {
-        cuda.is_available().ShouldBeFalse();
-        Should.Throw<NotSupportedException>(() => device("cuda"));
+        device("cuda:1").ToString().ShouldBe("cuda:1");
+        Should.Throw<ArgumentException>(() => device("tpu"));
+        if (!cuda.is_available()) Should.Throw<ExternalException>(() => ones(2, device: CUDA)).Message.ShouldContain("CUDA");
     }
 }
 #endif
