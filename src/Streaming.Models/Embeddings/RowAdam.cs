@@ -1,5 +1,4 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
+using Streaming.Models.Optimizers;
 
 namespace Streaming.Models.Embeddings;
 
@@ -44,28 +43,6 @@ public sealed class RowAdam : IRowOptimizer
     public void Step(Span<float> row, ReadOnlySpan<float> gradient, Span<float> state, long t)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(t, 1);
-        Move(row, gradient, state[..row.Length], state.Slice(row.Length, row.Length), _rates[Math.Min(t, CorrectedMax) - 1]);
-    }
-
-    /// <summary>Element by element, so that the width of the processor does not show in the result.</summary>
-    private void Move(Span<float> row, ReadOnlySpan<float> gradient, Span<float> m, Span<float> v, float rate)
-    {
-        gradient = gradient[..row.Length];
-        var (rows, gradients) = (MemoryMarshal.Cast<float, Vector<float>>(row), MemoryMarshal.Cast<float, Vector<float>>(gradient));
-        var (ms, vs) = (MemoryMarshal.Cast<float, Vector<float>>(m), MemoryMarshal.Cast<float, Vector<float>>(v));
-        for (var i = 0; i < rows.Length; i++)
-        {
-            var g = gradients[i];
-            ms[i] = ms[i] * _beta1 + g * (1 - _beta1);
-            vs[i] = vs[i] * _beta2 + g * g * (1 - _beta2);
-            rows[i] -= ms[i] * rate / (Vector.SquareRoot(vs[i]) + new Vector<float>(_epsilon));
-        }
-        for (var i = rows.Length * Vector<float>.Count; i < row.Length; i++)
-        {
-            var g = gradient[i];
-            m[i] = m[i] * _beta1 + g * (1 - _beta1);
-            v[i] = v[i] * _beta2 + g * g * (1 - _beta2);
-            row[i] -= m[i] * rate / (MathF.Sqrt(v[i]) + _epsilon);
-        }
+        AdamMath.Step(row, gradient, state[..row.Length], state.Slice(row.Length, row.Length), _rates[Math.Min(t, CorrectedMax) - 1], _beta1, _beta2, _epsilon);
     }
 }

@@ -40,7 +40,7 @@ public sealed class ActivationUnit
         var ofTarget = torch.nn.functional.linear(target, Block(1) - Block(2), Hidden.Bias.Leaf);
         var ofHistory = history.view(rows * length, _columns).mm((Block(0) + Block(2)).t());
         var product = (history * target.unsqueeze(1)).view(rows * length, _columns);
-        var z = torch.addmm(ofHistory, product, Block(3).t()).view(rows, length, -1) + ofTarget.unsqueeze(1);
+        var z = torch.addmm(ofHistory, product, Block(3).t(), 1, 1).view(rows, length, -1) + ofTarget.unsqueeze(1);
         var hidden = Act.Forward(z.view(rows * length, -1), true);
         return Out.Forward(hidden, true).view(rows, length);
     }

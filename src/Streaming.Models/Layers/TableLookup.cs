@@ -43,7 +43,8 @@ public sealed class TableLookup
     /// <param name="nowMs">Event time, for the expiry of rows.</param>
     public void Gather(bool learning, long nowMs)
     {
-        var (keys, dim) = (_numbers.Keys, Dim);
+        var keys = _numbers.Keys;
+        var dim = Dim;
         if (_values.Length < keys.Length * dim) _values = new float[Math.Max(keys.Length * dim, 2 * _values.Length)];
         if (_has.Length < keys.Length) _has = new bool[Math.Max(keys.Length, 2 * _has.Length)];
         _values.AsSpan(0, dim).Clear();
@@ -77,7 +78,8 @@ public sealed class TableLookup
     /// <summary>The same from gradients of shape [U + 1, dim].</summary>
     public void Apply(ReadOnlySpan<float> gradients, long nowMs)
     {
-        var (keys, dim) = (_numbers.Keys, Dim);
+        var keys = _numbers.Keys;
+        var dim = Dim;
         for (var number = 1; number < keys.Length; number++)
             if (_has[number] && _table.GetOrAdmit(keys[number], nowMs, out var row, out var state))
                 _optimizer.Step(row, gradients.Slice(number * dim, dim), state);
