@@ -22,7 +22,7 @@ namespace Streaming.Models.Deep;
 /// candidates. An item that several rows share is one candidate, so that no row is its own negative and p_j is the probability that a
 /// batch holds the item. Predicting and <see cref="UserVector"/>, <see cref="ItemVector"/> need no libtorch and may run on many threads while nobody learns.
 /// </remarks>
-public sealed partial class TwoTower : IDeepModel
+public sealed partial class TwoTower : IDeepModel, IRetrievalModel
 {
     private const byte FormatVersion = 1;
 
