@@ -44,7 +44,7 @@ public sealed class Din : IDeepModel
     public Din(DinOptions options, IItemCatalog catalog, torch.Device? device = null)
     {
         options.Check();
-        (_options, _device) = (options, device ?? torch.CPU);
+        (_options, _device, Catalog) = (options, device ?? torch.CPU, catalog);
         var rows = new RowAdam(options.TableRate);
         var wide = new EmbeddingTableOptions(
             options.Dim, rows.StateSize(options.Dim), options.AdmitCount, RowsMax: options.RowsMax, InitScale: options.InitScale,
@@ -69,6 +69,16 @@ public sealed class Din : IDeepModel
     public string Name => "din";
 
     public DeepWeights Weights { get; }
+
+    /// <summary>Past items that count at most.</summary>
+    public int HistoryMax => _options.HistoryMax;
+
+    internal DinOptions Options => _options;
+
+    internal IItemCatalog Catalog { get; }
+
+    /// <summary>What a prediction adds for its unknown position.</summary>
+    internal float PositionMean => _positionMean.Values[0];
 
     internal ActivationUnit Unit => _unit;
 
