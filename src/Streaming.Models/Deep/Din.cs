@@ -10,8 +10,8 @@ namespace Streaming.Models.Deep;
 /// <summary>
 /// Deep interest network: p = sigmoid(MLP([u; t; sum_j a(h_j, t) h_j over the session; the same over older items; surface; hour])), with
 /// h_j the user's past items, t the target and a the <see cref="ActivationUnit"/>; <see cref="Dice"/> between the layers.
-/// Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018.
-/// Known number: TODO
+/// Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018. Known number (its table 3, with Dice): AUC .7348 on
+/// MovieLens-20M and .8871 on Amazon Electronics, where its base model without attention makes .7300 and .8624.
 /// </summary>
 public sealed class Din : IDeepModel
 {
