@@ -15,6 +15,9 @@ internal static class BenchVerb
         command.Subcommands.Add(Lookup());
         command.Subcommands.Add(Ftrl());
         command.Subcommands.Add(SoakTensors());
+        command.Subcommands.Add(TrainBench.Create());
+        command.Subcommands.Add(IndexBench.Create());
+        command.Subcommands.Add(FrequencyBench.Create());
         return command;
     }
 
