@@ -149,6 +149,21 @@ public sealed partial class EmbeddingTable
         }
     }
 
+    /// <summary>Notes as changed what a copy of this table, which stands as this one once did, does not hold as this one does now.</summary>
+    public void NoteDifferences(EmbeddingTable copy)
+    {
+        for (var at = 0; at < _rowsUsed; at++)
+        {
+            if (_pages[at / PageRows].Keys[at % PageRows] is not (var key and not 0)) continue;
+            var there = copy.Find(key);
+            // Bit by bit, so that a value which is no number differs from itself no more than any other.
+            if (there < 0 || !MemoryMarshal.AsBytes(Slice(at, 0, _options.Dim)).SequenceEqual(MemoryMarshal.AsBytes(copy.Slice(there, 0, _options.Dim))))
+                NoteChanged(at);
+        }
+        foreach (var key in copy.Keys)
+            if (Find(key) < 0) NoteRemoved(key);
+    }
+
     private int RowBytes => sizeof(ulong) + _options.Dim * sizeof(float);
 
     private int BeginBlock(ByteWriter into, int bytesMax)
