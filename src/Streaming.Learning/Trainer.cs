@@ -15,16 +15,12 @@ namespace Streaming.Learning;
 /// meanwhile.
 /// </summary>
 /// <remarks>
-/// Records repeated after a crash are dropped: of each partition of <c>events</c> it remembers the last
-/// offset and the (user, ordinal) pairs that it has had of it: one event may end the windows of several users.
-/// Repeats are told by the source, so all records of one source partition must come in order, as one partition of
-/// <c>examples</c> keeps them. The models and learners are checkpoint parts of their own; this part holds the marks and the figures.
+/// Records repeated after a crash are dropped (<see cref="RepeatFilter"/>). The models and learners are checkpoint parts of their own; this
+/// part holds the marks of what was had and the figures.
 /// </remarks>
 public sealed class Trainer : ICheckpointed
 {
     private const byte FormatVersion = 1;
-    private const int PartitionsMax = 1 << 16;
-    private const int TakenMax = 1 << 26;
 
     private readonly FtrlModel _ranker;
     private readonly MatrixFactorisation _factors;
@@ -32,18 +28,11 @@ public sealed class Trainer : ICheckpointed
     private readonly IStreamLearner[] _others;
     private readonly Action<string, long>? _onUnknownItem;
 
-    private Dictionary<int, Mark> _marks = [];
+    private RepeatFilter _repeats = new();
     private PrequentialMetrics _rankerMetrics;
     private PrequentialMetrics _itemMeanMetrics;
     private PrequentialMetrics _userItemMeanMetrics;
     private BaselineMeans _means;
-
-    /// <summary>The newest source offset of a partition, and hashes of the (user, ordinal) pairs taken from it.</summary>
-    private sealed class Mark
-    {
-        public long Offset = -1;
-        public readonly HashSet<ulong> Taken = [];
-    }
 
     /// <param name="settings">Bounds of the figures.</param>
     /// <param name="ranker">Predicts and learns.</param>
@@ -145,13 +134,7 @@ public sealed class Trainer : ICheckpointed
 
     private bool IsRepeat(string user, LogPosition source, int ordinal)
     {
-        if (!_marks.TryGetValue(source.Partition, out var mark)) _marks[source.Partition] = mark = new Mark();
-        if (source.Offset > mark.Offset)
-        {
-            mark.Offset = source.Offset;
-            mark.Taken.Clear();
-        }
-        if (source.Offset == mark.Offset && mark.Taken.Add(StableHash.Combine(StableHash.Of(user), (ulong)ordinal))) return false;
+        if (!_repeats.IsRepeat(user, source, ordinal)) return false;
         Repeats++;
         return true;
     }
@@ -160,14 +143,7 @@ public sealed class Trainer : ICheckpointed
     {
         var writer = new CheckpointWriter(into, FormatVersion);
         foreach (var count in (ReadOnlySpan<long>)[Examples, Interactions, Repeats, Corrections]) writer.Int64(count);
-        writer.Int32(_marks.Count);
-        foreach (var (partition, mark) in _marks.OrderBy(m => m.Key))
-        {
-            writer.Int32(partition);
-            writer.Int64(mark.Offset);
-            writer.Int32(mark.Taken.Count);
-            foreach (var taken in mark.Taken.Order()) writer.Int64((long)taken);
-        }
+        _repeats.Save(writer);
         _rankerMetrics.Save(writer);
         _itemMeanMetrics.Save(writer);
         _userItemMeanMetrics.Save(writer);
@@ -179,18 +155,13 @@ public sealed class Trainer : ICheckpointed
     {
         var reader = new CheckpointReader(from, FormatVersion, "trainer");
         var (examples, interactions, repeats, corrections) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
-        var marks = new Dictionary<int, Mark>();
-        for (var left = reader.Count(PartitionsMax); left > 0; left--) 
-        {
-            var mark = marks[reader.Int32()] = new Mark { Offset = reader.Int64() };
-            for (var taken = reader.Count(TakenMax); taken > 0; taken--) mark.Taken.Add((ulong)reader.Int64());
-        }
+        var repeatFilter = RepeatFilter.Read(reader);
         var ranker = _rankerMetrics.Read(reader);
         var itemMean = _itemMeanMetrics.Read(reader);
         var userItemMean = _userItemMeanMetrics.Read(reader);
         var means = _means.Read(reader);
         reader.Finish();
-        (Examples, Interactions, Repeats, Corrections, _marks) = (examples, interactions, repeats, corrections, marks);
+        (Examples, Interactions, Repeats, Corrections, _repeats) = (examples, interactions, repeats, corrections, repeatFilter);
         (_rankerMetrics, _itemMeanMetrics, _userItemMeanMetrics, _means) = (ranker, itemMean, userItemMean, means);
     }
 }

@@ -1,4 +1,3 @@
-using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Items;
 using Streaming.Core.Ports;
@@ -124,17 +123,7 @@ public sealed class ModelSet
         {
             var writer = new CheckpointWriter(into, FormatVersion);
             writer.Int64(models.ItemDeadLetters);
-            writer.Int32(models.Catalog.Count);
-            var one = new ByteWriter();
-            foreach (var item in models.Catalog.All)
-            {
-                one.Clear();
-                one.Bool(item.IsStub);
-                one.Int64(item.FirstSeenMs);
-                ItemWriter.Write(new ItemChange(item.Id, item, item.FirstSeenMs), one);
-                writer.Int32(one.Length);
-                writer.Raw(one.WrittenSpan);
-            }
+            CatalogCodec.Save(models.Catalog, writer);
             writer.Finish();
         }
 
@@ -142,24 +131,9 @@ public sealed class ModelSet
         {
             var reader = new CheckpointReader(from, FormatVersion, Name);
             models.ItemDeadLetters = reader.Int64();
-            for (var left = reader.Count(int.MaxValue); left > 0; left--)
-            {
-                var bytes = new byte[reader.Count(EventLimits.RecordBytesMax)];
-                reader.Raw(bytes);
-                Add(bytes);
-            }
+            CatalogCodec.Load(models.Catalog, reader);
+            foreach (var item in models.Catalog.All) models._segments.OnItem(item);
             reader.Finish();
-        }
-
-        private void Add(ReadOnlySpan<byte> bytes)
-        {
-            var stub = bytes[0] == 1;
-            var firstSeenMs = System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes[1..9]);
-            if (!ItemParser.TryParse(bytes[9..], firstSeenMs, out var change, out var reason))
-                throw new InvalidDataException($"an item of the checkpoint does not parse: {reason}");
-            if (stub) models.Catalog.AddStub(change.Id, firstSeenMs);
-            else models.Catalog.Apply(change with { TimeMs = firstSeenMs });
-            if (models.Catalog.TryGet(Core.Ids.StableHash.Of(change.Id), out var item)) models._segments.OnItem(item);
         }
     }
 }

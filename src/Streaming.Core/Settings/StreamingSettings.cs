@@ -9,9 +9,15 @@ public sealed record StreamingSettings
     public StorageSettings Storage { get; init; } = new();
     public UsersSettings Users { get; init; } = new();
     public LearningSettings Learning { get; init; } = new();
+    public DeepSettings Deep { get; init; } = new();
     public FeedsSettings Feeds { get; init; } = new();
     public ExperimentsSettings Experiments { get; init; } = new();
     public ServingSettings Serving { get; init; } = new();
+
+    /// <summary>The settings with what follows from others filled in: deep models read sequences, so examples carry them.</summary>
+    public StreamingSettings Resolved() => Deep.Models.Count == 0 || Users.ExampleHistoryMax > 0
+        ? this
+        : this with { Users = Users with { ExampleHistoryMax = DeepSettings.ExampleHistoryDefault } };
 
     /// <summary>Everything that is wrong, as "Section:Key: what"; empty when the settings are sound.</summary>
     public IReadOnlyList<string> Validate()
@@ -23,6 +29,7 @@ public sealed record StreamingSettings
         Storage.Validate(problems);
         Users.Validate(problems);
         Learning.Validate(problems);
+        Deep.Validate(problems);
         Feeds.Validate(problems);
         Experiments.Validate(problems);
         Serving.Validate(problems);

@@ -36,7 +36,7 @@ public static class SettingsLoader
         var problems = new List<string>();
         var settings = (StreamingSettings)Bind(typeof(StreamingSettings), configuration, "", problems)!;
         problems.AddRange(settings.Validate());
-        return problems.Count == 0 ? settings : throw new SettingsException(problems);
+        return problems.Count == 0 ? settings.Resolved() : throw new SettingsException(problems);
     }
 
     private static IConfigurationRoot Configuration(string? file, IEnumerable<KeyValuePair<string, string?>>? flags, IDictionary environment)

@@ -125,7 +125,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
         return sum / _weight;
     }
 
-    private static double Loss(float p, bool positive)
+    internal static double Loss(float p, bool positive)
     {
         var clipped = Math.Clamp(p, 1e-7f, 1f - 1e-7f);
         return -MathF.Log(positive ? clipped : 1f - clipped);

@@ -19,7 +19,7 @@ public sealed record EmbeddingTableOptions(
 /// of flat arrays. A key is admitted after n occurrences and expires by age. The first values of a row follow from the key and
 /// the seed alone, so they do not depend on the order in which keys arrive. One writer; readers only while nobody writes.
 /// </summary>
-public sealed class EmbeddingTable
+public sealed partial class EmbeddingTable
 {
     private const byte FormatVersion = 1;
     private const int PageRows = 1024;
@@ -95,6 +95,7 @@ public sealed class EmbeddingTable
         }
         ref var touched = ref _pages[at / PageRows].TouchedMs[at % PageRows];
         if (nowMs > touched) touched = nowMs;
+        if (_tracks) NoteChanged(at);
         row = Slice(at, 0, _options.Dim);
         state = Slice(at, _options.Dim, _options.StateSize);
         return true;
@@ -114,9 +115,8 @@ public sealed class EmbeddingTable
             var page = _pages[at / PageRows];
             var key = page.Keys[at % PageRows];
             if (key == 0 || page.TouchedMs[at % PageRows] >= olderThanMs) continue;
-            page.Keys[at % PageRows] = 0;
-            RemoveCell(key);
-            _free.Push(at);
+            RemoveRow(key, at);
+            if (_tracks) NoteRemoved(key);
             removed++;
         }
         return removed;
@@ -149,11 +149,7 @@ public sealed class EmbeddingTable
     private int Admit(ulong key)
     {
         if (Count >= _options.RowsMax || !CameOftenEnough(key)) return -1;
-        if (!_free.TryPop(out var at)) at = _rowsUsed++;
-        if (at / PageRows == _pages.Count) _pages.Add(new Page(_stride));
-        var page = _pages[at / PageRows];
-        page.Keys[at % PageRows] = key;
-        page.TouchedMs[at % PageRows] = long.MinValue;
+        var at = NewRow(key);
         var row = Slice(at, 0, _stride);
         row.Clear();
         for (var i = 0; i < _options.Dim; i++)
@@ -161,8 +157,26 @@ public sealed class EmbeddingTable
             var draw = StableHash.Unit(StableHash.Finalise(StableHash.Finalise(key ^ _options.Seed) + (ulong)i * 0x9E3779B97F4A7C15UL));
             row[i] = (float)(2 * draw - 1) * _options.InitScale;
         }
+        return at;
+    }
+
+    /// <summary>A row of its own for a key that has none; what stands in it is of no meaning yet.</summary>
+    private int NewRow(ulong key)
+    {
+        if (!_free.TryPop(out var at)) at = _rowsUsed++;
+        if (at / PageRows == _pages.Count) _pages.Add(new Page(_stride));
+        var page = _pages[at / PageRows];
+        page.Keys[at % PageRows] = key;
+        page.TouchedMs[at % PageRows] = long.MinValue;
         InsertCell(key, at);
         return at;
+    }
+
+    private void RemoveRow(ulong key, int at)
+    {
+        _pages[at / PageRows].Keys[at % PageRows] = 0;
+        RemoveCell(key);
+        _free.Push(at);
     }
 
     /// <summary>
@@ -282,6 +296,7 @@ public sealed class EmbeddingTable
         reader.Values(pendingKeys.AsSpan());
         reader.Values(pendingCounts.AsSpan());
         reader.Finish();
+        ForgetChanges();
         (_rowsUsed, _sweepAt, _pendingKeys, _pendingCounts) = (rowsUsed, sweepAt, pendingKeys, pendingCounts);
         _pages.Clear();
         _pages.AddRange(pages);

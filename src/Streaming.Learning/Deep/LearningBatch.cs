@@ -1,0 +1,35 @@
+using Streaming.Core.Examples;
+using Streaming.Models.Deep;
+
+namespace Streaming.Learning.Deep;
+
+/// <summary>A mini-batch to learn, with what scoring it needs. Cleared and filled again it allocates nothing.</summary>
+public sealed class LearningBatch(int historyMax)
+{
+    private readonly List<bool> _isScored = [];
+
+    /// <summary>Shape [B].</summary>
+    public ExampleBatch Rows { get; } = new(historyMax);
+
+    public int Count => Rows.Count;
+
+    /// <summary>Event time at which the newest label became known, Unix ms; 0 when empty.</summary>
+    public long NewestMs { get; private set; }
+
+    /// <summary>Whether a row's prediction counts: a correction's impression was scored already.</summary>
+    public bool IsScored(int row) => _isScored[row];
+
+    public void Add(Example example)
+    {
+        Rows.Add(example);
+        _isScored.Add(!example.IsCorrection);
+        NewestMs = Math.Max(NewestMs, example.LabelMs);
+    }
+
+    public void Clear()
+    {
+        Rows.Clear();
+        _isScored.Clear();
+        NewestMs = 0;
+    }
+}
