@@ -34,7 +34,7 @@ public sealed partial class DrnAgent
     private readonly float[] _scratch;
     private float[] _weights;
     private float[] _target;
-    private DenseAdam _adam;
+    private ArrayAdam _adam;
     private ReplayBuffer _replay;
     private WaitingUsers _waiting;
     private long _chosen, _answered, _major, _minor;
@@ -190,5 +190,5 @@ public sealed partial class DrnAgent
 
     private static float PositionFeature(int position) => MathF.Log(1 + position);
 
-    private DenseAdam NewAdam() => new(Network.Length, (float)_settings.LearningRate);
+    private ArrayAdam NewAdam() => new(Network.Length, (float)_settings.LearningRate);
 }

@@ -33,7 +33,7 @@ public sealed class DrnParityTests
 
         var targets = Targets(network, weights, target, given, rows, next);
         Close(targets, Floats(given.GetProperty("targets")), "targets");
-        var adam = new DenseAdam(network.Length, given.GetProperty("rate").GetSingle());
+        var adam = new ArrayAdam(network.Length, given.GetProperty("rate").GetSingle());
         foreach (var step in (string[])["first", "second"])
         {
             var expected = given.GetProperty(step);

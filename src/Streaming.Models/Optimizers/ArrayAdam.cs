@@ -8,7 +8,7 @@ namespace Streaming.Models.Optimizers;
 /// </summary>
 /// <param name="length">Weights.</param>
 /// <param name="rate">Step size.</param>
-public sealed class DenseAdam(int length, float rate, float beta1 = 0.9f, float beta2 = 0.999f, float epsilon = 1e-8f)
+public sealed class ArrayAdam(int length, float rate, float beta1 = 0.9f, float beta2 = 0.999f, float epsilon = 1e-8f)
 {
     private float[] _m = new float[length];
     private float[] _v = new float[length];
