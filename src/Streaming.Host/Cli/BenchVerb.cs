@@ -12,6 +12,7 @@ internal static class BenchVerb
         command.Subcommands.Add(Pipeline());
         command.Subcommands.Add(Lookup());
         command.Subcommands.Add(Ftrl());
+        command.Subcommands.Add(TrainBench.Create());
         command.Subcommands.Add(IndexBench.Create());
         command.Subcommands.Add(FrequencyBench.Create());
         return command;

@@ -71,17 +71,24 @@ public sealed class ItemLookup
 
     private void AddSides(Item item)
     {
-        var end = _sideCount + _sideMax;
-        foreach (var key in item.CategoryKeys) AddSide(key, end);
-        AddSide(item.AuthorKey, end);
-        foreach (var key in item.TagKeys) AddSide(key, end);
+        Span<ulong> keys = stackalloc ulong[_sideMax];
+        foreach (var key in keys[..SideKeys(item, keys)])
+        {
+            if (_sideCount == _sideNumbers.Length) Array.Resize(ref _sideNumbers, _sideNumbers.Length * 2);
+            _sideNumbers[_sideCount++] = _sides.Add(key);
+        }
     }
 
-    private void AddSide(ulong key, int end)
+    /// <summary>Keys of an item's side information, categories first, then the author, then tags, as many as fit; returns how many.</summary>
+    public static int SideKeys(Item item, Span<ulong> into)
     {
-        if (key == 0 || _sideCount >= end) return;
-        if (_sideCount == _sideNumbers.Length) Array.Resize(ref _sideNumbers, _sideNumbers.Length * 2);
-        _sideNumbers[_sideCount++] = _sides.Add(key);
+        var count = 0;
+        foreach (var key in item.CategoryKeys)
+            if (key != 0 && count < into.Length) into[count++] = key;
+        if (item.AuthorKey != 0 && count < into.Length) into[count++] = item.AuthorKey;
+        foreach (var key in item.TagKeys)
+            if (key != 0 && count < into.Length) into[count++] = key;
+        return count;
     }
 
     private ReadOnlySpan<int> SidesOf(int number) => _sideNumbers.AsSpan(_starts[number], _starts[number + 1] - _starts[number]);
