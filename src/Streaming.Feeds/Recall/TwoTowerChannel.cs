@@ -99,7 +99,8 @@ public sealed class TwoTowerChannel : IRecallChannel
         history = history[..PastItems.Newest(user, history, out var inSession)];
         Span<float> query = stackalloc float[_model.VectorDim];
         _model.UserVector(StableHash.Of(user.User), history, inSession, query);
-        return _index.Search(query, into);
+        // Nothing is known of this user yet: every item would tie.
+        return query.ContainsAnyExcept(0f) ? _index.Search(query, into) : 0;
     }
 
     private void Compute(ulong item, long nowMs)
