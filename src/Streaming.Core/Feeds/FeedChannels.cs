@@ -16,5 +16,5 @@ public static class FeedChannels
     public const string TwoTower = "two_tower";
 
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
-    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition];
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, TwoTower];
 }

@@ -20,7 +20,8 @@ public sealed record ColdRecallCase(
 {
     /// <summary>Many new users and items that come and go: the default audience, slower, with one opened session in three a new user's.</summary>
     public static ColdRecallCase Default { get; } = new(
-        new AudienceSettings { NewUserPerSession = 0.35, PageViewsPerSecond = 20 }, 5, 30_000, 0.3, 20, "uniform", new TwoTowerOptions { TableRate = 0.02f }, 64);
+        new AudienceSettings { NewUserPerSession = 0.35, PageViewsPerSecond = 20 }, 5, 30_000, 0.3, 20, "uniform",
+        new TwoTowerOptions { Rate = 1e-3f, TableRate = 5e-3f, LogNegatives = true }, 16);
 }
 
 /// <summary>One channel's recall in one run, by how many positive actions the user had before: 0, 1, ... 4, and last 5 and more.</summary>

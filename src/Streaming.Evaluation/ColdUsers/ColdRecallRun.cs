@@ -141,17 +141,19 @@ internal sealed class ColdRecallRun
     private sealed class TowerLearner(TwoTower model, TwoTowerChannel channel, int historyMax, int batchPositives) : IStreamLearner, IDisposable
     {
         private readonly ExampleBatch _batch = new(historyMax);
+        private int _positives;
 
         public string Name => model.Name;
 
         public void OnExample(Example example)
         {
-            if (!(example.Label > 0.5f)) return;
             _batch.Add(example);
-            if (_batch.Count < batchPositives) return;
+            _positives += example.Label > 0.5f ? 1 : 0;
+            if (_positives < batchPositives) return;
             model.Learn(_batch);
             foreach (var item in _batch.Items) channel.Touch(item);
             _batch.Clear();
+            _positives = 0;
         }
 
         public void OnInteraction(Interaction interaction)

@@ -23,6 +23,10 @@ public sealed class TwoTowerChannel : IRecallChannel
     private readonly VectorIndex _index;
     private readonly Queue<ulong> _waiting = new();
     private readonly HashSet<ulong> _isWaiting = [];
+
+    /// <summary>Items of which the model knows nothing yet, not even a category: looked at again at every refresh, some at a time.</summary>
+    private readonly Queue<ulong> _unknown = new();
+    private readonly HashSet<ulong> _isUnknown = [];
     private readonly ulong[] _stalest;
     private readonly float[] _vector;
 
@@ -52,6 +56,7 @@ public sealed class TwoTowerChannel : IRecallChannel
     public void OnItemDeleted(ulong item)
     {
         _isWaiting.Remove(item);
+        _isUnknown.Remove(item);
         _index.Remove(item);
     }
 
@@ -65,6 +70,11 @@ public sealed class TwoTowerChannel : IRecallChannel
     /// <summary>Computes up to <c>Feeds:IndexRefreshMax</c> vectors; returns how many.</summary>
     public int Refresh(long nowMs)
     {
+        for (var left = Math.Min(_unknown.Count, _stalest.Length); left > 0; left--)
+        {
+            var item = _unknown.Dequeue();
+            if (_isUnknown.Remove(item)) Touch(item);
+        }
         var computed = 0;
         while (computed < _stalest.Length && _waiting.TryDequeue(out var item))
         {
@@ -89,14 +99,21 @@ public sealed class TwoTowerChannel : IRecallChannel
         history = history[..PastItems.Newest(user, history, out var inSession)];
         Span<float> query = stackalloc float[_model.VectorDim];
         _model.UserVector(StableHash.Of(user.User), history, inSession, query);
-        return _index.Search(query, into);
+        // Nothing is known of this user yet: every item would tie.
+        return query.ContainsAnyExcept(0f) ? _index.Search(query, into) : 0;
     }
 
     private void Compute(ulong item, long nowMs)
     {
-        if ((_items.TryGet(item, out var known) && known.IsExpired(nowMs)) || !_model.Knows(item))
+        if (_items.TryGet(item, out var known) && known.IsExpired(nowMs))
         {
             _index.Remove(item);
+            return;
+        }
+        if (!_model.Knows(item))
+        {
+            _index.Remove(item);
+            if (_unknown.Count < _settings.IndexItemsMax && _isUnknown.Add(item)) _unknown.Enqueue(item);
             return;
         }
         _model.ItemVector(item, _vector);

@@ -23,16 +23,25 @@ internal static class ColdRecallVerb
         var warmUp = new Option<double>("--warm-up") { Description = "Share of the lists before scoring starts", DefaultValueFactory = _ => what.WarmUp };
         var batch = new Option<int>("--batch") { Description = "Positive examples of a mini-batch", DefaultValueFactory = _ => what.BatchPositives };
         var noCorrection = new Option<bool>("--no-correction") { Description = "Learn without the correction for the sampling bias" };
+        var negatives = new Option<bool>("--log-negatives") { Description = "Items that were shown without a click join the candidates of the softmax", DefaultValueFactory = _ => what.Tower.LogNegatives };
+        var rate = new Option<float>("--rate") { Description = "Adam's step size for the towers", DefaultValueFactory = _ => what.Tower.Rate };
+        var tableRate = new Option<float>("--table-rate") { Description = "Adam's step size for the rows", DefaultValueFactory = _ => what.Tower.TableRate };
+        var temperature = new Option<float>("--temperature") { Description = "tau", DefaultValueFactory = _ => what.Tower.Temperature };
+        foreach (var option in (Option[])[negatives, rate, tableRate, temperature]) command.Options.Add(option);
         foreach (var option in (Option[])[seeds, requests, top, policy, warmUp, batch, noCorrection]) command.Options.Add(option);
         var common = new CommonOptions(hasNode: false).AddTo(command);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException($"the two-tower model cannot learn here: {reason}");
-            var settings = common.Load(parse, ("Users:AttributionWindowMs", "1000"), ("Users:LateWindowMs", "0"), ("Learning:FtrlBits", "18"));
+            var settings = common.Load(parse, ("Users:AttributionWindowMs", "1000"), ("Users:LateWindowMs", "0"), ("Users:ExampleHistoryMax", "20"), ("Learning:FtrlBits", "18"));
             var asked = what with
             {
                 Seeds = parse.GetValue(seeds), Requests = parse.GetValue(requests), Top = parse.GetValue(top), Policy = parse.GetValue(policy)!, WarmUp = parse.GetValue(warmUp),
-                BatchPositives = parse.GetValue(batch), Tower = what.Tower with { CorrectsSampling = !parse.GetValue(noCorrection) },
+                BatchPositives = parse.GetValue(batch), Tower = what.Tower with
+                {
+                    CorrectsSampling = !parse.GetValue(noCorrection), LogNegatives = parse.GetValue(negatives), Rate = parse.GetValue(rate), TableRate = parse.GetValue(tableRate),
+                    Temperature = parse.GetValue(temperature),
+                },
             };
             var clock = Stopwatch.StartNew();
             var groups = await ProgressView.RunAsync($"{asked.Seeds} runs", common.Json(parse), progress => Task.Run(() => ColdRecall.Run(asked, settings, progress, cancel), cancel)).ConfigureAwait(false);
@@ -47,7 +56,8 @@ internal static class ColdRecallVerb
     [
         ("counts", $"share of clicks whose item was among the channel's top {what.Top} live, unclicked items just before the click; by the user's earlier clicks"),
         ("policy", what.Policy), ("requests", what.Requests), ("seeds", what.Seeds), ("top", what.Top), ("warm_up", what.WarmUp), ("batch_positives", what.BatchPositives),
-        ("corrects_sampling", what.Tower.CorrectsSampling),
+        ("corrects_sampling", what.Tower.CorrectsSampling), ("log_negatives", what.Tower.LogNegatives), ("rate", what.Tower.Rate), ("table_rate", what.Tower.TableRate),
+        ("temperature", what.Tower.Temperature),
         ("groups", groups.Select(g => new
         {
             actions = g.Group, clicks = g.Clicks,

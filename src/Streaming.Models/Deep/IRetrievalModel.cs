@@ -15,7 +15,7 @@ public interface IRetrievalModel
     /// <summary>The item's vector, of length 1, also of one that nobody has acted on yet.</summary>
     void ItemVector(ulong item, Span<float> into);
 
-    /// <summary>The user's vector, of length 1.</summary>
+    /// <summary>The user's vector, of length 1; zeros where nothing is known of the user and nothing was learned yet.</summary>
     /// <param name="user">Key of the user.</param>
     /// <param name="history">Keys of the user's past positive items, newest first.</param>
     /// <param name="inSession">How many of them, from the start, belong to the open session.</param>

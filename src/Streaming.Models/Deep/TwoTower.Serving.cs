@@ -34,7 +34,7 @@ public sealed partial class TwoTower
         }
     }
 
-    /// <summary>U(x), of length 1. Allocates nothing once the thread is warm.</summary>
+    /// <summary>U(x), of length 1; zeros where nothing is known of the user and nothing was learned yet. Allocates nothing once the thread is warm.</summary>
     /// <param name="user">Key of the user; counts only where users have rows of their own.</param>
     /// <param name="history">Keys of the user's past positive items, newest first.</param>
     /// <param name="inSession">How many of them, from the start, belong to the open session.</param>

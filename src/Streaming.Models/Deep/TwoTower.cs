@@ -63,10 +63,31 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
         _users = new TableLookup(_tables[2], rows);
         _userTower = new Mlp("user", UserColumns, options.HiddenColumns, options.VectorDim, (_, _) => new Relu(), options.Seed);
         _itemTower = new Mlp("item", ItemColumns, options.HiddenColumns, options.VectorDim, (_, _) => new Relu(), options.Seed);
+        StartAlike();
         _parameters = [.. _userTower.Parameters, .. _itemTower.Parameters];
         _optimizer = new DenseAdam(_parameters, options.Rate);
         _frequency = new FrequencyEstimator(options.Frequency);
         Weights = new DeepWeights([("item", _tables[0]), ("side", _tables[1]), ("user", _tables[2])], _parameters);
+    }
+
+    /// <summary>
+    /// Before the first step the user tower is the item tower of the past items' mean, without biases: items that share side information with what
+    /// the user liked come first from the start, and learning goes on from there instead of having to find out what the two sides have in common.
+    /// </summary>
+    private void StartAlike()
+    {
+        var (users, items) = (_userTower.Layers.OfType<Linear>().ToArray(), _itemTower.Layers.OfType<Linear>().ToArray());
+        for (var layer = 0; layer < users.Length; layer++)
+        {
+            users[layer].Bias.Values.AsSpan().Clear();
+            items[layer].Bias.Values.AsSpan().Clear();
+            if (layer > 0) items[layer].Weight.Values.CopyTo(users[layer].Weight.Values, 0);
+        }
+        for (var row = 0; row < items[0].Bias.Length; row++)
+        {
+            var from = items[0].Weight.Values.AsSpan(row * ItemColumns, ItemColumns);
+            for (var c = 0; c < 2 * ItemColumns; c++) users[0].Weight.Values[row * UserColumns + c] = 0.5f * from[c % ItemColumns];
+        }
     }
 
     public string Name => "two_tower";

@@ -154,7 +154,12 @@ public sealed class TwoTowerTests
         var model = new TwoTower(Small, new ItemCatalog());
         var vector = new float[8];
         model.UserVector(0, [], 0, vector);
+        // Nothing is known of the user, and nothing is learned yet.
+        vector.ShouldAllBe(v => v == 0);
+        model.Weights.Tables[0].Table.GetOrAdmit(7, 0, out _, out _).ShouldBeTrue();
+        model.UserVector(0, [7], 0, vector);
         VectorMath.Dot(vector, vector).ShouldBe(1, 1e-5f);
+        model.Knows(7).ShouldBeTrue();
         model.Knows(1).ShouldBeFalse();
     }
 }
