@@ -1,5 +1,6 @@
 using Streaming.Core.Examples;
 using Streaming.Core.Items;
+using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
@@ -9,6 +10,7 @@ using Streaming.Learning;
 using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
 using Streaming.Learning.Statistics;
+using Streaming.Node.Deep;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -17,7 +19,7 @@ namespace Streaming.Node;
 /// Everything that is learned, and the catalogue it is learned over: one writer (the round's learning phase), many readers (the
 /// shards, in the other phases).
 /// </summary>
-public sealed class ModelSet
+public sealed class ModelSet : IDisposable
 {
     private const int SegmentsPerRefresh = 64;
 
@@ -27,13 +29,17 @@ public sealed class ModelSet
     private readonly SegmentLists _segments;
     private readonly FeedBuilder _segmentBuilder;
     private readonly ItemVectors _vectors;
+    private readonly DeepServing? _deep;
 
-    public ModelSet(StreamingSettings settings)
+    /// <param name="settings">Resolved.</param>
+    /// <param name="log">Where the versions of deep models come from.</param>
+    public ModelSet(StreamingSettings settings, IEventLog log)
     {
         _settings = settings;
         _learners = new LearnerSet(settings);
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
-        _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users);
+        if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log);
+        _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
         Trainer = _learners.NewTrainer(_index.Learners, Introduce);
@@ -47,7 +53,10 @@ public sealed class ModelSet
     public IReadOnlyList<ICheckpointed> Parts { get; }
 
     public long Examples => Trainer.Examples;
-    public string Versions => Trainer.Versions;
+    public string Versions => _deep is null ? Trainer.Versions : $"{Trainer.Versions} {_deep.Versions}";
+
+    /// <summary>Null where deep models are off.</summary>
+    public DeepServing? Deep => _deep;
 
     /// <summary>Records of <c>items</c> that were set aside.</summary>
     public long ItemDeadLetters { get; internal set; }
@@ -60,7 +69,7 @@ public sealed class ModelSet
 
     /// <summary>A list builder with its own buffers, for one shard's thread.</summary>
     public IFeedBuilder BuilderForShard() =>
-        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds);
+        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds, Arms());
 
     /// <summary>Items like this one, best first.</summary>
     public IReadOnlyList<(string Item, float Score)> Similar(string id, int count, long nowMs)
@@ -69,6 +78,8 @@ public sealed class ModelSet
         var n = _index.Similar(Core.Ids.StableHash.Of(id), nowMs, found);
         return [.. found.Take(n).Select(c => (Catalog.TryGet(c.Item, out var item) ? item.Id : "", c.Score)).Where(s => s.Item1.Length > 0)];
     }
+
+    public void Dispose() => _deep?.Dispose();
 
     internal void Apply(ItemChange change)
     {
@@ -79,7 +90,13 @@ public sealed class ModelSet
     internal void Learn(ExampleRecord record) => Trainer.On(record);
 
     /// <summary>Ends a round's learning.</summary>
-    internal void Refresh(long nowMs) => _index.Refresh(nowMs);
+    internal void Refresh(long nowMs)
+    {
+        _deep?.Apply();
+        _index.Refresh(nowMs);
+    }
+
+    private IReadOnlyList<ArmPolicy> Arms() => [ArmPolicy.Learned, ArmPolicy.Holdout(_settings.Feeds.CandidatesMax), .. _deep?.Arms ?? []];
 
     /// <summary>Rebuilds the popular lists of segments that have changed, a bounded number at a time.</summary>
     internal void RefreshSegments(IFeedCache cache, long nowMs)
@@ -132,7 +149,11 @@ public sealed class ModelSet
             var reader = new CheckpointReader(from, FormatVersion, Name);
             models.ItemDeadLetters = reader.Int64();
             CatalogCodec.Load(models.Catalog, reader);
-            foreach (var item in models.Catalog.All) models._segments.OnItem(item);
+            foreach (var item in models.Catalog.All)
+            {
+                models._segments.OnItem(item);
+                models._deep?.TwoTower?.OnItem(item); // its index lives in memory only
+            }
             reader.Finish();
         }
     }

@@ -1,4 +1,5 @@
 using Streaming.Actors;
+using Streaming.Node.Deep;
 
 namespace Streaming.Node;
 
@@ -23,6 +24,9 @@ public sealed record NodeStatus
     public required long Examples { get; init; }
 
     public required string Models { get; init; }
+
+    /// <summary>Deep models learned by this process; empty where they are off.</summary>
+    public IReadOnlyList<DeepModelStatus> Deep { get; init; } = [];
 
     /// <summary>Milliseconds from the receipt of an event to the list that has seen it being in the cache; NaN when none.</summary>
     public required double ClickToListMsP50 { get; init; }

@@ -6,6 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Experiments;
+using Streaming.Node.Deep;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -33,6 +34,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
     private NodeMeters _meters = null!;
+    private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -44,7 +46,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     private StreamingNode(NodeParts parts)
     {
-        _parts = parts;
+        _parts = parts = parts with { Settings = parts.Settings.Resolved() };
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
@@ -98,6 +100,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancel)
     {
         var settings = _parts.Settings.Node;
+        if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -206,6 +209,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         IngestRejected = Ingest.Rejected,
         Examples = _models.Examples,
         Models = _models.Versions,
+        Deep = _workers?.Status ?? [],
         ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
         ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
         ClockMs = _clockMs,
@@ -221,10 +225,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _closed = true;
         AnswerQuestions(null);
+        if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
+        _models?.Dispose();
     }
 
     /// <summary>Lists that the last round left for the next.</summary>

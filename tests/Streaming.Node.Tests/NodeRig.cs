@@ -55,7 +55,8 @@ public sealed class NodeRig : IAsyncDisposable
             rig.Node = await StreamingNode.OpenAsync(new NodeParts
             {
                 Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
-                Notice = rig.Notices.Add,
+                // Workers have threads of their own.
+                Notice = notice => { lock (rig.Notices) rig.Notices.Add(notice); },
             });
             return rig;
         }

@@ -32,6 +32,8 @@ public sealed record StreamingSettings
         Deep.Validate(problems);
         Feeds.Validate(problems);
         Experiments.Validate(problems);
+        foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))
+            problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))})");
         Serving.Validate(problems);
         return problems.List;
     }

@@ -23,6 +23,9 @@ public sealed record ArmPolicy
     /// <summary>The arm's own ranker, or null for the builder's. Shards share it.</summary>
     public IRanker? Ranker { get; init; }
 
+    /// <summary>Names the version of the arm's own model, written into its lists after the others'; null where it has none.</summary>
+    public Func<string>? Version { get; init; }
+
     /// <summary>Everything that is learned.</summary>
     public static ArmPolicy Learned { get; } = new() { Name = "learned" };
 

@@ -75,7 +75,7 @@ public sealed class FeedBuilder : IFeedBuilder
         var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
         if (count == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, surface, arm, nowMs, version, plan.Arm.Ranks ? _models.Versions : "popularity", _slots.AsSpan(0, count));
+        return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm), _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -187,6 +187,9 @@ public sealed class FeedBuilder : IFeedBuilder
         for (var i = 0; i < count; i++)
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
     }
+
+    private string VersionsOf(ArmPolicy arm) =>
+        !arm.Ranks ? "popularity" : arm.Version is null ? _models.Versions : $"{_models.Versions} {arm.Version()}";
 
     private FeedList Publish(
         UserState user, string surface, string arm, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)

@@ -24,6 +24,13 @@ internal static class Report
         yield return ("repeats", status.Users.Repeats);
         yield return ("peak_rss_mb", Machine.PeakRssMb());
         yield return ("models", status.Models);
+        foreach (var model in status.Deep)
+        {
+            yield return ($"{model.Name}_auc_window", model.Auc);
+            yield return ($"{model.Name}_examples", model.Examples);
+            yield return ($"{model.Name}_promotions", model.Promotions);
+            yield return ($"{model.Name}_rollbacks", model.Rollbacks);
+        }
     }
 
     private static string Key(string model) => model.Replace(" + ", "_", StringComparison.Ordinal).Replace(' ', '_');

@@ -1,0 +1,102 @@
+using System.Globalization;
+using Streaming.Core.Feeds;
+using Streaming.Core.Log;
+using Streaming.Core.Settings;
+using Streaming.Suites;
+
+namespace Streaming.Node.Tests;
+
+/// <summary>A running node whose workers learn deep models beside it: from examples to versions to the lists of their arms.</summary>
+public sealed class DeepLiveTests : IDisposable
+{
+    private static readonly StreamingSettings Settings = NodeRig.Settings with
+    {
+        Node = new NodeSettings { IdleWaitMs = 2, TickIntervalMs = 20, CheckpointIntervalMs = 3_600_000 },
+        Users = NodeRig.Settings.Users with { AttributionWindowMs = 100, LateWindowMs = 100 },
+        Deep = new DeepSettings
+        {
+            Models = ["din", "two_tower"], Device = "cpu", BatchWaitMs = 10, PublishIntervalMs = 20, DenseIntervalMs = 20, CanaryExamples = 16,
+            CanaryLossTolerance = 10, CanaryCalibrationTolerance = 10, CanaryAucTolerance = 1,
+        },
+        Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["din"] = .4, ["two_tower"] = .4 } },
+    };
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [TorchFact]
+    public async Task Workers_learn_versions_reach_the_lists_and_survive_a_restart()
+    {
+        long steps = 0;
+        await LiveAsync(async rig =>
+        {
+            await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);
+            var at = 0;
+            await NodeRig.Until(async () =>
+            {
+                await BrowseAsync(rig, at++);
+                return rig.Node.Status().Deep is { Count: 2 } deep && deep.All(m => m.Serving > 0 && m.Promotions > 0);
+            });
+            foreach (var model in Settings.Deep.Models) await ShouldServeAsync(rig, model);
+            steps = rig.Node.Status().Deep.Min(m => m.Steps);
+        });
+
+        // The copies start from what the topic holds, the workers from their checkpoints.
+        await LiveAsync(async rig =>
+        {
+            await NodeRig.Until(() => Task.FromResult(rig.Node.Status().Deep is { Count: 2 } deep && deep.All(m => m.Serving > 0 && m.Steps >= steps)));
+            foreach (var model in Settings.Deep.Models) await ShouldServeAsync(rig, model);
+        });
+    }
+
+    [Fact]
+    public void A_share_for_a_model_that_is_off_is_refused() =>
+        (Settings with { Deep = new DeepSettings { Models = ["din"] } }).Validate().ShouldHaveSingleItem().ShouldContain("two_tower");
+
+    private async Task LiveAsync(Func<NodeRig, Task> test)
+    {
+        await using var rig = await NodeRig.OpenAsync(_folder.Path, Settings);
+        using var stop = new CancellationTokenSource();
+        var running = rig.Node.RunAsync(stop.Token);
+        try
+        {
+            await test(rig);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+        rig.Notices.ShouldNotContain(n => n.Level == NoticeLevel.Error);
+    }
+
+    /// <summary>A user sees three items and clicks the one of their tag; returns when the actor knows, so that the load leaves room for the workers.</summary>
+    private static async Task BrowseAsync(NodeRig rig, int at)
+    {
+        var (user, tag) = ($"u{at % 12}", at % 3);
+        var shown = string.Join(',', Enumerable.Range(0, 3).Select(k => $"'i{(at * 7 + k) % 10 * 3 + k}'"));
+        var clicked = string.Create(CultureInfo.InvariantCulture, $"i{(at * 7 + tag) % 10 * 3 + tag}");
+        var outcomes = await rig.Node.Ingest.EventsAsync(
+        [
+            NodeRig.Json($"{{'type':'impression','user':'{user}','items':[{shown}]}}"),
+            NodeRig.Json($"{{'type':'click','user':'{user}','item':'{clicked}'}}"),
+        ]);
+        outcomes.ShouldAllBe(outcome => outcome.Problem == null);
+        (await rig.Node.WaitAppliedAsync(outcomes[^1].Position, TimeSpan.FromSeconds(30), CancellationToken.None)).ShouldBeTrue();
+    }
+
+    /// <summary>A click of a user of the arm makes a list that names a version of its model.</summary>
+    private static async Task ShouldServeAsync(NodeRig rig, string model)
+    {
+        var user = Enumerable.Range(0, 1000).Select(i => $"v{i}").First(u => rig.Node.Splitter.ArmOf(u) == model);
+        var click = (await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'click','user':'{user}','item':'i4'}}")]))[0].Position;
+        var (outcome, list) = await rig.FindAsync(user, click, 5_000);
+        outcome.ShouldBe(FeedOutcome.Own);
+        var served = FeedListCodec.Read(list.WrittenSpan);
+        served.Arm.ShouldBe(model);
+        var version = served.Models.Split(' ').Single(part => part.StartsWith(model + ":", StringComparison.Ordinal));
+        long.Parse(version[(model.Length + 1)..], CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
+        if (model == "two_tower") served.Entries.ShouldContain(e => e.Channel == FeedChannels.TwoTower);
+    }
+}
