@@ -11,10 +11,10 @@ namespace Streaming.Learning.Tests.Deep;
 public sealed class LogisticModel : IDeepModel
 {
     private const int Dim = 4;
-    private const float Rate = 0.1f;
+    private const float Rate = 0.3f;
 
-    private readonly EmbeddingTable _users = new(new EmbeddingTableOptions(Dim, StateSize: 1, Seed: 3, InitScale: 0.3f));
-    private readonly EmbeddingTable _items = new(new EmbeddingTableOptions(Dim, StateSize: 1, AdmitCount: 2, PendingMax: 256, Seed: 4, InitScale: 0.3f));
+    private readonly EmbeddingTable _users = new(new EmbeddingTableOptions(Dim, StateSize: 1, Seed: 3, InitScale: 0.5f));
+    private readonly EmbeddingTable _items = new(new EmbeddingTableOptions(Dim, StateSize: 1, AdmitCount: 2, PendingMax: 256, Seed: 4, InitScale: 0.5f));
     private readonly DenseArray _dense = new("dense", Dim + 1);
     private readonly float[] _squares = new float[Dim + 1];
     private readonly RowWiseAdagrad _adagrad = new(Rate, 0.1f);
@@ -32,8 +32,8 @@ public sealed class LogisticModel : IDeepModel
     /// <summary>Mini-batches learned by this object.</summary>
     public int Learned { get; private set; }
 
-    /// <summary>When set, called before a batch is learned with how many were learned before; what it returns is added to every gradient.</summary>
-    public Func<ExampleBatch, float>? Poison { get; set; }
+    /// <summary>What every gradient is multiplied by: 1 learns, -1 learns the labels turned round, NaN breaks everything.</summary>
+    public Func<float> GradientFactor { get; set; } = () => 1;
 
     public void Predict(ExampleBatch batch, Span<float> into)
     {
@@ -42,13 +42,13 @@ public sealed class LogisticModel : IDeepModel
 
     public float Learn(ExampleBatch batch)
     {
-        var (loss, poison) = (0f, Poison?.Invoke(batch) ?? 0);
+        var (loss, factor) = (0f, GradientFactor());
         var direction = new float[Dim];
         for (var i = 0; i < batch.Count; i++)
         {
             var p = Predict(batch.Users[i], batch.Items[i]);
             loss -= MathF.Log(batch.Labels[i] > 0.5f ? p : 1 - p);
-            var gradient = p - batch.Labels[i] + poison;
+            var gradient = factor * (p - batch.Labels[i]);
             var hasUser = _users.GetOrAdmit(batch.Users[i], batch.ShownMs[i], out var user, out var userState);
             var hasItem = _items.GetOrAdmit(batch.Items[i], batch.ShownMs[i], out var item, out var itemState);
             _adagrad.Step(ref _dense.Values[Dim], gradient, ref _squares[Dim]);
