@@ -4,6 +4,7 @@
 # Environment:
 #   STREAMING_INSTALL=no   never installs a system package, only says what is missing
 #   STREAMING_REPROBE=1    asks the package registry again what it serves
+#   TORCH_INCLUDE, TORCH_LIB, TORCH_CXXFLAGS   where another libtorch lies (one with CUDA, say), and flags that it needs
 #   UseAkka, UseTorchSharp, UsePrometheusNet, UseKafkaRedist = true|false   forces one side of a package seam
 
 PROBE="$ROOT/.probe"
@@ -190,8 +191,13 @@ need_tensors() {
     fi
     say "compiling the layer over libtorch (about a minute, once)"
     mkdir -p "$PROBE/native"
-    if "$compiler" -std=c++17 -O2 -fPIC -shared -fvisibility=hidden -o "$built.new" "$source" \
-        -I"$includes" -I"$includes/torch/csrc/api/include" -L"${TORCH_LIB:-/usr/lib}" -ltorch -ltorch_cpu -lc10 > "$PROBE/native/compile.log" 2>&1; then
+    # --no-as-needed: libtorch's part for CUDA registers itself when it is loaded, though nothing here calls it by name.
+    local libraries="${TORCH_LIB:-/usr/lib}" cuda=''
+    if [ -f "$libraries/libtorch_cuda.so" ]; then cuda='-ltorch_cuda -lc10_cuda'; fi
+    # shellcheck disable=SC2086
+    if "$compiler" -std=c++17 -O2 -fPIC -shared -fvisibility=hidden ${TORCH_CXXFLAGS:-} -o "$built.new" "$source" \
+        -I"$includes" -I"$includes/torch/csrc/api/include" -L"$libraries" -Wl,-rpath,"$libraries" -Wl,--no-as-needed \
+        -ltorch -ltorch_cpu $cuda -lc10 > "$PROBE/native/compile.log" 2>&1; then
         mv "$built.new" "$built"
         rm -f "$PROBE/tensors.missing"
     else

@@ -5,6 +5,7 @@ using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
+using Streaming.Core.Threads;
 using Streaming.Core.Wire;
 using Streaming.Users;
 
@@ -75,6 +76,7 @@ public sealed partial class UserShard
             _receivedMs = batch.ReceivedMs > 0 ? batch.ReceivedMs : batch.TimeMs(i);
             ApplyOne(new LogPosition(Partition, offset), batch.TimeMs(i), batch.Value(i).Span);
             _nextOffset = i + 1 < batch.Count ? batch.Offset(i + 1) : batch.NextOffset;
+            if ((i & 7) == 7) BackgroundThread.StandBack();
         }
     }
 
@@ -91,6 +93,7 @@ public sealed partial class UserShard
             if (Build(resident, surface, nowMs) is not { } list) continue;
             _counts = _counts with { Lists = _counts.Lists + 1 };
             _parts.Sink.List(list, sinceMs);
+            BackgroundThread.StandBack();
         }
         return _refresh.Count;
     }
@@ -131,7 +134,11 @@ public sealed partial class UserShard
     public void Flush()
     {
         foreach (var resident in _hot.All)
-            if (resident.Dirty) Save(resident);
+        {
+            if (!resident.Dirty) continue;
+            Save(resident);
+            BackgroundThread.StandBack();
+        }
         SaveMeta();
         _poison.Clear();
         (_flushedOffset, _flushedClockMs) = (_nextOffset, _clockMs);

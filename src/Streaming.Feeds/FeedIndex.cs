@@ -1,3 +1,4 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
@@ -14,7 +15,12 @@ public sealed class FeedIndex
 {
     private readonly IItemCatalog _items;
 
-    public FeedIndex(IItemCatalog items, IItemVectors vectors, FeedsSettings feeds, UsersSettings users)
+    /// <param name="items">The catalogue.</param>
+    /// <param name="vectors">Of the factorisation.</param>
+    /// <param name="feeds">Bounds of the channels.</param>
+    /// <param name="users">Half-lives of interests.</param>
+    /// <param name="twoTower">The channel of a two-tower model; null where there is no such model. It is told of items and refreshed with the others.</param>
+    public FeedIndex(IItemCatalog items, IItemVectors vectors, FeedsSettings feeds, UsersSettings users, TwoTowerChannel? twoTower = null)
     {
         _items = items;
         Popularity = new PopularityIndex(feeds);
@@ -23,12 +29,13 @@ public sealed class FeedIndex
         Embedding = new EmbeddingChannel(vectors, feeds, users);
         Fresh = new FreshChannel(feeds);
         Transitions = new TransitionChannel(feeds);
+        TwoTower = twoTower;
         Learners = [Popularity, ItemCf, Embedding, Fresh, Transitions];
         // In the order of FeedChannels.All.
         Channels =
         [
             ItemCf, Embedding, new InterestChannel(Popularity, feeds, users), new AuthorChannel(Popularity, items, feeds),
-            new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions,
+            new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions, twoTower ?? (IRecallChannel)new AbsentChannel(FeedChannels.TwoTower),
         ];
     }
 
@@ -38,6 +45,9 @@ public sealed class FeedIndex
     public EmbeddingChannel Embedding { get; }
     public FreshChannel Fresh { get; }
     public TransitionChannel Transitions { get; }
+
+    /// <summary>Null where there is no two-tower model.</summary>
+    public TwoTowerChannel? TwoTower { get; }
 
     /// <summary>All channels, in the order of <see cref="Core.Feeds.FeedChannels.All"/>.</summary>
     public IReadOnlyList<IRecallChannel> Channels { get; }
@@ -54,6 +64,7 @@ public sealed class FeedIndex
         // Reads Item's lazily filled keys here, on the one writing thread, so that shards only ever read them.
         Popularity.OnItem(item);
         Fresh.OnItem(item);
+        TwoTower?.OnItem(item);
     }
 
     /// <summary>The catalogue has deleted this item.</summary>
@@ -62,6 +73,7 @@ public sealed class FeedIndex
         Popularity.OnItemDeleted(item);
         Fresh.OnItemDeleted(item);
         Embedding.OnItemDeleted(item);
+        TwoTower?.OnItemDeleted(item);
     }
 
     /// <summary>Ends a round of learning: brings the vector index up to date and lets go of items that are no longer fresh.</summary>
@@ -69,6 +81,7 @@ public sealed class FeedIndex
     {
         Embedding.Refresh();
         Fresh.Refresh(nowMs);
+        TwoTower?.Refresh(nowMs);
     }
 
     /// <summary>
@@ -95,5 +108,13 @@ public sealed class FeedIndex
             }
             return n;
         }
+    }
+
+    /// <summary>Holds the place of a channel that needs what is not here; it finds nothing.</summary>
+    private sealed class AbsentChannel(string name) : IRecallChannel
+    {
+        public string Name => name;
+
+        public int Recall(Users.UserState user, in RecallRequest request, Span<Candidate> into) => 0;
     }
 }

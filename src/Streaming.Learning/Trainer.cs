@@ -25,7 +25,7 @@ public sealed class Trainer : ICheckpointed
     private readonly FtrlModel _ranker;
     private readonly MatrixFactorisation _factors;
     private readonly ItemStatistics _statistics;
-    private readonly IReadOnlyList<IStreamLearner> _others;
+    private readonly IStreamLearner[] _others;
     private readonly Action<string, long>? _onUnknownItem;
 
     private RepeatFilter _repeats = new();
@@ -45,7 +45,7 @@ public sealed class Trainer : ICheckpointed
         IReadOnlyList<IStreamLearner>? others = null, Action<string, long>? onUnknownItem = null)
     {
         (_ranker, _factors, _statistics) = (ranker, factors, statistics);
-        (_others, _onUnknownItem) = (others ?? [], onUnknownItem);
+        (_others, _onUnknownItem) = ([.. others ?? []], onUnknownItem);
         _rankerMetrics = new PrequentialMetrics(ranker.Name, settings);
         _itemMeanMetrics = new PrequentialMetrics("item mean", settings);
         _userItemMeanMetrics = new PrequentialMetrics("user mean + item mean", settings);

@@ -1,4 +1,5 @@
 using Streaming.Core.Examples;
+using Streaming.Core.Threads;
 
 namespace Streaming.Node;
 
@@ -28,7 +29,11 @@ public sealed class LearningOrder
         _merged.Sort(static (a, b) =>
             a.TimeMs != b.TimeMs ? a.TimeMs.CompareTo(b.TimeMs)
             : a.Partition != b.Partition ? a.Partition.CompareTo(b.Partition) : a.Index.CompareTo(b.Index));
-        foreach (var (record, _, _, _) in _merged) learn(record);
+        for (var i = 0; i < _merged.Count; i++)
+        {
+            learn(_merged[i].Record);
+            if ((i & 15) == 15) BackgroundThread.StandBack();
+        }
         _merged.Clear();
     }
 }

@@ -68,13 +68,8 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         var vector = state.Embedding.Length == 0 ? [] : state.Embedding.AsSpan().ToArray();
         var count = Math.Min(historyMax, state.History.Count);
         if (count == 0) return new Moment(vector, [], 0);
-        var (history, inSession) = (new ulong[count], 0);
-        for (var i = 0; i < count; i++)
-        {
-            var action = state.History[^(i + 1)];
-            history[i] = action.ItemKey;
-            if (inSession == i && state.Session.StartMs != 0 && action.TimeMs >= state.Session.StartMs) inSession++;
-        }
+        var history = new ulong[count];
+        PastItems.Newest(state, history, out var inSession);
         return new Moment(vector, history, inSession);
     }
 

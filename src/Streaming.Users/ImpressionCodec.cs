@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Streaming.Core.Wire;
 
@@ -16,6 +17,7 @@ internal static class ImpressionCodec
         NewHistory = 512, All = 1023,
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(ByteWriter into, List<PendingImpression> impressions, long baseMs)
     {
         into.Count(impressions.Count);
@@ -100,6 +102,7 @@ internal static class ImpressionCodec
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Same Compare(PendingImpression p, PendingImpression? before)
     {
         var same = Same.None;

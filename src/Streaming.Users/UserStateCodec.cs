@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Streaming.Core.Events;
 using Streaming.Core.Log;
@@ -14,6 +15,7 @@ public static class UserStateCodec
 {
     private const byte Version = 1;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(UserState state, ByteWriter into)
     {
         into.Byte(Version);
@@ -153,6 +155,7 @@ public static class UserStateCodec
         ReadActions(ref reader, session.Actions, session.LastMs);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteActions(ByteWriter into, List<PastAction> actions, long baseMs)
     {
         into.Count(actions.Count);
@@ -173,6 +176,7 @@ public static class UserStateCodec
             actions.Add(new PastAction(reader.UInt64(), Kind(reader.Byte()), reader.Single(), baseMs - reader.Signed()));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteTables(ByteWriter into, UserState state)
     {
         into.Count(state.Interests.Count);
@@ -217,6 +221,7 @@ public static class UserStateCodec
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void WriteKeys(ByteWriter into, ReadOnlySpan<ulong> keys)
     {
         into.Count(keys.Length);
@@ -244,6 +249,7 @@ public static class UserStateCodec
         reader.Raw(count * 8).CopyTo(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(keys)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteLists(ByteWriter into, UserState state)
     {
         into.Count(state.Lists.Count);
@@ -272,6 +278,7 @@ public static class UserStateCodec
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteVectors(ByteWriter into, UserState state)
     {
         WriteVector(into, state.Embedding);

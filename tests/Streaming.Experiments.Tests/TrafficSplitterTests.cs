@@ -59,4 +59,29 @@ public sealed class TrafficSplitterTests
     [Fact]
     public void Without_a_holdout_everyone_learns() =>
         Enumerable.Range(0, 1000).ShouldAllBe(i => Splitter(0).ArmOf($"u{i}") == TrafficSplitter.Learned);
+
+    [Fact]
+    public void Arms_get_their_shares_and_the_others_keep_their_users()
+    {
+        var splitter = new TrafficSplitter(new ExperimentsSettings { HoldoutShare = .1, ArmShares = new() { ["drn"] = .2, ["din"] = .15 } });
+        var without = Splitter(.1);
+        const int users = 100_000;
+        var counts = new Dictionary<string, int>();
+        for (var i = 0; i < users; i++)
+        {
+            var arm = splitter.ArmOf($"u{i}");
+            counts[arm] = counts.GetValueOrDefault(arm) + 1;
+            if (arm is TrafficSplitter.Holdout or TrafficSplitter.Learned) arm.ShouldBe(without.ArmOf($"u{i}"));
+        }
+        foreach (var (arm, share) in new[] { ("holdout", .1), ("drn", .2), ("din", .15), ("learned", .55) })
+            Math.Abs(counts[arm] - users * share).ShouldBeLessThan(5 * Math.Sqrt(users * share * (1 - share)));
+    }
+
+    [Fact]
+    public void Shares_of_more_than_everybody_are_refused()
+    {
+        var problems = new SettingsProblems();
+        new ExperimentsSettings { HoldoutShare = .5, ArmShares = new() { ["din"] = .6 } }.Validate(problems);
+        problems.List.ShouldHaveSingleItem().ShouldContain("1.1");
+    }
 }

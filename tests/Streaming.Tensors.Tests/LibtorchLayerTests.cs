@@ -1,4 +1,5 @@
 #if !USE_TORCHSHARP
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,11 +31,54 @@ public sealed class LibtorchLayerTests
     public void Data_that_does_not_fill_the_shape_is_refused() =>
         Should.Throw<ArgumentException>(() => tensor(new float[] { 1, 2, 3 }, [2, 2])).Message.ShouldContain("3");
 
-    [Fact]
-    public void Only_the_cpu_is_here()
+    [TorchFact]
+    public void A_device_that_is_not_there_says_so_when_a_tensor_is_made()
     {
-        cuda.is_available().ShouldBeFalse();
-        Should.Throw<NotSupportedException>(() => device("cuda"));
+        device("cuda:1").ToString().ShouldBe("cuda:1");
+        Should.Throw<ArgumentException>(() => device("tpu"));
+        if (!cuda.is_available()) Should.Throw<ExternalException>(() => ones(2, device: CUDA)).Message.ShouldContain("CUDA");
+    }
+
+    /// <summary>A tensor in a scope is one small object: no handle object, no finalizer, no delegate, no boxed number.</summary>
+    [TorchFact]
+    public void An_operation_in_a_scope_allocates_one_small_object()
+    {
+        using var outer = NewDisposeScope();
+        var (a, b) = (ones(4), ones(4));
+
+        Allocated.PerCall(() =>
+        {
+            using var scope = NewDisposeScope();
+            for (var i = 0; i < 10; i++)
+            {
+                a.add(b);
+                a.mul(2).numel();
+            }
+        }).ShouldBeLessThanOrEqualTo(20 * 64 + 64);
+    }
+
+    [TorchFact]
+    public void A_scope_holds_what_is_alive_and_no_more()
+    {
+        using var scope = NewDisposeScope();
+        var kept = new List<Tensor>();
+        for (var i = 0; i < 1000; i++)
+        {
+            var t = ones(1);
+            if (i % 100 == 0) kept.Add(t);
+            else t.Dispose();
+        }
+
+        scope.DisposablesCount.ShouldBe(10);
+        scope.Detach(kept[3]);
+        kept[3].DetachFromDisposeScope();
+        scope.DisposablesCount.ShouldBe(9);
+        scope.Dispose();
+        kept.Count(t => t.IsInvalid).ShouldBe(9);
+        kept[3].item<float>().ShouldBe(1);
+        scope.Attach(kept[3]);
+        scope.Dispose();
+        kept[3].IsInvalid.ShouldBeTrue();
     }
 }
 #endif

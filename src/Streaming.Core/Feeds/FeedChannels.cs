@@ -12,6 +12,9 @@ public static class FeedChannels
     public const string Fresh = "fresh";
     public const string Transition = "transition";
 
+    /// <summary>Retrieval by a two-tower model; there only where such a model is.</summary>
+    public const string TwoTower = "two_tower";
+
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
-    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition];
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, TwoTower];
 }

@@ -9,9 +9,18 @@ public sealed record ExperimentsSettings
     /// <summary>Share of users whose feed is popular-only: the hold-out that shows what learning is worth, in [0, 1).</summary>
     public double HoldoutShare { get; init; } = 0.05;
 
+    /// <summary>
+    /// Shares of users whose lists a deep model makes, by the model's name, each in [0, 1): "din", "two_tower", "drn". Everybody else,
+    /// the hold-out apart, has the arm "learned".
+    /// </summary>
+    public Dictionary<string, double> ArmShares { get; init; } = [];
+
     public void Validate(SettingsProblems problems)
     {
         problems.NotEmpty("Experiments:Salt", Salt);
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);
+        foreach (var (arm, share) in ArmShares) problems.InRange($"Experiments:ArmShares:{arm}", share, 0, 0.99);
+        if (HoldoutShare is >= 0 and <= 0.99 && HoldoutShare + ArmShares.Values.Sum() > 1)
+            problems.Add("Experiments:ArmShares", $"and the hold-out come to {HoldoutShare + ArmShares.Values.Sum():0.###}; together they may be 1 at most");
     }
 }

@@ -76,6 +76,24 @@ public sealed record FeedsSettings
     /// <summary>Items in the vector index, and thus scanned per list; beyond, those touched longest ago leave it.</summary>
     public int EmbeddingScanMax { get; init; } = 20_000;
 
+    /// <summary>Items in the two-tower index; beyond, those whose vector was computed longest ago leave it.</summary>
+    public int IndexItemsMax { get; init; } = 1_000_000;
+
+    /// <summary>Items of that index up to which recall scans all of them; beyond, it walks a graph (HNSW). <c>bench index</c> measures where one overtakes the other.</summary>
+    public int IndexExactMax { get; init; } = 5000;
+
+    /// <summary>Neighbours of an item in the graph; twice as many on its lowest layer.</summary>
+    public int IndexM { get; init; } = 16;
+
+    /// <summary>Candidates kept while an item's place in the graph is sought.</summary>
+    public int IndexEfConstruction { get; init; } = 128;
+
+    /// <summary>Candidates kept while the graph is searched: more find more and take longer.</summary>
+    public int IndexEfSearch { get; init; } = 96;
+
+    /// <summary>Item vectors computed anew per refresh at most: new and touched items first, then the stalest.</summary>
+    public int IndexRefreshMax { get; init; } = 1000;
+
     /// <summary>The user's strongest tags and categories that recall looks up.</summary>
     public int InterestTopMax { get; init; } = 8;
 
@@ -186,6 +204,12 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:RecentDecay", RecentDecay, 0.01, 1);
         problems.InRange("Feeds:SeedsMax", SeedsMax, 1, 100);
         problems.InRange("Feeds:EmbeddingScanMax", EmbeddingScanMax, 1, 10_000_000);
+        problems.InRange("Feeds:IndexItemsMax", IndexItemsMax, 1, 100_000_000);
+        problems.InRange("Feeds:IndexExactMax", IndexExactMax, 0, 100_000_000);
+        problems.InRange("Feeds:IndexM", IndexM, 2, 128);
+        problems.InRange("Feeds:IndexEfConstruction", IndexEfConstruction, 1, 4096);
+        problems.InRange("Feeds:IndexEfSearch", IndexEfSearch, 1, 4096);
+        problems.InRange("Feeds:IndexRefreshMax", IndexRefreshMax, 1, 1_000_000);
         problems.InRange("Feeds:InterestTopMax", InterestTopMax, 1, 200);
         problems.InRange("Feeds:AuthorTopMax", AuthorTopMax, 1, 100);
     }

@@ -6,13 +6,17 @@ namespace Streaming.Feeds.Recall;
 
 /// <summary>
 /// Exact maximum inner product search by a scan over contiguous rows. Bounded: when it is full, a new item takes the place of the
-/// one touched longest ago. One thread writes while nobody reads; then any number may read.
+/// one touched longest ago. An item keeps its slot for as long as it is here. One thread writes while nobody reads; then any
+/// number may read.
 /// </summary>
-public sealed class FlatVectorIndex
+public sealed partial class FlatVectorIndex
 {
     private const int None = -1;
 
     private readonly Dictionary<ulong, int> _slots = [];
+
+    /// <summary>Slots that were left; their rows are NaN, which no score of a scan survives, and their keys 0.</summary>
+    private readonly List<int> _free = [];
     private readonly int _capacity;
     private readonly int _stride;
     private float[] _rows;
@@ -32,7 +36,26 @@ public sealed class FlatVectorIndex
     }
 
     public int Dim { get; }
-    public int Count { get; private set; }
+    public int Count => _slots.Count;
+
+    /// <summary>Slots 0 to this less one have been taken, some of them left again.</summary>
+    internal int SlotsUsed { get; private set; }
+
+    /// <summary>Padded rows, shape [slots, <see cref="Stride"/>].</summary>
+    internal float[] Rows => _rows;
+
+    internal int Stride => _stride;
+
+    /// <summary>Slot of the item touched longest ago; -1 when there is none.</summary>
+    internal int OldestSlot => _oldest;
+
+    internal bool IsFull => Count == _capacity;
+
+    /// <summary>The item in a slot; 0 when it was left.</summary>
+    internal ulong KeyAt(int slot) => _keys[slot];
+
+    /// <summary>The item's slot; -1 when it is not here.</summary>
+    internal int SlotOf(ulong item) => _slots.TryGetValue(item, out var slot) ? slot : None;
 
     /// <summary>Inserts or replaces the item's vector, shape [<see cref="Dim"/>], and touches the item.</summary>
     public void Set(ulong item, ReadOnlySpan<float> vector)
@@ -53,17 +76,8 @@ public sealed class FlatVectorIndex
     {
         if (!_slots.Remove(item, out var slot)) return;
         Unlink(slot);
-        var last = --Count;
-        if (slot == last) return;
-        // The last row fills the hole, so that the scan stays contiguous.
-        _rows.AsSpan(last * _stride, _stride).CopyTo(_rows.AsSpan(slot * _stride));
-        _keys[slot] = _keys[last];
-        _slots[_keys[slot]] = slot;
-        (_older[slot], _newer[slot]) = (_older[last], _newer[last]);
-        if (_older[slot] != None) _newer[_older[slot]] = slot;
-        else _oldest = slot;
-        if (_newer[slot] != None) _older[_newer[slot]] = slot;
-        else _newest = slot;
+        Leave(slot);
+        _free.Add(slot);
     }
 
     public bool TryGet(ulong item, Span<float> into)
@@ -105,8 +119,8 @@ public sealed class FlatVectorIndex
         var top = new TopK(into);
         var worst = top.Worst;
         ref var first = ref MemoryMarshal.GetReference(query[.._stride]);
-        ref var row = ref MemoryMarshal.GetReference(_rows.AsSpan(0, Count * _stride));
-        for (var slot = 0; slot < Count; slot++, row = ref Unsafe.Add(ref row, _stride))
+        ref var row = ref MemoryMarshal.GetReference(_rows.AsSpan(0, SlotsUsed * _stride));
+        for (var slot = 0; slot < SlotsUsed; slot++, row = ref Unsafe.Add(ref row, _stride))
         {
             var score = VectorMath.Dot(ref first, ref row, _stride);
             if (!(score >= worst)) continue;
@@ -118,15 +132,30 @@ public sealed class FlatVectorIndex
 
     private int Append()
     {
-        if (Count == _keys.Length)
+        if (_free.Count > 0)
         {
-            var size = Math.Min(_capacity, Count * 2);
-            Array.Resize(ref _rows, size * _stride);
-            Array.Resize(ref _keys, size);
-            Array.Resize(ref _older, size);
-            Array.Resize(ref _newer, size);
+            var left = _free[^1];
+            _free.RemoveAt(_free.Count - 1);
+            // The padding of a row that was left is not 0.
+            _rows.AsSpan(left * _stride, _stride).Clear();
+            return left;
         }
-        return Count++;
+        if (SlotsUsed == _keys.Length) Grow(Math.Min(_capacity, SlotsUsed * 2));
+        return SlotsUsed++;
+    }
+
+    private void Grow(int size)
+    {
+        Array.Resize(ref _rows, size * _stride);
+        Array.Resize(ref _keys, size);
+        Array.Resize(ref _older, size);
+        Array.Resize(ref _newer, size);
+    }
+
+    private void Leave(int slot)
+    {
+        _keys[slot] = 0;
+        _rows.AsSpan(slot * _stride, _stride).Fill(float.NaN);
     }
 
     private int Evict()

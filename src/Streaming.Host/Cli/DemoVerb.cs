@@ -95,6 +95,8 @@ internal static class DemoVerb
         yield return ("ctr_holdout", holdout?.Ctr ?? double.NaN);
         yield return ("ctr_learned_last_10s", Recent(learned));
         yield return ("ctr_holdout_last_10s", Recent(holdout));
+        foreach (var arm in report.Arms.Where(a => a.Arm is not (TrafficSplitter.Learned or TrafficSplitter.Holdout)))
+            yield return ($"ctr_{arm.Arm}", arm.Ctr);
         yield return ("ctr_oracle", learned?.OracleCtr ?? double.NaN);
         yield return ("ctr_random", learned?.RandomCtr ?? double.NaN);
         yield return ("pages", report.Pages);

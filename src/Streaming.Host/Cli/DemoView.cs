@@ -41,9 +41,10 @@ internal static class DemoView
             await Task.WhenAny(browsing, Task.Delay(5_000)).ConfigureAwait(false);
             var status = node.Status();
             var report = audience.Report();
+            var feeds = string.Join("  ", Feeds(report).Select(feed => $"{feed.Name} {Percent(DemoVerb.Recent(feed.Arm))}"));
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{clock.Elapsed.TotalSeconds,5:0} s  events {status.Users.Applied,9:N0}  CTR learned {Percent(DemoVerb.Recent(report.Arm(TrafficSplitter.Learned)))}  popular {Percent(DemoVerb.Recent(report.Arm(TrafficSplitter.Holdout)))}  click to list p99 {status.ClickToListMsP99:0} ms"));
+                $"{clock.Elapsed.TotalSeconds,5:0} s  events {status.Users.Applied,9:N0}  CTR {feeds}  click to list p99 {status.ClickToListMsP99:0} ms"));
         }
         await browsing.ConfigureAwait(false);
     }
@@ -63,10 +64,18 @@ internal static class DemoView
         Row("feed age", string.Create(CultureInfo.InvariantCulture, $"{browser.LastAgeMs / 1000.0:0.0} s   lists built {status.Users.Lists:N0}"));
         Row("models", status.Models);
         var table = new Table().Border(TableBorder.Rounded).AddColumns("feed", "CTR now", "CTR", "per second");
-        foreach (var (name, arm) in new[] { ("learned", report.Arm(TrafficSplitter.Learned)), ("popular only (hold-out)", report.Arm(TrafficSplitter.Holdout)) })
+        foreach (var (name, arm) in Feeds(report))
             table.AddRow(name, Percent(DemoVerb.Recent(arm)), Percent(arm?.Ctr ?? double.NaN), Sparkline(arm));
         return new Rows(new Rule("Streaming"), grid, table);
     }
+
+    /// <summary>Everything learned first, then the arms of single models, the hold-out last.</summary>
+    private static IEnumerable<(string Name, ArmReport? Arm)> Feeds(AudienceReport report) =>
+    [
+        (TrafficSplitter.Learned, report.Arm(TrafficSplitter.Learned)),
+        .. report.Arms.Where(a => a.Arm is not (TrafficSplitter.Learned or TrafficSplitter.Holdout)).Select(a => (a.Arm, (ArmReport?)a)),
+        ("popular only (hold-out)", report.Arm(TrafficSplitter.Holdout)),
+    ];
 
     private static string Percent(double share) => double.IsNaN(share) ? "-" : share.ToString("0.0 %", CultureInfo.InvariantCulture);
 

@@ -6,18 +6,24 @@ namespace TorchSharp;
 /// </summary>
 public static unsafe partial class torch
 {
-    private delegate int Filler(long* sizes, int dims, int dtype, int grad, out nint result);
-
     /// <summary>Seeds every draw of the process.</summary>
     public static void manual_seed(long seed) => Native.Check(Native.st_manual_seed(seed));
 
     /// <summary>Threads of one operation.</summary>
-    public static void set_num_threads(int threads) => Native.Check(Native.st_set_num_threads(threads));
+    public static void set_num_threads(int num) => Native.Check(Native.st_set_num_threads(num));
+
+    public static int get_num_threads()
+    {
+        Native.Check(Native.st_get_num_threads(out var threads));
+        return threads;
+    }
 
     /// <summary>Until disposed, operations of this thread are not recorded for backward().</summary>
     public static IDisposable no_grad() => new GradMode(false);
 
     public static IDisposable enable_grad(bool enabled = true) => new GradMode(enabled);
+
+    public static IDisposable set_grad_enabled(bool mode = true) => new GradMode(mode);
 
     public static bool is_grad_enabled()
     {
@@ -25,48 +31,28 @@ public static unsafe partial class torch
         return enabled != 0;
     }
 
-    public static Tensor zeros(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Filled(Native.st_zeros, size, dtype, requires_grad);
-
-    public static Tensor zeros(params long[] size) => zeros(size.AsSpan());
-
-    public static Tensor ones(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Filled(Native.st_ones, size, dtype, requires_grad);
-
-    public static Tensor ones(params long[] size) => ones(size.AsSpan());
-
-    /// <summary>Uniform in [0, 1).</summary>
-    public static Tensor rand(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Filled(Native.st_rand, size, dtype, requires_grad);
-
-    public static Tensor rand(params long[] size) => rand(size.AsSpan());
-
-    /// <summary>Standard normal.</summary>
-    public static Tensor randn(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Filled(Native.st_randn, size, dtype, requires_grad);
-
-    public static Tensor randn(params long[] size) => randn(size.AsSpan());
+    /// <summary>Like <see cref="no_grad"/> and faster: tensors made until it is disposed can never take part in a backward().</summary>
+    public static IDisposable inference_mode(bool mode = true) => new InferenceMode(mode);
 
     /// <summary>All elements the same; int64 for a whole number when no type is given.</summary>
     public static Tensor full(ReadOnlySpan<long> size, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
     {
         var type = dtype ?? (value.IsInteger ? ScalarType.Int64 : ScalarType.Float32);
         fixed (long* sizes = size)
-        {
-            Native.Check(Native.st_full(sizes, size.Length, value.Number, (int)type, requires_grad ? 1 : 0, out var result));
-            return new Tensor(result);
-        }
+            return Made(Native.st_full(sizes, size.Length, value.Number, (int)type, At(device), requires_grad ? 1 : 0, out var made), made);
     }
 
     public static Tensor full(long[] size, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         full(size.AsSpan(), value, dtype, device, requires_grad);
 
+    public static Tensor full(long size, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        full([size], value, dtype, device, requires_grad);
+
     /// <summary>start, start + step, ... below stop; int64 when all three are whole.</summary>
     public static Tensor arange(Scalar start, Scalar stop, Scalar step, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
     {
         var type = dtype ?? (start.IsInteger && stop.IsInteger && step.IsInteger ? ScalarType.Int64 : ScalarType.Float32);
-        Native.Check(Native.st_arange(start.Number, stop.Number, step.Number, (int)type, requires_grad ? 1 : 0, out var result));
-        return new Tensor(result);
+        return Made(Native.st_arange(start.Number, stop.Number, step.Number, (int)type, At(device), requires_grad ? 1 : 0, out var made), made);
     }
 
     public static Tensor arange(Scalar start, Scalar stop, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
@@ -75,88 +61,145 @@ public static unsafe partial class torch
     public static Tensor arange(Scalar stop, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         arange(0, stop, 1, dtype, device, requires_grad);
 
-    public static Tensor tensor(float scalar, Device? device = null, bool requires_grad = false) => Copied([scalar], [], null, requires_grad);
+    /// <summary>Ones on the diagonal.</summary>
+    public static Tensor eye(long rows, long columns = -1, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Made(Native.st_eye(rows, columns < 0 ? rows : columns, Type(dtype), At(device), requires_grad ? 1 : 0, out var made), made);
 
-    public static Tensor tensor(double scalar, Device? device = null, bool requires_grad = false) => Copied([scalar], [], null, requires_grad);
+    public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        full_like(input, 0, dtype, device, requires_grad);
 
-    public static Tensor tensor(long scalar, Device? device = null, bool requires_grad = false) => Copied([scalar], [], null, requires_grad);
+    public static Tensor ones_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        full_like(input, 1, dtype, device, requires_grad);
+
+    /// <summary>This shape, and this type and place unless others are given.</summary>
+    public static Tensor full_like(Tensor input, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
+    {
+        var type = dtype ?? input.dtype;
+        var place = (device ?? input.device).Place;
+        return Made(Native.st_full_like(input, value.Number, (int)type, place, requires_grad ? 1 : 0, out var made), made);
+    }
+
+    public static Tensor tensor(float scalar, Device? device = null, bool requires_grad = false) => Copied([scalar], [], null, device, requires_grad);
+
+    public static Tensor tensor(double scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied([scalar], [], dtype, device, requires_grad);
+
+    public static Tensor tensor(long scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied([scalar], [], dtype, device, requires_grad);
+
+    public static Tensor tensor(int scalar, Device? device = null, bool requires_grad = false) => Copied([scalar], [], null, device, requires_grad);
+
+    public static Tensor tensor(bool scalar, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied([scalar], [], dtype, device, requires_grad);
 
     public static Tensor tensor(float[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<float>(rawArray, [rawArray.Length], dtype, requires_grad);
+        Copied<float>(rawArray, [rawArray.Length], dtype, device, requires_grad);
 
     public static Tensor tensor(double[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<double>(rawArray, [rawArray.Length], dtype, requires_grad);
+        Copied<double>(rawArray, [rawArray.Length], dtype, device, requires_grad);
 
     public static Tensor tensor(long[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<long>(rawArray, [rawArray.Length], dtype, requires_grad);
+        Copied<long>(rawArray, [rawArray.Length], dtype, device, requires_grad);
 
     public static Tensor tensor(int[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<int>(rawArray, [rawArray.Length], dtype, requires_grad);
+        Copied<int>(rawArray, [rawArray.Length], dtype, device, requires_grad);
 
     public static Tensor tensor(bool[] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<bool>(rawArray, [rawArray.Length], dtype, requires_grad);
+        Copied<bool>(rawArray, [rawArray.Length], dtype, device, requires_grad);
 
-    /// <summary>Row-major data of the given shape.</summary>
+    // Row-major data of the given shape.
+
     public static Tensor tensor(float[] rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<float>(rawArray, dimensions, dtype, requires_grad);
+        Copied<float>(rawArray, dimensions, dtype, device, requires_grad);
+
+    public static Tensor tensor(double[] rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied<double>(rawArray, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(long[] rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Copied<long>(rawArray, dimensions, dtype, requires_grad);
+        Copied<long>(rawArray, dimensions, dtype, device, requires_grad);
+
+    public static Tensor tensor(int[] rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied<int>(rawArray, dimensions, dtype, device, requires_grad);
+
+    public static Tensor tensor(bool[] rawArray, ReadOnlySpan<long> dimensions, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Copied<bool>(rawArray, dimensions, dtype, device, requires_grad);
 
     public static Tensor tensor(float[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
     {
         fixed (float* data = rawArray)
-            return Copied(new ReadOnlySpan<float>(data, rawArray.Length), [rawArray.GetLength(0), rawArray.GetLength(1)], dtype, requires_grad);
+            return Copied(new ReadOnlySpan<float>(data, rawArray.Length), [rawArray.GetLength(0), rawArray.GetLength(1)], dtype, device, requires_grad);
+    }
+
+    public static Tensor tensor(long[,] rawArray, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
+    {
+        fixed (long* data = rawArray)
+            return Copied(new ReadOnlySpan<long>(data, rawArray.Length), [rawArray.GetLength(0), rawArray.GetLength(1)], dtype, device, requires_grad);
     }
 
     /// <summary>The element type that a .NET type stands for.</summary>
     internal static ScalarType TypeOf<T>()
-        where T : unmanaged => default(T) switch
+        where T : unmanaged
     {
-        float => ScalarType.Float32,
-        double => ScalarType.Float64,
-        long => ScalarType.Int64,
-        int => ScalarType.Int32,
-        short => ScalarType.Int16,
-        byte => ScalarType.Byte,
-        sbyte => ScalarType.Int8,
-        bool => ScalarType.Bool,
-        _ => throw new NotSupportedException($"no tensor of {typeof(T).Name}"),
-    };
-
-    private static Tensor Filled(Filler fill, ReadOnlySpan<long> size, ScalarType? dtype, bool requiresGrad)
-    {
-        fixed (long* sizes = size)
-        {
-            Native.Check(fill(sizes, size.Length, (int)(dtype ?? ScalarType.Float32), requiresGrad ? 1 : 0, out var result));
-            return new Tensor(result);
-        }
+        // Comparisons of types that the JIT answers: a switch on default(T) would box it.
+        if (typeof(T) == typeof(float)) return ScalarType.Float32;
+        if (typeof(T) == typeof(double)) return ScalarType.Float64;
+        if (typeof(T) == typeof(long)) return ScalarType.Int64;
+        if (typeof(T) == typeof(int)) return ScalarType.Int32;
+        if (typeof(T) == typeof(bool)) return ScalarType.Bool;
+        if (typeof(T) == typeof(byte)) return ScalarType.Byte;
+        if (typeof(T) == typeof(sbyte)) return ScalarType.Int8;
+        if (typeof(T) == typeof(short)) return ScalarType.Int16;
+        throw new NotSupportedException($"no tensor of {typeof(T).Name}");
     }
 
-    private static Tensor Copied<T>(ReadOnlySpan<T> data, ReadOnlySpan<long> dimensions, ScalarType? dtype, bool requiresGrad)
+    internal static Tensor Made(int status, nint result)
+    {
+        Native.Check(status);
+        return new Tensor(result);
+    }
+
+    private static int Type(ScalarType? dtype) => (int)(dtype ?? ScalarType.Float32);
+
+    private static Place At(Device? device) => device?.Place ?? default;
+
+    private static Tensor Copied<T>(ReadOnlySpan<T> data, ReadOnlySpan<long> dimensions, ScalarType? dtype, Device? device, bool requiresGrad)
         where T : unmanaged
     {
         long count = 1;
         foreach (var size in dimensions) count *= size;
         if (count != data.Length) throw new ArgumentException($"mismatched total size: {data.Length} elements for a shape of {count}");
         var own = TypeOf<T>();
+        var converts = dtype is not null && dtype != own;
         nint result;
         fixed (T* start = data)
         fixed (long* sizes = dimensions)
-            Native.Check(Native.st_from_data(start, sizes, dimensions.Length, (int)own, dtype is null || dtype == own ? requiresGrad ? 1 : 0 : 0, out result));
+            Native.Check(Native.st_from_data(start, sizes, dimensions.Length, (int)own, At(device), requiresGrad && !converts ? 1 : 0, out result));
         var made = new Tensor(result);
-        if (dtype is null || dtype == own) return made;
-        var converted = made.to_type(dtype.Value).requires_grad_(requiresGrad);
+        if (!converts) return made;
+        var converted = made.to_type(dtype!.Value).requires_grad_(requiresGrad);
         made.Dispose();
         return converted;
     }
 
     private sealed class GradMode : IDisposable
     {
-        private readonly bool _before = is_grad_enabled();
+        private readonly int _before;
 
-        public GradMode(bool enabled) => Native.Check(Native.st_set_grad_enabled(enabled ? 1 : 0));
+        public GradMode(bool enabled) => Native.Check(Native.st_set_grad_enabled(enabled ? 1 : 0, out _before));
 
-        public void Dispose() => Native.Check(Native.st_set_grad_enabled(_before ? 1 : 0));
+        public void Dispose() => Native.Check(Native.st_set_grad_enabled(_before, out _));
+    }
+
+    private sealed class InferenceMode : IDisposable
+    {
+        private nint _guard;
+
+        public InferenceMode(bool enabled) => Native.Check(Native.st_inference_mode(enabled ? 1 : 0, out _guard));
+
+        public void Dispose()
+        {
+            var guard = Interlocked.Exchange(ref _guard, 0);
+            if (guard != 0) Native.st_end_inference_mode(guard);
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices.Marshalling;
 using TorchSharp.Utils;
 
 namespace TorchSharp;
@@ -8,44 +9,41 @@ public static unsafe partial class torch
     /// A tensor of libtorch. Dispose it, or make it in a <see cref="NewDisposeScope"/>: the garbage collector knows nothing of the
     /// memory behind it and frees it late.
     /// </summary>
+    [NativeMarshalling(typeof(TensorIn))]
     public sealed partial class Tensor : IDisposable
     {
-        private readonly TensorHandle _handle;
+        private nint _handle;
+        private DisposeScope? _scope;
+        private Keeper? _keeper;
 
         internal Tensor(nint handle)
         {
-            _handle = new TensorHandle(handle);
-            OwningScope = DisposeScope.Register(this);
+            _handle = handle;
+            MoveTo(DisposeScope.Current);
         }
 
-        internal DisposeScope? OwningScope { get; set; }
+        internal DisposeScope? OwningScope => _scope;
 
-        internal TensorHandle Handle
+        /// <summary>Its place in the list of the scope that owns it.</summary>
+        internal int Place { get; set; }
+
+        internal nint Handle
         {
             get
             {
-                ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+                ObjectDisposedException.ThrowIf(_handle == 0, this);
                 return _handle;
             }
         }
 
-        internal nint DataPointer
-        {
-            get
-            {
-                Native.Check(Native.st_data_ptr(Handle, out var data));
-                return data;
-            }
-        }
-
-        public bool IsInvalid => _handle.IsClosed || _handle.IsInvalid;
+        public bool IsInvalid => _handle == 0;
 
         /// <summary>Number of dimensions.</summary>
         public long ndim
         {
             get
             {
-                Native.Check(Native.st_dim(Handle, out var dims));
+                Native.Check(Native.st_dim(this, out var dims));
                 return dims;
             }
         }
@@ -56,7 +54,7 @@ public static unsafe partial class torch
         {
             get
             {
-                Native.Check(Native.st_dtype(Handle, out var type));
+                Native.Check(Native.st_dtype(this, out var type));
                 return (ScalarType)type;
             }
         }
@@ -65,26 +63,30 @@ public static unsafe partial class torch
         {
             get
             {
-                Native.Check(Native.st_device(Handle, out var type, out var index));
-                return new Device((DeviceType)type, index);
+                var what = Describe();
+                return what.DeviceType == (int)DeviceType.CPU ? CPU : new Device((DeviceType)what.DeviceType, what.DeviceIndex);
             }
         }
+
+        public DeviceType device_type => (DeviceType)Describe().DeviceType;
+
+        public bool is_cuda => device_type == DeviceType.CUDA;
 
         public bool requires_grad
         {
             get
             {
-                Native.Check(Native.st_requires_grad(Handle, out var yes));
+                Native.Check(Native.st_requires_grad(this, out var yes));
                 return yes != 0;
             }
-            set => Native.Check(Native.st_set_requires_grad(Handle, value ? 1 : 0));
+            set => Native.Check(Native.st_set_requires_grad(this, value ? 1 : 0));
         }
 
         public bool is_leaf
         {
             get
             {
-                Native.Check(Native.st_is_leaf(Handle, out var yes));
+                Native.Check(Native.st_is_leaf(this, out var yes));
                 return yes != 0;
             }
         }
@@ -94,21 +96,29 @@ public static unsafe partial class torch
         {
             get
             {
-                Native.Check(Native.st_grad(Handle, out var gradient));
+                Native.Check(Native.st_grad(this, out var gradient));
                 return gradient == 0 ? null : new Tensor(gradient);
             }
-            set
-            {
-                Native.Check(Native.st_set_grad(Handle, value?.Handle.DangerousGetHandle() ?? 0));
-                GC.KeepAlive(value);
-            }
+            set => Native.Check(Native.st_set_grad(this, value));
         }
 
-        public long numel() => shape.Aggregate(1L, (product, size) => product * size);
+        public long numel()
+        {
+            Native.Check(Native.st_numel(this, out var count));
+            return count;
+        }
+
+        public long NumberOfElements => numel();
 
         public long dim() => ndim;
 
-        public long size(int dim) => shape[dim < 0 ? dim + (int)ndim : dim];
+        public bool is_contiguous() => Describe().Contiguous != 0;
+
+        public long size(int dim)
+        {
+            Native.Check(Native.st_size(this, dim, out var size));
+            return size;
+        }
 
         public long[] size() => shape;
 
@@ -121,58 +131,130 @@ public static unsafe partial class torch
         }
 
         /// <summary>Adds the gradient of this scalar to every leaf that it came from.</summary>
-        public void backward() => Native.Check(Native.st_backward(Handle, 0, 0, 0));
+        public void backward() => Native.Check(Native.st_backward(this, null, 0, 0));
 
         /// <summary>The same from the gradient with respect to this tensor.</summary>
-        public void backward(IList<Tensor>? grad_tensors, bool retain_graph = false, bool create_graph = false)
-        {
-            var gradient = grad_tensors is { Count: > 0 } ? grad_tensors[0] : null;
-            Native.Check(Native.st_backward(Handle, gradient?.Handle.DangerousGetHandle() ?? 0, retain_graph ? 1 : 0, create_graph ? 1 : 0));
-            GC.KeepAlive(gradient);
-        }
+        public void backward(IList<Tensor>? grad_tensors, bool retain_graph = false, bool create_graph = false) =>
+            Native.Check(Native.st_backward(this, grad_tensors is { Count: > 0 } ? grad_tensors[0] : null, retain_graph ? 1 : 0, create_graph ? 1 : 0));
 
         /// <summary>The elements in place.</summary>
         /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the tensor's type.</exception>
+        /// <exception cref="InvalidOperationException">The tensor is not in the CPU's memory.</exception>
         public TensorAccessor<T> data<T>()
             where T : unmanaged => new(this);
+
+        /// <summary>
+        /// The elements' bytes in place, to read or, assigned, to be copied over: without any object, unlike <see cref="data"/>.
+        /// Valid while the tensor is.
+        /// </summary>
+        /// <exception cref="InvalidOperationException">The tensor is not dense and row-major, or not in the CPU's memory.</exception>
+        public Span<byte> bytes
+        {
+            get
+            {
+                var what = Describe();
+                if (what.Contiguous == 0) throw new InvalidOperationException("the bytes of a tensor that is not contiguous");
+                if (what.DeviceType != (int)DeviceType.CPU) throw new InvalidOperationException("Reading data from non-CPU memory is not supported. Move or copy the tensor to the cpu before reading.");
+                return new Span<byte>((void*)what.Data, checked((int)(what.Elements * SizeOf((ScalarType)what.Type))));
+            }
+            set
+            {
+                var own = bytes;
+                if (own.Length != value.Length) throw new ArgumentException($"{value.Length} bytes for a tensor of {own.Length}");
+                value.CopyTo(own);
+                GC.KeepAlive(this);
+            }
+        }
 
         /// <summary>The only element.</summary>
         public T item<T>()
             where T : unmanaged
         {
-            if (numel() != 1) throw new ArgumentException($"item() is for one element, and there are {numel()}");
-            return data<T>().ToArray()[0];
+            var all = data<T>();
+            if (all.Count != 1) throw new ArgumentException($"item() is for one element, and there are {all.Count}");
+            return all.First();
         }
 
         /// <summary>Keeps the tensor beyond its scope, in the one around it.</summary>
         public Tensor MoveToOuterDisposeScope()
         {
-            OwningScope?.MoveToOuter(this);
+            _scope?.MoveToOuter(this);
             return this;
         }
 
         /// <summary>Keeps the tensor until the caller disposes it.</summary>
         public Tensor DetachFromDisposeScope()
         {
-            OwningScope?.Detach(this);
+            MoveTo(null);
             return this;
         }
 
         public void Dispose()
         {
-            OwningScope?.Forget(this);
-            OwningScope = null;
-            _handle.Dispose();
+            _scope?.Remove(Place);
+            var handle = GiveUpHandle();
+            if (handle != 0) Native.st_free(handle);
         }
 
         public override string ToString() => IsInvalid ? "[disposed]" : $"[{string.Join('x', shape)}], type = {dtype}, device = {device}";
+
+        /// <summary>Hands over to a scope, or to a keeper of its own.</summary>
+        internal void MoveTo(DisposeScope? scope)
+        {
+            if (_handle == 0) return;
+            _scope?.Remove(Place);
+            _scope = scope;
+            if (scope is not null)
+            {
+                Place = scope.Add(this);
+                _keeper?.LetGo();
+                _keeper = null;
+            }
+            else _keeper ??= new Keeper(_handle);
+        }
+
+        /// <summary>Leaves the native tensor to the caller: 0 where it is gone already. Does not take it out of its scope's list.</summary>
+        internal nint GiveUpHandle()
+        {
+            var handle = Interlocked.Exchange(ref _handle, 0);
+            _scope = null;
+            _keeper?.LetGo();
+            _keeper = null;
+            return handle;
+        }
+
+        internal Description Describe()
+        {
+            Description what;
+            Native.Check(Native.st_describe(this, &what));
+            return what;
+        }
+
+        private static long SizeOf(ScalarType type) => type switch
+        {
+            ScalarType.Float64 or ScalarType.Int64 => 8,
+            ScalarType.Float32 or ScalarType.Int32 => 4,
+            ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int16 => 2,
+            _ => 1,
+        };
 
         private (long[] Shape, long[] Strides) Sizes()
         {
             var shape = new long[ndim];
             var strides = new long[shape.Length];
-            fixed (long* sizes = shape, steps = strides) Native.Check(Native.st_sizes(Handle, sizes, steps));
+            fixed (long* sizes = shape, steps = strides) Native.Check(Native.st_sizes(this, sizes, steps));
             return (shape, strides);
+        }
+
+        /// <summary>
+        /// Frees a tensor that no scope owns and nobody disposed. Apart, because an object with a finalizer costs far more to make,
+        /// and the tensors of a step, which their scope frees, need none.
+        /// </summary>
+        private sealed class Keeper(nint handle)
+        {
+            ~Keeper() => Native.st_free(handle);
+
+            public void LetGo() => GC.SuppressFinalize(this);
         }
     }
 }

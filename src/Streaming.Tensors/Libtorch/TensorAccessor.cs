@@ -2,26 +2,39 @@ using System.Collections;
 
 namespace TorchSharp.Utils;
 
-/// <summary>A tensor's elements in place, row by row whatever its strides. Valid while the tensor is.</summary>
+/// <summary>
+/// A tensor's elements in place, row by row whatever its strides. Valid while the tensor is. Dense row-major data, the usual
+/// case, is copied in one piece.
+/// </summary>
 public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T>
     where T : unmanaged
 {
     private readonly torch.Tensor _tensor;
-    private readonly long[] _shape;
-    private readonly long[] _strides;
     private readonly T* _data;
+    private readonly bool _contiguous;
+    private long[]? _shape;
+    private long[]? _strides;
 
     internal TensorAccessor(torch.Tensor tensor)
     {
-        if (tensor.dtype != torch.TypeOf<T>()) throw new ArgumentException($"the tensor holds {tensor.dtype}, not {typeof(T).Name}");
+        var what = tensor.Describe();
+        if ((torch.ScalarType)what.Type != torch.TypeOf<T>())
+            throw new ArgumentException($"the tensor holds {(torch.ScalarType)what.Type}, not {typeof(T).Name}");
+        if (what.DeviceType != (int)DeviceType.CPU)
+            throw new InvalidOperationException("Reading data from non-CPU memory is not supported. Move or copy the tensor to the cpu before reading.");
         _tensor = tensor;
-        _shape = tensor.shape;
-        _strides = tensor.stride();
-        _data = (T*)tensor.DataPointer;
+        _data = (T*)what.Data;
+        _contiguous = what.Contiguous != 0;
+        Count = what.Elements;
     }
 
-    public long Count => _shape.Aggregate(1L, (product, size) => product * size);
+    public long Count { get; }
 
+    private long[] Shape => _shape ??= _tensor.shape;
+
+    private long[] Strides => _strides ??= _tensor.stride();
+
+    /// <summary>One index counts in row-major order; else there is one for each dimension.</summary>
     public T this[params long[] indices]
     {
         get => *At(indices);
@@ -37,15 +50,27 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T>
 
     public void CopyTo(T[] array, int arrayIndex = 0, long tensorIndex = 0) => CopyTo(array.AsSpan(), arrayIndex, tensorIndex);
 
+    /// <summary>Copies from <paramref name="tensorIndex"/> on until either side ends.</summary>
     public void CopyTo(Span<T> array, int arrayIndex = 0, long tensorIndex = 0)
     {
-        for (var i = tensorIndex; i < Count; i++) array[arrayIndex++] = _data[Offset(i)];
+        var into = array[arrayIndex..];
+        var count = (int)Math.Min(into.Length, Count - tensorIndex);
+        if (_contiguous) new ReadOnlySpan<T>(_data + tensorIndex, count).CopyTo(into);
+        else
+            for (var i = 0; i < count; i++) into[i] = _data[Offset(tensorIndex + i)];
         GC.KeepAlive(_tensor);
     }
 
+    public void CopyFrom(T[] array, int arrayIndex = 0, long tensorIndex = 0) => CopyFrom((ReadOnlySpan<T>)array, arrayIndex, tensorIndex);
+
+    /// <summary>Copies into the tensor from <paramref name="tensorIndex"/> on until either side ends.</summary>
     public void CopyFrom(ReadOnlySpan<T> array, int arrayIndex = 0, long tensorIndex = 0)
     {
-        for (var i = tensorIndex; i < Count && arrayIndex < array.Length; i++) _data[Offset(i)] = array[arrayIndex++];
+        var from = array[arrayIndex..];
+        var count = (int)Math.Min(from.Length, Count - tensorIndex);
+        if (_contiguous) from[..count].CopyTo(new Span<T>(_data + tensorIndex, count));
+        else
+            for (var i = 0; i < count; i++) _data[Offset(tensorIndex + i)] = from[i];
         GC.KeepAlive(_tensor);
     }
 
@@ -57,26 +82,40 @@ public sealed unsafe class TensorAccessor<T> : IDisposable, IEnumerable<T>
     {
     }
 
+    /// <summary>The first element, where there is just one.</summary>
+    internal T First()
+    {
+        var value = *_data;
+        GC.KeepAlive(_tensor);
+        return value;
+    }
+
     /// <summary>Where the i-th element in row-major order lies.</summary>
     private long Offset(long i)
     {
+        if (_contiguous) return i;
         long offset = 0;
-        for (var d = _shape.Length - 1; d >= 0; d--)
+        for (var d = Shape.Length - 1; d >= 0; d--)
         {
-            offset += i % _shape[d] * _strides[d];
-            i /= _shape[d];
+            offset += i % Shape[d] * Strides[d];
+            i /= Shape[d];
         }
         return offset;
     }
 
     private T* At(long[] indices)
     {
-        if (indices.Length != _shape.Length) throw new ArgumentException($"{indices.Length} indices for a tensor of {_shape.Length} dimensions");
+        if (indices.Length == 1)
+        {
+            if (indices[0] < 0 || indices[0] >= Count) throw new IndexOutOfRangeException($"index {indices[0]} of {Count} elements");
+            return _data + Offset(indices[0]);
+        }
+        if (indices.Length != Shape.Length) throw new ArgumentException($"{indices.Length} indices for a tensor of {Shape.Length} dimensions");
         long offset = 0;
         for (var d = 0; d < indices.Length; d++)
         {
-            if (indices[d] < 0 || indices[d] >= _shape[d]) throw new ArgumentOutOfRangeException(nameof(indices), indices[d], $"dimension {d} has size {_shape[d]}");
-            offset += indices[d] * _strides[d];
+            if (indices[d] < 0 || indices[d] >= Shape[d]) throw new IndexOutOfRangeException($"index {indices[d]} in dimension {d} of size {Shape[d]}");
+            offset += indices[d] * Strides[d];
         }
         return _data + offset;
     }

@@ -1,4 +1,6 @@
-namespace Streaming.Tensors.Tests;
+using Streaming.Tensors;
+
+namespace Streaming.Suites;
 
 /// <summary>A fact that needs tensors; skipped, with the reason, where libtorch is absent.</summary>
 public sealed class TorchFactAttribute : FactAttribute

@@ -1,0 +1,122 @@
+using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
+using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Models.Deep;
+using Streaming.Users;
+
+namespace Streaming.Feeds.Recall;
+
+/// <summary>
+/// Items whose vector has the largest cosine with the user's, by a two-tower model. Whoever drives the model announces what is new
+/// (<see cref="OnItem"/>), what a delta has touched (<see cref="Touch"/>) and what is gone, and calls <see cref="Refresh"/> between phases, at
+/// least every second: it computes a bounded number of vectors, first those of new and touched items, then, because new dense weights move
+/// every vector a little, those that were computed longest ago, round and round. The index lives in memory only: after a restart the catalogue is
+/// announced again. One thread writes while nobody reads; then any number may recall.
+/// </summary>
+public sealed class TwoTowerChannel : IRecallChannel
+{
+    private readonly IRetrievalModel _model;
+    private readonly IItemCatalog _items;
+    private readonly FeedsSettings _settings;
+    private readonly int _historyMax;
+    private readonly VectorIndex _index;
+    private readonly Queue<ulong> _waiting = new();
+    private readonly HashSet<ulong> _isWaiting = [];
+
+    /// <summary>Items of which the model knows nothing yet, not even a category: looked at again at every refresh, some at a time.</summary>
+    private readonly Queue<ulong> _unknown = new();
+    private readonly HashSet<ulong> _isUnknown = [];
+    private readonly ulong[] _stalest;
+    private readonly float[] _vector;
+
+    /// <param name="model">Gives the vectors; its weights may change between phases.</param>
+    /// <param name="items">Knows which items have expired.</param>
+    /// <param name="feeds">Bounds of the index and of a refresh.</param>
+    /// <param name="users">How many past items examples carry: recall gives the model as many.</param>
+    public TwoTowerChannel(IRetrievalModel model, IItemCatalog items, FeedsSettings feeds, UsersSettings users)
+    {
+        (_model, _items, _settings, _historyMax) = (model, items, feeds, users.ExampleHistoryMax);
+        _index = new VectorIndex(new VectorIndexOptions(
+            model.VectorDim, feeds.IndexItemsMax, feeds.IndexExactMax, new HnswOptions(feeds.IndexM, feeds.IndexEfConstruction, feeds.IndexEfSearch, feeds.Seed)));
+        _stalest = new ulong[feeds.IndexRefreshMax];
+        _vector = new float[model.VectorDim];
+    }
+
+    public string Name => FeedChannels.TwoTower;
+
+    public VectorIndex Index => _index;
+
+    /// <summary>Items whose new vectors wait for a refresh.</summary>
+    public int Waiting => _waiting.Count;
+
+    /// <summary>The catalogue has inserted or replaced this item: its vector follows from its side information at once.</summary>
+    public void OnItem(Item item) => Touch(item.Key);
+
+    public void OnItemDeleted(ulong item)
+    {
+        _isWaiting.Remove(item);
+        _isUnknown.Remove(item);
+        _index.Remove(item);
+    }
+
+    /// <summary>The model has learned something of this item: its vector is computed at the next refresh.</summary>
+    public void Touch(ulong item)
+    {
+        // An item beyond the bound is not lost: it is met again when it is touched again, and by then the queue is shorter.
+        if (item != 0 && _waiting.Count < _settings.IndexItemsMax && _isWaiting.Add(item)) _waiting.Enqueue(item);
+    }
+
+    /// <summary>Computes up to <c>Feeds:IndexRefreshMax</c> vectors; returns how many.</summary>
+    public int Refresh(long nowMs)
+    {
+        for (var left = Math.Min(_unknown.Count, _stalest.Length); left > 0; left--)
+        {
+            var item = _unknown.Dequeue();
+            if (_isUnknown.Remove(item)) Touch(item);
+        }
+        var computed = 0;
+        while (computed < _stalest.Length && _waiting.TryDequeue(out var item))
+        {
+            // One that was deleted while it waited is in the queue still.
+            if (!_isWaiting.Remove(item)) continue;
+            Compute(item, nowMs);
+            computed++;
+        }
+        var stale = 0;
+        foreach (var item in _index.ByTouch)
+        {
+            if (computed + stale >= _stalest.Length || stale >= _index.Count - computed) break;
+            _stalest[stale++] = item;
+        }
+        foreach (var item in _stalest.AsSpan(0, stale)) Compute(item, nowMs);
+        return computed + stale;
+    }
+
+    public int Recall(UserState user, in RecallRequest request, Span<Candidate> into)
+    {
+        Span<ulong> history = stackalloc ulong[_historyMax];
+        history = history[..PastItems.Newest(user, history, out var inSession)];
+        Span<float> query = stackalloc float[_model.VectorDim];
+        _model.UserVector(StableHash.Of(user.User), history, inSession, query);
+        // Nothing is known of this user yet: every item would tie.
+        return query.ContainsAnyExcept(0f) ? _index.Search(query, into) : 0;
+    }
+
+    private void Compute(ulong item, long nowMs)
+    {
+        if (_items.TryGet(item, out var known) && known.IsExpired(nowMs))
+        {
+            _index.Remove(item);
+            return;
+        }
+        if (!_model.Knows(item))
+        {
+            _index.Remove(item);
+            if (_unknown.Count < _settings.IndexItemsMax && _isUnknown.Add(item)) _unknown.Enqueue(item);
+            return;
+        }
+        _model.ItemVector(item, _vector);
+        if (!_index.Set(item, _vector)) _index.Remove(item);
+    }
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Text.Json;
+using Streaming.Host.Cli.Peers;
+using Streaming.Learning.Benchmarks;
+using Streaming.Tensors;
+
+namespace Streaming.Host.Cli;
+
+/// <summary><c>bench train</c>: examples per second of a deep model's training, beside the same model in plain PyTorch in the same run.</summary>
+internal static class TrainBench
+{
+    private const int RankCalls = 1_000, RankCandidates = 300;
+
+    public static Command Create()
+    {
+        var command = new Command(
+            "train", "Training of a deep model: examples per second, beside the same model, data, batch and thread count in python3-torch, turn by turn; and ranking.");
+        var common = new CommonOptions().AddTo(command);
+        var shape = new DinBenchShape();
+        var model = new Option<string>("--model") { Description = "The model: din", DefaultValueFactory = _ => "din" };
+        var batch = new Option<int>("--batch") { Description = "Examples of a mini-batch", DefaultValueFactory = _ => shape.Batch };
+        var items = new Option<int>("--items") { Description = "Vocabulary, log-uniform", DefaultValueFactory = _ => shape.Items };
+        var threads = new Option<int>("--threads") { Description = "Threads of libtorch, here and there", DefaultValueFactory = _ => shape.Threads };
+        var seconds = new Option<double>("--seconds") { Description = "Length of a turn", DefaultValueFactory = _ => 5 };
+        var turns = new Option<int>("--turns") { Description = "Turns of each", DefaultValueFactory = _ => 2 };
+        foreach (var option in (Option[])[model, batch, items, threads, seconds, turns]) command.Options.Add(option);
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        {
+            if (parse.GetValue(model) != "din") throw new FormatException($"--model {parse.GetValue(model)}: there is din");
+            if (!TorchRuntime.TryLoad(out var reason)) throw new FormatException(reason);
+            shape = shape with { Batch = parse.GetValue(batch), Items = parse.GetValue(items), Threads = parse.GetValue(threads), Seed = common.Load(parse).Node.Seed };
+            if (shape.Batch < 2 || shape.Items < 2 || shape.Threads < 1 || parse.GetValue(turns) < 1 || !(parse.GetValue(seconds) > 0))
+                throw new FormatException("needs --batch and --items of 2, --threads and --turns of 1 at least, and some --seconds");
+            return RunAsync(shape, parse.GetValue(seconds), parse.GetValue(turns), common.Json(parse), cancel);
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(DinBenchShape shape, double seconds, int turns, bool json, CancellationToken cancel)
+    {
+        using var bench = new DinBench(shape);
+        var folder = Directory.CreateTempSubdirectory("streaming-train");
+        try
+        {
+            bench.Write(folder.FullName);
+            List<double> ours = [], theirs = [], ourLoss = [], theirLoss = [];
+            string? absent = null, torch = null;
+            for (var turn = 0; turn < turns; turn++)
+            {
+                var result = bench.Train(seconds);
+                ours.Add(result.ExamplesPerSecond);
+                ourLoss.Add(result.Loss);
+                if (absent is not null) continue;
+                var peer = await PythonPeer.RunAsync(
+                    "train_din.py", [folder.FullName, seconds.ToString(System.Globalization.CultureInfo.InvariantCulture)], cancel).ConfigureAwait(false);
+                if (peer.TryGetProperty("absent", out var why)) absent = $"{LastLine(why.GetString()!)}; apt-get install python3-torch, and run this again";
+                else
+                {
+                    theirs.Add(peer.GetProperty("examples_per_s").GetDouble());
+                    theirLoss.Add(peer.GetProperty("loss").GetDouble());
+                    torch = peer.GetProperty("torch").GetString();
+                }
+            }
+            Report(shape, ours, theirs, ourLoss, theirLoss, absent ?? torch!, bench.Rank(RankCalls, RankCandidates), json);
+            return 0;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static string LastLine(string text) => text.Split('\n')[^1];
+
+    private static void Report(
+        DinBenchShape shape, List<double> ours, List<double> theirs, List<double> ourLoss, List<double> theirLoss, string peer, DinRankResult rank, bool json)
+    {
+        var figures = new (string, object?)[]
+        {
+            ("counts", "each batch is predicted and then learned; made before the clock starts; turn by turn with the peer, whose figures are of the same data and its own first weights"),
+            ("model", "din"), ("batch", shape.Batch), ("history", shape.History), ("dim", shape.Dim), ("items", shape.Items), ("threads", shape.Threads),
+            ("examples_per_s", ours.Average()), ("turns_examples_per_s", ours.Select(r => Math.Round(r))),
+            ("pytorch_examples_per_s", theirs.Count > 0 ? theirs.Average() : null), ("pytorch_turns_examples_per_s", theirs.Select(r => Math.Round(r))),
+            ("ratio", theirs.Count > 0 ? ours.Average() / theirs.Average() : null), ("pytorch", peer),
+            ("loss_of_first_turn", ourLoss[0]), ("pytorch_loss_of_first_turn", theirLoss.Count > 0 ? theirLoss[0] : null),
+            ("rank_calls", rank.Calls), ("rank_candidates", rank.Candidates), ("rank_p50_ms", rank.P50Ms), ("rank_p99_ms", rank.P99Ms),
+            ("rank_max_ms", rank.MaxMs), ("rank_largest_difference", rank.LargestDifference),
+            ("seed", shape.Seed), ("hardware", Machine.Hardware),
+        };
+        if (json) JsonLine.Print(figures);
+        else Tables.Print("DIN, training and ranking", figures.Select(f => (f.Item1, f.Item2 is IEnumerable<double> many ? string.Join(", ", many) : f.Item2)).ToArray());
+    }
+}

@@ -1,0 +1,225 @@
+using Streaming.Core.Ids;
+using Streaming.Core.Items;
+using Streaming.Models.Embeddings;
+using Streaming.Models.Layers;
+using Streaming.Models.Optimizers;
+using TorchSharp;
+
+namespace Streaming.Models.Deep;
+
+/// <summary>
+/// Deep interest network: p = sigmoid(MLP([u; t; sum_j a(h_j, t) h_j over the session; the same over older items; surface; hour])), with
+/// h_j the user's past items, t the target and a the <see cref="ActivationUnit"/>; <see cref="Dice"/> between the layers.
+/// Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018. Known number (its table 3, with Dice): AUC .7348 on
+/// MovieLens-20M and .8871 on Amazon Electronics, where its base model without attention makes .7300 and .8624.
+/// </summary>
+public sealed class Din : IDeepModel
+{
+    private const byte FormatVersion = 1;
+    private static readonly ulong SurfaceSalt = StableHash.Of("din:surface");
+    private static readonly ulong HourSalt = StableHash.Of("din:hour");
+
+    private readonly DinOptions _options;
+    private readonly torch.Device _device;
+    private readonly EmbeddingTableOptions[] _tableOptions;
+    private readonly EmbeddingTable[] _tables;
+    private readonly ItemLookup _items;
+    private readonly TableLookup _users;
+    private readonly TableLookup _contexts;
+    private readonly ActivationUnit _unit;
+    private readonly Mlp _mlp;
+    private readonly DenseParameter _positions;
+    private readonly DenseBuffer _positionMean;
+    private readonly DenseParameter[] _parameters;
+    private readonly DenseAdam _optimizer;
+
+    // What a batch becomes: numbers of rows, and weights of the past items. Kept, and grown.
+    private long[] _targets = [], _past = [], _user = [], _surface = [], _hour = [], _position = [];
+    private float[] _inSession = [], _known = [];
+    private int _length;
+
+    /// <param name="options">Shape and step sizes.</param>
+    /// <param name="catalog">Knows the items' side information; read whenever a batch is.</param>
+    /// <param name="device">Where it computes; null for the CPU.</param>
+    public Din(DinOptions options, IItemCatalog catalog, torch.Device? device = null)
+    {
+        options.Check();
+        (_options, _device, Catalog) = (options, device ?? torch.CPU, catalog);
+        var rows = new RowAdam(options.TableRate);
+        var wide = new EmbeddingTableOptions(
+            options.Dim, rows.StateSize(options.Dim), options.AdmitCount, RowsMax: options.RowsMax, InitScale: options.InitScale,
+            Seed: StableHash.Combine(options.Seed, 1));
+        // There are few surfaces, hours, tags, categories: they need no admission.
+        var narrow = wide with { AdmitCount = 1, Seed = StableHash.Combine(options.Seed, 2) };
+        _tableOptions = [wide, narrow, wide with { Seed = StableHash.Combine(options.Seed, 3) }, narrow with { Seed = StableHash.Combine(options.Seed, 4) }];
+        _tables = [.. _tableOptions.Select(o => new EmbeddingTable(o))];
+        _items = new ItemLookup(_tables[0], _tables[1], rows, catalog, options.SideKeysMax);
+        (_users, _contexts) = (new TableLookup(_tables[2], rows), new TableLookup(_tables[3], rows));
+        _unit = new ActivationUnit("unit", 2 * options.Dim, options.UnitColumns, options.Seed);
+        _mlp = new Mlp("mlp", Columns(options), options.HiddenColumns, 1, (name, columns) => new Dice(name, columns), options.Seed);
+        _positions = new DenseParameter("positions", new float[options.PositionsMax + 1], options.PositionsMax + 1);
+        _positionMean = new DenseBuffer("positions.mean", new float[1]);
+        _parameters = [.. _unit.Parameters, .. _mlp.Parameters, _positions];
+        _optimizer = new DenseAdam(_parameters, options.Rate);
+        Weights = new DeepWeights(
+            [("item", _tables[0]), ("side", _tables[1]), ("user", _tables[2]), ("context", _tables[3])],
+            [.. _parameters, .. _mlp.Buffers, _positionMean]);
+    }
+
+    public string Name => "din";
+
+    public DeepWeights Weights { get; }
+
+    /// <summary>Past items that count at most.</summary>
+    public int HistoryMax => _options.HistoryMax;
+
+    internal DinOptions Options => _options;
+
+    internal IItemCatalog Catalog { get; }
+
+    /// <summary>What a prediction adds for its unknown position.</summary>
+    internal float PositionMean => _positionMean.Values[0];
+
+    internal ActivationUnit Unit => _unit;
+
+    internal Mlp Network => _mlp;
+
+    /// <summary>What the MLP reads: user, target, session, older items, surface, hour.</summary>
+    internal static int Columns(DinOptions options) => (options.UserRows ? 9 : 8) * options.Dim;
+
+    internal static ulong SurfaceKey(ulong surface) => surface == 0 ? 0 : StableHash.Combine(SurfaceSalt, surface);
+
+    /// <summary>Hour of the day, UTC.</summary>
+    internal static ulong HourKey(long shownMs) => StableHash.Combine(HourSalt, (ulong)((shownMs / 3_600_000 % 24 + 24) % 24));
+
+    public void Predict(ExampleBatch batch, Span<float> into)
+    {
+        if (into.Length != batch.Count) throw new ArgumentException($"{batch.Count} rows, and a place for {into.Length}");
+        if (batch.Count == 0) return;
+        using var scope = torch.NewDisposeScope();
+        using var quiet = torch.no_grad();
+        Prepare(batch, learning: false, nowMs: 0);
+        foreach (var parameter in _parameters) parameter.Begin(_device, learning: false);
+        var logits = Logits(batch.Count, Leaves(learning: false), learning: false) + _positionMean.Values[0];
+        TensorMemory.Read(logits.sigmoid(), into);
+    }
+
+    public float Learn(ExampleBatch batch)
+    {
+        if (batch.Count == 0) return 0f;
+        var nowMs = long.MinValue;
+        foreach (var shownMs in batch.ShownMs) nowMs = Math.Max(nowMs, shownMs);
+        using var scope = torch.NewDisposeScope();
+        Prepare(batch, learning: true, nowMs);
+        foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
+        var leaves = Leaves(learning: true);
+        var logits = Logits(batch.Count, leaves, learning: true) + PositionTerm(batch);
+        var labels = TensorMemory.Tensor(batch.Labels, [batch.Count], _device);
+        var weights = TensorMemory.Tensor(batch.Weights, [batch.Count], _device);
+        var loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights);
+        loss.backward();
+        _optimizer.Step();
+        _items.Apply(leaves.Items, nowMs);
+        if (_options.UserRows) _users.Apply(leaves.Users, nowMs);
+        _contexts.Apply(leaves.Contexts, nowMs);
+        return loss.item<float>();
+    }
+
+    /// <summary>The unique rows of a batch, as leaves.</summary>
+    private readonly record struct RowLeaves(torch.Tensor Items, torch.Tensor Users, torch.Tensor Contexts);
+
+    private RowLeaves Leaves(bool learning) =>
+        new(_items.Rows(_device, learning), _users.Rows(_device, learning), _contexts.Rows(_device, learning));
+
+    /// <summary>Finds the rows that the batch names, and where they go.</summary>
+    private void Prepare(ExampleBatch batch, bool learning, long nowMs)
+    {
+        _length = 1;
+        for (var row = 0; row < batch.Count; row++) _length = Math.Max(_length, Math.Min(batch.History(row).Length, _options.HistoryMax));
+        Reserve(batch.Count);
+        _items.Begin();
+        _users.Begin();
+        _contexts.Begin();
+        _past.AsSpan(0, batch.Count * _length).Clear();
+        _inSession.AsSpan(0, batch.Count * 2 * _length).Clear();
+        for (var row = 0; row < batch.Count; row++)
+        {
+            _targets[row] = _items.Add(batch.Items[row]);
+            if (_options.UserRows) _user[row] = _users.Add(batch.Users[row]);
+            _surface[row] = _contexts.Add(SurfaceKey(batch.Surfaces[row]));
+            _hour[row] = _contexts.Add(HourKey(batch.ShownMs[row]));
+            var history = batch.History(row);
+            for (var i = 0; i < Math.Min(history.Length, _length); i++)
+            {
+                _past[row * _length + i] = _items.Add(history[i]);
+                // Shape [B, 2, L]: 1 where the item is in the session; then 1 where it is older.
+                _inSession[(2 * row + (i < batch.InSession[row] ? 0 : 1)) * _length + i] = 1f;
+            }
+        }
+        _items.Gather(learning, nowMs);
+        _users.Gather(learning, nowMs);
+        _contexts.Gather(learning, nowMs);
+    }
+
+    private void Reserve(int rows)
+    {
+        if (_targets.Length < rows)
+            (_targets, _user, _surface, _hour, _position, _known) =
+                (new long[rows], new long[rows], new long[rows], new long[rows], new long[rows], new float[rows]);
+        if (_past.Length < rows * _length) (_past, _inSession) = (new long[rows * _length], new float[2 * rows * _length]);
+    }
+
+    /// <summary>Shape [B], without the position.</summary>
+    private torch.Tensor Logits(int rows, in RowLeaves leaves, bool learning)
+    {
+        var columns = _items.Columns;
+        torch.Tensor Pick(torch.Tensor from, long[] numbers, int count) =>
+            from.index_select(0, TensorMemory.Tensor(numbers.AsSpan(0, count), [count], _device));
+        var target = Pick(leaves.Items, _targets, rows);
+        var history = Pick(leaves.Items, _past, rows * _length).view(rows, _length, columns);
+        var which = TensorMemory.Tensor(_inSession.AsSpan(0, 2 * rows * _length), [rows, 2, _length], _device);
+        var weights = _unit.Forward(history, target).unsqueeze(1) * which;
+        var interests = weights.bmm(history).view(rows, 2 * columns);
+        var parts = new List<torch.Tensor>
+        {
+            target, interests, Pick(leaves.Contexts, _surface, rows), Pick(leaves.Contexts, _hour, rows),
+        };
+        if (_options.UserRows) parts.Insert(0, Pick(leaves.Users, _user, rows));
+        return _mlp.Forward(torch.cat(parts, 1), learning).squeeze(1);
+    }
+
+    /// <summary>
+    /// What the position adds to the logit, shape [B], learned so that the rest need not explain it. A prediction is for no position: it
+    /// gets the mean of what positions added lately, which keeps it calibrated.
+    /// </summary>
+    private torch.Tensor PositionTerm(ExampleBatch batch)
+    {
+        var mean = 0.0;
+        for (var row = 0; row < batch.Count; row++)
+        {
+            var known = batch.Positions[row] >= 0 && _options.PositionsMax > 0;
+            _position[row] = known ? Math.Min(batch.Positions[row], _options.PositionsMax - 1) : _options.PositionsMax;
+            _known[row] = known ? 1f : 0f;
+            if (known) mean += _positions.Values[_position[row]];
+        }
+        _positionMean.Values[0] += Dice.Momentum * ((float)(mean / batch.Count) - _positionMean.Values[0]);
+        var at = TensorMemory.Tensor(_position.AsSpan(0, batch.Count), [batch.Count], _device);
+        return _positions.Leaf.index_select(0, at) * TensorMemory.Tensor(_known.AsSpan(0, batch.Count), [batch.Count], _device);
+    }
+
+    private (string, int)[] Shape =>
+    [
+        ("embedding columns", _options.Dim), ("user rows", _options.UserRows ? 1 : 0), ("positions", _options.PositionsMax),
+        ("unit columns", _options.UnitColumns), ("hidden layers", _options.HiddenColumns.Count),
+    ];
+
+    public void Save(Stream into) => DeepCheckpoint.Save(into, FormatVersion, Shape, Weights, _optimizer);
+
+    public void Load(Stream from) =>
+        DeepCheckpoint.Load(from, FormatVersion, "din", Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
+
+    public void Dispose()
+    {
+        // Nothing native outlives a pass.
+    }
+}

@@ -1,0 +1,158 @@
+using System.Runtime.InteropServices;
+using Streaming.Core.Ids;
+using Streaming.Models.Embeddings;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Streaming.Models.Deep;
+
+/// <summary>Sizes of a <see cref="DuelingQNetwork"/>.</summary>
+/// <param name="State">S: features of the user and the context.</param>
+/// <param name="Action">A: features of the item and of the item for the user.</param>
+/// <param name="Hidden1">Columns of the first hidden layer, of each stream.</param>
+/// <param name="Hidden2">Columns of the advantage stream's second hidden layer.</param>
+public sealed record DuelingShape(int State, int Action, int Hidden1, int Hidden2);
+
+/// <summary>
+/// The Q-network of DRN (Zheng et al. 2018, section 4.2, after Wang et al. 2016): Q(s, a) = V(s) + A(s, a), where s is the user and the
+/// context and a the item with its relation to the user.
+/// V(s) = w2 relu(W1 s + b1) + c; A(s, a) = u3 relu(U2 relu(U1 [s; a] + d1) + d2) + e.
+/// All weights lie in one flat array, so that perturbing, copying and saving them are loops, and one leaf tensor carries every gradient.
+/// </summary>
+public sealed class DuelingQNetwork
+{
+    private readonly Layer[] _layers;
+
+    /// <summary>Rows (outputs) and columns (inputs) of a linear layer; its weight at <see cref="At"/>, then its bias.</summary>
+    private readonly record struct Layer(string Name, int Rows, int Columns, int At)
+    {
+        public int BiasAt => At + Rows * Columns;
+        public int End => BiasAt + Rows;
+        public ReadOnlySpan<float> Row(ReadOnlySpan<float> weights, int row) => weights.Slice(At + row * Columns, Columns);
+    }
+
+    public DuelingQNetwork(DuelingShape shape)
+    {
+        Shape = shape;
+        var at = 0;
+        _layers =
+        [
+            Next("value.0", shape.Hidden1, shape.State), Next("value.1", 1, shape.Hidden1),
+            Next("advantage.0", shape.Hidden1, shape.State + shape.Action), Next("advantage.1", shape.Hidden2, shape.Hidden1),
+            Next("advantage.2", 1, shape.Hidden2),
+        ];
+        Length = at;
+
+        Layer Next(string name, int rows, int columns)
+        {
+            if (rows < 1 || columns < 1) throw new ArgumentException($"{shape} has an empty layer");
+            var layer = new Layer(name, rows, columns, at);
+            at = layer.End;
+            return layer;
+        }
+    }
+
+    public DuelingShape Shape { get; }
+
+    /// <summary>Weights in all.</summary>
+    public int Length { get; }
+
+    /// <summary>Where each weight and bias lies: name, shape, offset in the flat array.</summary>
+    public IEnumerable<(string Name, int[] Shape, int At)> Parts => _layers.SelectMany(l => new[]
+    {
+        ($"{l.Name}.weight", new[] { l.Rows, l.Columns }, l.At), ($"{l.Name}.bias", new[] { l.Rows }, l.BiasAt),
+    });
+
+    /// <summary>First weights: uniform in +-1 / sqrt(columns), biases too, as PyTorch's; from the seed alone.</summary>
+    public float[] Initial(ulong seed)
+    {
+        var weights = new float[Length];
+        foreach (var layer in _layers)
+        {
+            var bound = 1 / Math.Sqrt(layer.Columns);
+            for (var i = layer.At; i < layer.End; i++) weights[i] = (float)((2 * StableHash.Unit(StableHash.Combine(seed, (ulong)i)) - 1) * bound);
+        }
+        return weights;
+    }
+
+    /// <summary>
+    /// Q of every action in one state, without tensors: what serving calls. The state's share of the first layer is computed once. Allocates
+    /// nothing; reentrant with scratch of its own.
+    /// </summary>
+    /// <param name="weights">Shape [<see cref="Length"/>].</param>
+    /// <param name="state">Shape [S].</param>
+    /// <param name="actions">Shape [N, A], row-major.</param>
+    /// <param name="into">Shape [N].</param>
+    /// <param name="scratch">Shape [<see cref="ScratchLength"/>], overwritten.</param>
+    public void Score(ReadOnlySpan<float> weights, ReadOnlySpan<float> state, ReadOnlySpan<float> actions, Span<float> into, Span<float> scratch)
+    {
+        var (value, first, second, last) = (_layers[0], _layers[2], _layers[3], _layers[4]);
+        var shared = scratch[..Shape.Hidden1];
+        var hidden = scratch.Slice(Shape.Hidden1, Shape.Hidden1);
+        var deep = scratch.Slice(2 * Shape.Hidden1, Shape.Hidden2);
+        for (var h = 0; h < hidden.Length; h++) hidden[h] = Math.Max(0, weights[value.BiasAt + h] + VectorMath.Dot(value.Row(weights, h), state));
+        var v = weights[_layers[1].BiasAt] + VectorMath.Dot(_layers[1].Row(weights, 0), hidden);
+        for (var h = 0; h < shared.Length; h++) shared[h] = weights[first.BiasAt + h] + VectorMath.Dot(first.Row(weights, h)[..Shape.State], state);
+        for (var n = 0; n < into.Length; n++)
+        {
+            var action = actions.Slice(n * Shape.Action, Shape.Action);
+            for (var h = 0; h < hidden.Length; h++) hidden[h] = Math.Max(0, shared[h] + VectorMath.Dot(first.Row(weights, h)[Shape.State..], action));
+            for (var h = 0; h < deep.Length; h++) deep[h] = Math.Max(0, weights[second.BiasAt + h] + VectorMath.Dot(second.Row(weights, h), hidden));
+            into[n] = v + weights[last.BiasAt] + VectorMath.Dot(last.Row(weights, 0), deep);
+        }
+    }
+
+    /// <summary>Floats that <see cref="Score"/> needs.</summary>
+    public int ScratchLength => 2 * Shape.Hidden1 + Shape.Hidden2;
+
+    /// <summary>Q of B pairs, shape [B].</summary>
+    /// <param name="flat">The weights as one tensor, shape [<see cref="Length"/>].</param>
+    /// <param name="states">Shape [B, S].</param>
+    /// <param name="actions">Shape [B, A].</param>
+    public Tensor Forward(Tensor flat, Tensor states, Tensor actions)
+    {
+        var value = Linear(flat, _layers[1], F.relu(Linear(flat, _layers[0], states)));
+        var hidden = F.relu(Linear(flat, _layers[2], cat(new[] { states, actions }, 1)));
+        var advantage = Linear(flat, _layers[4], F.relu(Linear(flat, _layers[3], hidden)));
+        return (value + advantage).squeeze(1);
+    }
+
+    /// <summary>Mean squared error of Q against the targets, and its gradient with respect to the weights.</summary>
+    /// <param name="weights">Shape [<see cref="Length"/>].</param>
+    /// <param name="states">Shape [B, S], row-major.</param>
+    /// <param name="actions">Shape [B, A], row-major.</param>
+    /// <param name="targets">Shape [B].</param>
+    /// <param name="gradient">Shape [<see cref="Length"/>], overwritten.</param>
+    public float Gradient(
+        ReadOnlySpan<float> weights, ReadOnlySpan<float> states, ReadOnlySpan<float> actions, ReadOnlySpan<float> targets, Span<float> gradient)
+    {
+        using var scope = NewDisposeScope();
+        var rows = targets.Length;
+        var flat = Of(weights, Length).requires_grad_();
+        var loss = F.mse_loss(Forward(flat, Of(states, rows, Shape.State), Of(actions, rows, Shape.Action)), Of(targets, rows));
+        loss.backward();
+        flat.grad!.data<float>().CopyTo(gradient);
+        return loss.item<float>();
+    }
+
+    /// <summary>Q of B pairs without a graph: what targets are made of.</summary>
+    /// <param name="into">Shape [B].</param>
+    public void Predict(ReadOnlySpan<float> weights, ReadOnlySpan<float> states, ReadOnlySpan<float> actions, Span<float> into)
+    {
+        if (into.Length == 0) return;
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        Forward(Of(weights, Length), Of(states, into.Length, Shape.State), Of(actions, into.Length, Shape.Action)).data<float>().CopyTo(into);
+    }
+
+    private static Tensor Linear(Tensor flat, Layer layer, Tensor x) => F.linear(
+        x, flat.narrow(0, layer.At, layer.Rows * layer.Columns).view(layer.Rows, layer.Columns), flat.narrow(0, layer.BiasAt, layer.Rows));
+
+    private static Tensor Of(ReadOnlySpan<float> values, params long[] shape)
+    {
+        var tensor = empty(shape);
+        values.CopyTo(MemoryMarshal.Cast<byte, float>(tensor.bytes));
+        return tensor;
+    }
+}

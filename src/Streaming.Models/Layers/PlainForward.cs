@@ -1,0 +1,55 @@
+using Streaming.Models.Embeddings;
+
+namespace Streaming.Models.Layers;
+
+/// <summary>
+/// The forward pass of small networks for one row, in plain arrays: what serving wants, where a tensor library's cost per call would be the larger
+/// part, and where libtorch need not be there at all. It allocates nothing, and a row's result does not depend on its neighbours.
+/// </summary>
+public static class PlainForward
+{
+    /// <summary>Columns of the widest layer: the size of the working memory, twice.</summary>
+    public static int WidthMax(Mlp network)
+    {
+        var width = 1;
+        for (var i = 0; i < network.Layers.Count; i++)
+            if (network.Layers[i] is Linear linear) width = Math.Max(width, linear.Bias.Length);
+        return width;
+    }
+
+    /// <param name="network">Of <see cref="Linear"/> and <see cref="Relu"/> layers.</param>
+    /// <param name="x">Shape [in].</param>
+    /// <param name="into">Shape [out].</param>
+    /// <param name="working">Twice <see cref="WidthMax"/>.</param>
+    /// <exception cref="NotSupportedException">The network has another kind of layer.</exception>
+    public static void Run(Mlp network, ReadOnlySpan<float> x, Span<float> into, Span<float> working)
+    {
+        var half = working.Length / 2;
+        var useFirst = true;
+        Span<float> last = default;
+        for (var i = 0; i < network.Layers.Count; i++)
+        {
+            switch (network.Layers[i])
+            {
+                case Linear linear:
+                    var to = (useFirst ? working[..half] : working[half..])[..linear.Bias.Length];
+                    Run(linear, i == 0 ? x : last, to);
+                    last = to;
+                    useFirst = !useFirst;
+                    break;
+                case Relu:
+                    foreach (ref var value in last) value = Math.Max(0, value);
+                    break;
+                default:
+                    throw new NotSupportedException($"{network.Layers[i].GetType().Name} has no plain forward pass");
+            }
+        }
+        last.CopyTo(into);
+    }
+
+    private static void Run(Linear linear, ReadOnlySpan<float> x, Span<float> into)
+    {
+        var (weights, bias) = (linear.Weight.Values, linear.Bias.Values);
+        for (var row = 0; row < into.Length; row++) into[row] = bias[row] + VectorMath.Dot(weights.AsSpan(row * x.Length, x.Length), x);
+    }
+}

@@ -1,0 +1,143 @@
+using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Feeds.Recall;
+using Streaming.Models.Deep;
+using Streaming.Users;
+
+namespace Streaming.Feeds.Tests;
+
+public sealed class TwoTowerChannelTests
+{
+    private readonly FakeTowers _towers = new();
+    private readonly ItemCatalog _catalog = new();
+
+    /// <summary>Vectors set by the test; the user's is that of the newest past item.</summary>
+    private sealed class FakeTowers : IRetrievalModel
+    {
+        public readonly Dictionary<ulong, float[]> Items = [];
+        public readonly List<ulong> Computed = [];
+        public ulong[] SeenHistory = [];
+        public int SeenInSession;
+
+        public int VectorDim => 2;
+
+        public bool Knows(ulong item) => Items.ContainsKey(item);
+
+        public void ItemVector(ulong item, Span<float> into)
+        {
+            Computed.Add(item);
+            Items[item].CopyTo(into);
+        }
+
+        public void UserVector(ulong user, ReadOnlySpan<ulong> history, int inSession, Span<float> into)
+        {
+            (SeenHistory, SeenInSession) = (history.ToArray(), inSession);
+            (history.Length > 0 ? Items[history[0]] : [1, 0]).CopyTo(into);
+        }
+    }
+
+    private TwoTowerChannel Channel(int refreshMax = 100, int historyMax = 3) =>
+        new(_towers, _catalog, new FeedsSettings { IndexRefreshMax = refreshMax }, new UsersSettings { ExampleHistoryMax = historyMax });
+
+    private Item Put(string id, long expiresMs = long.MaxValue) => _catalog.Apply(new ItemChange(id, new Item(id) { ExpiresMs = expiresMs }, 0))!;
+
+    private void Vector(string id, float x, float y) => _towers.Items[World.Key(id)] = [x, y];
+
+    private static ulong[] Found(TwoTowerChannel channel, UserState? user = null)
+    {
+        var into = new Candidate[10];
+        return [.. into.Take(channel.Recall(user ?? new UserState("u", 0), new RecallRequest("", World.Now), into)).Select(c => c.Item)];
+    }
+
+    [Fact]
+    public void A_new_item_is_found_after_the_next_refresh_and_a_deleted_one_no_more()
+    {
+        var channel = Channel();
+        foreach (var (id, y) in new[] { ("a", 0.5f), ("b", 0.1f) })
+        {
+            Vector(id, 1, y);
+            channel.OnItem(Put(id));
+        }
+        Found(channel).ShouldBeEmpty();
+        channel.Refresh(World.Now).ShouldBe(2);
+        Found(channel).ShouldBe([World.Key("b"), World.Key("a")]);
+        Vector("a", 1, 0);
+        channel.Touch(World.Key("a"));
+        channel.Refresh(World.Now);
+        Found(channel).ShouldBe([World.Key("a"), World.Key("b")]);
+        channel.OnItemDeleted(World.Key("a"));
+        Found(channel).ShouldBe([World.Key("b")]);
+    }
+
+    [Fact]
+    public void One_deleted_while_it_waits_stays_away()
+    {
+        var channel = Channel();
+        Vector("a", 1, 0);
+        channel.OnItem(Put("a"));
+        channel.OnItemDeleted(World.Key("a"));
+        channel.Refresh(World.Now).ShouldBe(0);
+        Found(channel).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void An_item_of_which_nothing_is_known_comes_in_once_something_is()
+    {
+        var channel = Channel();
+        channel.OnItem(Put("a"));
+        channel.Refresh(World.Now);
+        channel.Refresh(World.Now);
+        Found(channel).ShouldBeEmpty();
+        Vector("a", 1, 0);
+        channel.Refresh(World.Now);
+        Found(channel).ShouldBe([World.Key("a")]);
+    }
+
+    [Fact]
+    public void Expired_items_leave_the_index()
+    {
+        var channel = Channel();
+        Vector("a", 1, 0);
+        channel.OnItem(Put("a", World.Now + 10));
+        channel.Refresh(World.Now);
+        Found(channel).ShouldBe([World.Key("a")]);
+        channel.Refresh(World.Now + 10);
+        channel.Index.Count.ShouldBe(0);
+    }
+
+    [Fact]
+    public void A_refresh_is_bounded_takes_touched_items_first_and_then_the_stalest_round_and_round()
+    {
+        var channel = Channel(refreshMax: 3);
+        foreach (var i in Enumerable.Range(0, 5))
+        {
+            Vector($"i{i}", 1, i);
+            channel.OnItem(Put($"i{i}"));
+        }
+        channel.Refresh(World.Now).ShouldBe(3);
+        channel.Waiting.ShouldBe(2);
+        channel.Refresh(World.Now).ShouldBe(3);
+        _towers.Computed.ShouldBe([.. Enumerable.Range(0, 5).Select(i => World.Key($"i{i}")), World.Key("i0")]);
+        _towers.Computed.Clear();
+        channel.Touch(World.Key("i4"));
+        channel.Touch(World.Key("i4"));
+        channel.Refresh(World.Now);
+        _towers.Computed.ShouldBe([World.Key("i4"), World.Key("i1"), World.Key("i2")]);
+    }
+
+    [Fact]
+    public void Recall_gives_the_model_the_history_that_examples_carry()
+    {
+        var channel = Channel(historyMax: 3);
+        var user = new UserState("u", 0);
+        foreach (var (id, at) in new[] { ("a", 1), ("b", 2), ("c", 3), ("d", 4) })
+        {
+            Vector(id, at, 1);
+            user.History.Add(new PastAction(World.Key(id), Streaming.Core.Events.EventKind.Click, 1, World.Now + at));
+        }
+        user.Session.StartMs = World.Now + 3;
+        Found(channel, user);
+        _towers.SeenHistory.ShouldBe([World.Key("d"), World.Key("c"), World.Key("b")]);
+        _towers.SeenInSession.ShouldBe(2);
+    }
+}
