@@ -39,7 +39,7 @@ public sealed record DeepSettings
     /// <summary>Examples on which a version is scored against the one that serves before replicas take it; 0 publishes unseen.</summary>
     public int CanaryExamples { get; init; } = 256;
 
-    /// <summary>How much larger its log-loss may be, as a share of the serving one's.</summary>
+    /// <summary>How much larger log-loss may grow over the versions, as a share of the serving one's, beyond what is noise.</summary>
     public double CanaryLossTolerance { get; init; } = 0.05;
 
     /// <summary>How much further its calibration may be from 1, in natural logarithms.</summary>

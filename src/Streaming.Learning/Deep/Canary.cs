@@ -23,9 +23,14 @@ public sealed record CanaryFigures(double LogLoss, double NormalisedEntropy, dou
 
 /// <summary>
 /// Scores a frozen version on the examples that come after it, beside the version that serves, and says whether replicas may take it. Both see
-/// the same examples, so the verdict goes by their paired differences: a version fails where its log-loss is larger by more than the
-/// tolerance and by more than two standard errors, or where it is miscalibrated further than the tolerance.
+/// the same examples, so the verdict goes by their paired differences.
 /// </summary>
+/// <remarks>
+/// Versions follow each other within seconds, so a model that goes bad does so in steps too small to fail one by one. Log-loss is therefore
+/// judged by a cumulative sum (Page 1954): what a version's loss is above the serving one's, less one standard error, as a share of the serving
+/// loss, adds to an excess that never falls below 0; a version that would bring it above the tolerance fails, and the excess stays. A sudden
+/// failure goes over at once, a slow one after as many versions as it takes, and noise does not add up.
+/// </remarks>
 public sealed class Canary(DeepScores kind, DeepSettings settings)
 {
     private const int RowsMax = 1 << 22;
@@ -50,19 +55,23 @@ public sealed class Canary(DeepScores kind, DeepSettings settings)
     public CanaryFigures Serving => Figures(r => r.Serving);
 
     /// <summary>Null where the version may serve; else why not.</summary>
-    public string? Objection()
+    /// <param name="excess">What the promoted versions before have added up to; then what they have with this one, if it may serve.</param>
+    public string? Objection(ref double excess)
     {
         if (_rows.Exists(r => !float.IsFinite(r.Candidate))) return "a prediction is not finite";
         var (candidate, serving) = (Candidate, Serving);
         if (kind == DeepScores.Ranking)
             return candidate.Auc < serving.Auc - settings.CanaryAucTolerance ? FormattableString.Invariant($"AUC {candidate.Auc:F4} is below {serving.Auc:F4}") : null;
         var (worse, error) = LossDifference();
-        if (worse > settings.CanaryLossTolerance * serving.LogLoss && worse > 2 * error)
-            return FormattableString.Invariant($"log-loss {candidate.LogLoss:F4} is above {serving.LogLoss:F4}");
+        var now = Math.Max(0, excess + (worse - error) / serving.LogLoss);
+        if (now > settings.CanaryLossTolerance)
+            return FormattableString.Invariant($"log-loss {candidate.LogLoss:F4} against {serving.LogLoss:F4} adds up to {now:P1} above what is served");
         // Without a positive neither has a calibration.
         var further = Math.Abs(Math.Log(candidate.Calibration)) - Math.Abs(Math.Log(serving.Calibration));
-        return further > settings.CanaryCalibrationTolerance
-            ? FormattableString.Invariant($"calibration {candidate.Calibration:F3} is further from 1 than {serving.Calibration:F3}") : null;
+        if (further > settings.CanaryCalibrationTolerance)
+            return FormattableString.Invariant($"calibration {candidate.Calibration:F3} is further from 1 than {serving.Calibration:F3}");
+        excess = now;
+        return null;
     }
 
     /// <summary>Mean of candidate's loss less the serving one's, weighted, and its standard error.</summary>

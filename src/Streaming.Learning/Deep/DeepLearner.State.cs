@@ -13,6 +13,7 @@ public sealed partial class DeepLearner
     {
         foreach (var count in (ReadOnlySpan<long>)[Epoch, Steps, Promoted, Examples, Rollbacks, Promotions, NotFinite, NewestMs]) writer.Int64(count);
         writer.Single(LastLoss);
+        writer.Double(_excess);
         Write(writer, StateOf(Model));
         Write(writer, _goodState);
         Write(writer, WeightsCodec.All(_serving.Weights, _chunkBytesMax));
@@ -36,7 +37,7 @@ public sealed partial class DeepLearner
     {
         (Epoch, Steps, Promoted, Examples) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
         (Rollbacks, Promotions, NotFinite, NewestMs) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
-        LastLoss = reader.Single();
+        (LastLoss, _excess) = (reader.Single(), reader.Double());
         Model.Load(new MemoryStream(Bytes(reader), writable: false));
         _goodState = Bytes(reader);
         var serving = Chunks(reader);

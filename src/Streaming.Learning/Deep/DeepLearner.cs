@@ -59,6 +59,7 @@ public sealed partial class DeepLearner : IDisposable
     private PrequentialMetrics _metrics;
     private byte[] _goodState;
     private Trial? _trial;
+    private double _excess;
 
     /// <summary>A version on trial: what is published if it passes.</summary>
     private sealed record Trial(ModelUpdate Update, Due Due, byte[]? State, Canary Canary);
@@ -139,7 +140,7 @@ public sealed partial class DeepLearner : IDisposable
         var publish = new List<ModelUpdate>();
         if (_trial is { Canary.IsDone: true } trial)
         {
-            if (trial.Canary.Objection() is { } objection) return new StepOutcome(false, publish, GoBack(objection, nowMs));
+            if (trial.Canary.Objection(ref _excess) is { } objection) return new StepOutcome(false, publish, GoBack(objection, nowMs));
             verdict = Promote(trial, "passed", publish, nowMs);
         }
         if ((due & Due.Version) == 0 || _trial is not null) return new StepOutcome(false, publish, verdict);
