@@ -35,7 +35,7 @@ public sealed class Din : IDeepModel
 
     // What a batch becomes: numbers of rows, and weights of the past items. Kept, and grown.
     private long[] _targets = [], _past = [], _user = [], _surface = [], _hour = [], _position = [];
-    private float[] _inSession = [], _known = [];
+    private float[] _inSession = [], _known = [], _gathered = [];
     private int _length;
 
     /// <param name="options">Shape and step sizes.</param>
@@ -100,7 +100,7 @@ public sealed class Din : IDeepModel
         using var quiet = torch.no_grad();
         Prepare(batch, learning: false, nowMs: 0);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: false);
-        var logits = Logits(batch.Count, Leaves(learning: false), learning: false) + _positionMean.Values[0];
+        var logits = Logits(batch.Count, Leaves(batch.Count, learning: false), learning: false) + _positionMean.Values[0];
         TensorMemory.Read(logits.sigmoid(), into);
     }
 
@@ -112,24 +112,51 @@ public sealed class Din : IDeepModel
         using var scope = torch.NewDisposeScope();
         Prepare(batch, learning: true, nowMs);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
-        var leaves = Leaves(learning: true);
+        var leaves = Leaves(batch.Count, learning: true);
         var logits = Logits(batch.Count, leaves, learning: true) + PositionTerm(batch);
         var labels = TensorMemory.Tensor(batch.Labels, [batch.Count], _device);
         var weights = TensorMemory.Tensor(batch.Weights, [batch.Count], _device);
         var loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights);
         loss.backward();
         _optimizer.Step();
-        _items.Apply(leaves.Items, nowMs);
+        var gradients = _items.ClearedGradients();
+        Scatter(leaves.Targets, _targets.AsSpan(0, batch.Count), gradients);
+        Scatter(leaves.History, _past.AsSpan(0, batch.Count * _length), gradients);
+        _items.Apply(nowMs);
         if (_options.UserRows) _users.Apply(leaves.Users, nowMs);
         _contexts.Apply(leaves.Contexts, nowMs);
         return loss.item<float>();
     }
 
-    /// <summary>The unique rows of a batch, as leaves.</summary>
-    private readonly record struct RowLeaves(torch.Tensor Items, torch.Tensor Users, torch.Tensor Contexts);
+    /// <summary>
+    /// What a batch reads from the tables, as leaves: the items' vectors place by place, shapes [B, D] and [B L, D], and the unique
+    /// rows of users and context. There are so many places of items that picking them inside libtorch, and adding up their gradients there row by
+    /// row, would cost more than it does in plain arrays.
+    /// </summary>
+    private readonly record struct RowLeaves(torch.Tensor Targets, torch.Tensor History, torch.Tensor Users, torch.Tensor Contexts);
 
-    private RowLeaves Leaves(bool learning) =>
-        new(_items.Rows(_device, learning), _users.Rows(_device, learning), _contexts.Rows(_device, learning));
+    private RowLeaves Leaves(int rows, bool learning) => new(
+        Gathered(_targets.AsSpan(0, rows), learning), Gathered(_past.AsSpan(0, rows * _length), learning), _users.Rows(_device, learning),
+        _contexts.Rows(_device, learning));
+
+    private torch.Tensor Gathered(ReadOnlySpan<long> numbers, bool learning)
+    {
+        var columns = _items.Columns;
+        if (_gathered.Length < numbers.Length * columns) _gathered = new float[numbers.Length * columns];
+        for (var i = 0; i < numbers.Length; i++)
+            _items.Values.Slice((int)numbers[i] * columns, columns).CopyTo(_gathered.AsSpan(i * columns, columns));
+        return TensorMemory.Tensor(_gathered.AsSpan(0, numbers.Length * columns), [numbers.Length, columns], _device, learning);
+    }
+
+    /// <summary>Adds the gradients of gathered places to those of the items that stand there.</summary>
+    private void Scatter(torch.Tensor leaf, ReadOnlySpan<long> numbers, Span<float> gradients)
+    {
+        var columns = _items.Columns;
+        var places = _gathered.AsSpan(0, numbers.Length * columns);
+        TensorMemory.ReadGradient(leaf, places);
+        for (var i = 0; i < numbers.Length; i++)
+            VectorMath.AddScaled(gradients.Slice((int)numbers[i] * columns, columns), 1f, places.Slice(i * columns, columns));
+    }
 
     /// <summary>Finds the rows that the batch names, and where they go.</summary>
     private void Prepare(ExampleBatch batch, bool learning, long nowMs)
@@ -175,8 +202,8 @@ public sealed class Din : IDeepModel
         var columns = _items.Columns;
         torch.Tensor Pick(torch.Tensor from, long[] numbers, int count) =>
             from.index_select(0, TensorMemory.Tensor(numbers.AsSpan(0, count), [count], _device));
-        var target = Pick(leaves.Items, _targets, rows);
-        var history = Pick(leaves.Items, _past, rows * _length).view(rows, _length, columns);
+        var target = leaves.Targets;
+        var history = leaves.History.view(rows, _length, columns);
         var which = TensorMemory.Tensor(_inSession.AsSpan(0, 2 * rows * _length), [rows, 2, _length], _device);
         var weights = _unit.Forward(history, target).unsqueeze(1) * which;
         var interests = weights.bmm(history).view(rows, 2 * columns);

@@ -118,12 +118,27 @@ public sealed class ItemLookup
     /// <summary>One optimiser step on every row behind the vectors, along the gradient that backward() left at the leaf of <see cref="Rows"/>.</summary>
     public void Apply(torch.Tensor rows, long nowMs)
     {
-        var dim = _items.Dim;
+        var gradients = ClearedGradients();
+        TensorMemory.ReadGradient(rows, gradients);
+        Apply(nowMs);
+    }
+
+    /// <summary>Where gradients are added up, shape [U + 1, columns], all zeros now; <see cref="Apply(long)"/> then takes the step.</summary>
+    public Span<float> ClearedGradients()
+    {
         if (_gradients.Length < Count * Columns) _gradients = new float[Math.Max(Count * Columns, 2 * _gradients.Length)];
+        var gradients = _gradients.AsSpan(0, Count * Columns);
+        gradients.Clear();
+        return gradients;
+    }
+
+    /// <summary>One optimiser step on every row behind the vectors, along what was added to <see cref="ClearedGradients"/>.</summary>
+    public void Apply(long nowMs)
+    {
+        var dim = _items.Dim;
         if (_ownGradients.Length < Count * dim) _ownGradients = new float[Math.Max(Count * dim, 2 * _ownGradients.Length)];
         if (_sideGradients.Length < _sides.Count * dim) _sideGradients = new float[Math.Max(_sides.Count * dim, 2 * _sideGradients.Length)];
         var gradients = _gradients.AsSpan(0, Count * Columns);
-        TensorMemory.ReadGradient(rows, gradients);
         var sideGradients = _sideGradients.AsSpan(0, _sides.Count * dim);
         sideGradients.Clear();
         for (var number = 1; number < Count; number++)
