@@ -97,6 +97,7 @@ public sealed class DeepLiveTests : IDisposable
         served.Arm.ShouldBe(model);
         var version = served.Models.Split(' ').Single(part => part.StartsWith(model + ":", StringComparison.Ordinal));
         long.Parse(version[(model.Length + 1)..], CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
-        if (model == "two_tower") served.Entries.ShouldContain(e => e.Channel == FeedChannels.TwoTower);
+        // Which of several channels that found an item is named in the list depends on their ranks; that this one has items to find does not.
+        if (model == "two_tower") (await rig.Node.AskModelsAsync(models => models.Deep!.TwoTower!.Index.Count)).ShouldBeGreaterThan(0);
     }
 }
