@@ -25,7 +25,7 @@ public static class DeepZoo
         var historyMax = settings.Users.ExampleHistoryMax;
         return name switch
         {
-            "din" => new Din(new DinOptions { HistoryMax = historyMax, Seed = seed }, catalog, device),
+            "din" => new Din(new DinOptions { HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 1e-2f }, catalog, device),
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
