@@ -60,7 +60,8 @@ native_loads() { # folder library
     local library
     [ "$(uname -s)" = Linux ] && command -v ldd >/dev/null 2>&1 || return 0
     library="$(find "$1/packages" -path "*/linux-$(uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')/*" -name "$2" | head -n 1)"
-    if [ -z "$library" ] || ldd "$library" 2>&1 | grep -q "version .* not found"; then return 1; fi
+    # Not grep -q: it leaves at the first match, ldd dies of the closed pipe, and with pipefail the match counts as none.
+    if [ -z "$library" ] || ldd "$library" 2>&1 | grep "version .* not found" > /dev/null; then return 1; fi
 }
 
 probe_torch() { # folder
