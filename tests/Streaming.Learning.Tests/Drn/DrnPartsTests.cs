@@ -1,3 +1,4 @@
+using Streaming.Core.Settings;
 using Streaming.Learning.Drn;
 
 namespace Streaming.Learning.Tests.Drn;
