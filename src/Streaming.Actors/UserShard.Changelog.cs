@@ -9,8 +9,8 @@ namespace Streaming.Actors;
 
 /// <summary>
 /// The changelog: after every round the state of each user that it changed, so that a shard can be built again where the store is lost, or on
-/// another node. Keys are the users' ids; those of the shard's own records start with NUL, as no user's does. Which input positions the
-/// states belong to is told by the transaction that they are in.
+/// another node. Keys are the users' ids; those of the shard's own records start with NUL, as no user's does. One of these tells which input
+/// position the states belong to: all of a round's records are in one transaction.
 /// </summary>
 public sealed partial class UserShard
 {
@@ -20,7 +20,7 @@ public sealed partial class UserShard
     private readonly List<Resident> _untold = [];
     private long _toldOffset = -1;
 
-    private byte[] ClockKey => Encoding.UTF8.GetBytes($"\0shard:{Partition}");
+    private byte[] OwnKey => Encoding.UTF8.GetBytes($"\0shard:{Partition}");
 
     private void TellChanges()
     {
@@ -38,9 +38,10 @@ public sealed partial class UserShard
         _toldOffset = _nextOffset;
         _value.Clear();
         _value.Byte(ChangelogVersion);
+        _value.Int64(_nextOffset);
         _value.Int64(_clockMs);
         WriteCounts();
-        _parts.Sink.Changed(ClockKey, _value.WrittenSpan);
+        _parts.Sink.Changed(OwnKey, _value.WrittenSpan);
     }
 
     /// <summary>A deletion leaves the hash of the id and the time behind, as in the shard's own state, and nothing of the user.</summary>
@@ -58,11 +59,11 @@ public sealed partial class UserShard
     }
 
     /// <summary>
-    /// Takes the state from a changelog, read from its start to the end of the transaction that committed <paramref name="nextOffset"/>. Only on
-    /// a shard that has no state. Wake-ups follow from the states; lists are asked for anew.
+    /// Takes the state from a changelog, read from its start to the end of the last transaction. Only on a shard that has no state. Wake-ups
+    /// follow from the states; lists are asked for anew.
     /// </summary>
     /// <exception cref="FormatException">A record is torn, or from a newer build.</exception>
-    public void Restore(IEnumerable<LogBatch> changelog, long nextOffset)
+    public void Restore(IEnumerable<LogBatch> changelog)
     {
         if (_nextOffset > 0 || _hot.Count > 0) throw new InvalidOperationException($"shard {Partition} has a state already");
         var users = new HashSet<string>(StringComparer.Ordinal);
@@ -75,7 +76,7 @@ public sealed partial class UserShard
             if (state.WakeMs > 0) _wakes.Add(user, state.WakeMs);
             foreach (var surface in state.Lists.Select(list => list.Surface).Distinct()) _refresh.Add(user, surface, urgent: false, 0);
         }
-        _nextOffset = _toldOffset = nextOffset;
+        _toldOffset = _nextOffset;
         Flush();
     }
 
@@ -91,8 +92,9 @@ public sealed partial class UserShard
         if (value.IsEmpty) return;
         var from = new ByteReader(Body(value));
         if (key.StartsWith(ForgottenPrefix)) _forgotten.Add(BinaryPrimitives.ReadUInt64LittleEndian(key[ForgottenPrefix.Length..]), from.Int64());
-        else if (key.SequenceEqual(ClockKey))
+        else if (key.SequenceEqual(OwnKey))
         {
+            _nextOffset = from.Int64();
             _clockMs = from.Int64();
             _counts = ReadCounts(ref from);
         }

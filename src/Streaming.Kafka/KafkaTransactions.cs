@@ -19,10 +19,21 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
     private IConsumer<Ignore, Ignore>? _member;
     private string _memberGroup = "";
 
-    /// <summary>A commit was under way when its producer failed: it may have counted.</summary>
-    private bool _unsure;
-
+    private bool _started;
     private bool _fenced;
+    private Stage _stage;
+
+    private enum Stage
+    {
+        Idle,
+        Open,
+
+        /// <summary>The commit has been asked for, and no answer has come.</summary>
+        Committing,
+
+        /// <summary>As <see cref="Committing"/>, and the producer that could ask again is gone.</summary>
+        Lost,
+    }
 
     private TimeSpan Timeout => TimeSpan.FromMilliseconds(clients.Kafka.TimeoutMs);
 
@@ -87,13 +98,19 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
     private void Transact(LogTransaction transaction, CancellationToken cancel)
     {
         var producer = Producer();
-        if (_unsure && IsCommitted(transaction))
+        if (_stage == Stage.Lost && IsCommitted(transaction)) _stage = Stage.Idle;
+        else if (_stage == Stage.Committing) Commit(producer);
+        else
         {
-            _unsure = false;
-            return;
+            _stage = Stage.Open;
+            producer.BeginTransaction();
+            Fill(producer, transaction, cancel);
+            Commit(producer);
         }
-        _unsure = false;
-        producer.BeginTransaction();
+    }
+
+    private void Fill(IProducer<byte[], byte[]> producer, LogTransaction transaction, CancellationToken cancel)
+    {
         foreach (var (topic, entries) in transaction.Appends)
         {
             var found = topics.Get(topic);
@@ -102,9 +119,13 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
         var positions = transaction.Positions
             .SelectMany(topic => topic.Next.Select(next => new TopicPartitionOffset(topics.Get(topic.Topic, next.Partition), next.Offset))).ToList();
         if (positions.Count > 0) producer.SendOffsetsToTransaction(positions, Member(transaction.Group).ConsumerGroupMetadata, Timeout);
-        _unsure = true;
+    }
+
+    private void Commit(IProducer<byte[], byte[]> producer)
+    {
+        _stage = Stage.Committing;
         producer.CommitTransaction(Timeout);
-        _unsure = false;
+        _stage = Stage.Idle;
     }
 
     private static void Produce(IProducer<byte[], byte[]> producer, string topic, KafkaTopic found, in LogEntry entry, CancellationToken cancel)
@@ -131,46 +152,51 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
         }
     }
 
-    /// <summary>Leaves the writer able to begin anew: aborts, or gives the producer up.</summary>
+    /// <summary>Leaves the writer able to go on: what was begun is aborted, a commit without an answer is asked for again, a broken producer is given up.</summary>
     private void Recover(KafkaException problem)
     {
-        if (problem is KafkaTxnRequiresAbortException && _producer is { } producer)
+        if (_producer is null || _stage is Stage.Idle or Stage.Lost)
         {
-            try
-            {
-                producer.AbortTransaction(Timeout);
-                _unsure = false;
-                return;
-            }
-            catch (KafkaException)
-            {
-                // Then a new producer ends it.
-            }
+            if (problem.Error.IsFatal) Drop();
+            return;
         }
-        Drop();
-    }
-
-    private IProducer<byte[], byte[]> Producer()
-    {
-        if (_producer is not null) return _producer;
-        var config = new ProducerConfig(clients.Producer())
+        if (_stage == Stage.Committing && problem is not KafkaTxnRequiresAbortException)
         {
-            TransactionalId = Id,
-            TransactionTimeoutMs = Math.Max(clients.Kafka.TransactionTimeoutMs, clients.Kafka.TimeoutMs),
-        };
-        var producer = new ProducerBuilder<byte[], byte[]>(config)
-            .SetErrorHandler((_, error) => clients.Report($"Kafka transactions: {error.Reason}"))
-            .SetLogHandler((_, line) => clients.Relay(line)).Build();
+            if (problem is KafkaRetriableException || KafkaErrors.IsTransient(problem.Error.Code)) return;
+            _stage = Stage.Lost;
+            Drop();
+            return;
+        }
+        _stage = Stage.Idle;
         try
         {
-            producer.InitTransactions(Timeout);
+            _producer.AbortTransaction(Timeout);
         }
-        catch
+        catch (KafkaException)
         {
-            producer.Dispose();
-            throw;
+            Drop(); // the next producer's start ends it
         }
-        return _producer = producer;
+    }
+
+    /// <summary>The producer, once the brokers know it: a start that got no answer is asked for again, not begun anew.</summary>
+    private IProducer<byte[], byte[]> Producer()
+    {
+        if (_producer is null)
+        {
+            var config = new ProducerConfig(clients.Producer())
+            {
+                TransactionalId = Id,
+                TransactionTimeoutMs = Math.Max(clients.Kafka.TransactionTimeoutMs, clients.Kafka.TimeoutMs),
+            };
+            _producer = new ProducerBuilder<byte[], byte[]>(config)
+                .SetErrorHandler((_, error) => clients.Report($"Kafka transactions: {error.Reason}"))
+                .SetLogHandler((_, line) => clients.Relay(line)).Build();
+            _started = false;
+        }
+        if (_started) return _producer;
+        _producer.InitTransactions(Timeout);
+        _started = true;
+        return _producer;
     }
 
     private void Drop()

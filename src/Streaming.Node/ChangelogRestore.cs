@@ -30,14 +30,12 @@ internal static class ChangelogRestore
     /// <param name="log">Begun: nobody else commits any more.</param>
     /// <param name="models">Fresh.</param>
     /// <param name="shards">Fresh; on no thread yet.</param>
-    /// <param name="committed">Next offset to read of <c>events</c>, per partition, as of the last commit.</param>
     /// <param name="patience">How long the log may take to come up with records that it says it has.</param>
     /// <param name="cancel">Ends it.</param>
     /// <exception cref="EventLogException">Records that the log says it has do not come.</exception>
     /// <exception cref="InvalidDataException">A record cannot be read.</exception>
     /// <returns>What was read, for people.</returns>
-    public static async Task<string> RunAsync(
-        IEventLog log, ModelSet models, UserShard[] shards, long[] committed, TimeSpan patience, CancellationToken cancel)
+    public static async Task<string> RunAsync(IEventLog log, ModelSet models, UserShard[] shards, TimeSpan patience, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         long items = 0, states = 0, examples = 0;
@@ -50,7 +48,7 @@ internal static class ChangelogRestore
             for (var p = 0; p < shards.Length; p++)
             {
                 var changelog = ReadAsync(log, Topics.UserState, p, patience, cancel).ToBlockingEnumerable(cancel);
-                shards[p].Restore(changelog.Select(batch => { states += batch.Count; return batch; }), committed[p]);
+                shards[p].Restore(changelog.Select(batch => { states += batch.Count; return batch; }));
             }
             examples = await LearnAsync(log, models, patience, cancel).ConfigureAwait(false);
         }

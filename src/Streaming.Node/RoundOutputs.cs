@@ -6,15 +6,16 @@ namespace Streaming.Node;
 /// <summary>
 /// Makes durable what a round derives. On a log with transactions the examples, dead letters, changed users and input positions of a round are
 /// one commit at its end; on any other the first two are appended while the round learns, and a crash repeats those after the last
-/// checkpoint. A log that refuses holds the round up and does not end the node: look-ups go on from the cache, what was derived is kept and
-/// tried again, and a notice says what is wrong.
+/// checkpoint. A log that refuses does not end the node: what was derived is kept and tried again before the next round, look-ups go on from
+/// the cache meanwhile, and a notice says what is wrong.
 /// </summary>
 internal sealed class RoundOutputs
 {
     /// <summary>Whose positions the transactions move. The node's other group tells retention what the checkpoints still need.</summary>
     public const string Group = "outputs";
 
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
+    private const int RefusalsPerNotice = 20;
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly IEventLog _log;
     private readonly ITransactionalLog? _transactions;
@@ -27,6 +28,8 @@ internal sealed class RoundOutputs
     private readonly List<LogEntry> _states = [];
     private long[] _events;
     private long[] _items;
+    private Func<Task>? _refused;
+    private int _refusals;
 
     /// <param name="log">Where to.</param>
     /// <param name="transactions">The same log, begun, where the node commits rounds; else null.</param>
@@ -53,16 +56,27 @@ internal sealed class RoundOutputs
         _deadLetters.Add(new LogEntry(default, into.WrittenMemory, timeMs, 0));
     }
 
+    /// <summary>Whether all that was derived so far is durable.</summary>
+    public bool IsSettled => _refused is null;
+
+    /// <summary>Tries again what the log has refused; false where it still does.</summary>
+    public bool Settle()
+    {
+        if (_refused is null) return true;
+        Stopping.WaitHandle.WaitOne(RetryInterval);
+        return Try(_refused, patient: true);
+    }
+
     /// <summary>After the users' phase; runs beside the learning.</summary>
-    public Task AppendAsync() => _transactions is not null ? Task.CompletedTask : Task.Run(() =>
+    /// <param name="patient">Whether a log that refuses is tried again later; else it throws.</param>
+    public Task AppendAsync(bool patient) => _transactions is not null ? Task.CompletedTask : Task.Run(() =>
     {
         Collect();
-        Persist(AppendCollectedAsync);
-        Clear();
+        Try(AppendCollectedAsync, patient);
     });
 
     /// <summary>At the end of a round that has read up to these offsets.</summary>
-    public void Commit(long[] events, long[] items)
+    public void Commit(long[] events, long[] items, bool patient)
     {
         if (_transactions is null) return;
         Collect();
@@ -73,9 +87,13 @@ internal sealed class RoundOutputs
         var transaction = new LogTransaction(
             [(Topics.Examples, _examples), (Topics.DeadLetter, _deadLetters), (Topics.UserState, _states)], Group,
             [(Topics.Events, Positions(events)), (Topics.Items, Positions(items))]);
-        Persist(() => _transactions.TransactAsync(transaction).AsTask());
-        (_events, _items) = (events, items);
-        Clear();
+        Try(
+            async () =>
+            {
+                await _transactions.TransactAsync(transaction).ConfigureAwait(false);
+                (_events, _items) = (events, items);
+            },
+            patient);
     }
 
     private static long[] Later(long[] read, long[] committed) => [.. read.Select((offset, p) => Math.Max(offset, committed[p]))];
@@ -103,21 +121,22 @@ internal sealed class RoundOutputs
         if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
     }
 
-    private void Persist(Func<Task> step)
+    private bool Try(Func<Task> step, bool patient)
     {
-        for (var tries = 1; ; tries++)
+        try
         {
-            try
-            {
-                step().Block();
-                if (tries > 1) _notice(new NodeNotice(NoticeLevel.Info, $"the event log takes records again, after {tries - 1} refusals; nothing was lost"));
-                return;
-            }
-            catch (EventLogException problem) when (problem is not LogFencedException && !Stopping.IsCancellationRequested)
-            {
-                _notice(new NodeNotice(NoticeLevel.Error, $"the event log takes no records, so learning and new lists wait: {problem.Message}", problem));
-                Stopping.WaitHandle.WaitOne(RetryInterval);
-            }
+            step().Block();
         }
+        catch (EventLogException problem) when (patient && problem is not LogFencedException && !Stopping.IsCancellationRequested)
+        {
+            _refused = step;
+            if (_refusals++ % RefusalsPerNotice == 0)
+                _notice(new NodeNotice(NoticeLevel.Error, $"the event log takes no records, so learning and new lists wait: {problem.Message}", problem));
+            return false;
+        }
+        if (_refusals > 0) _notice(new NodeNotice(NoticeLevel.Info, $"the event log takes records again, after {_refusals} refusals; nothing was lost"));
+        (_refused, _refusals) = (null, 0);
+        Clear();
+        return true;
     }
 }

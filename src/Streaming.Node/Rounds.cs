@@ -65,13 +65,15 @@ internal sealed class Rounds : IDisposable
     /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
     public int Run(RoundLimits? limits, long nowMs, long receivedMs)
     {
+        // Nothing further until the log has what the last round derived; the caller comes again.
+        if (!_outputs.Settle()) return 1;
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
         _host.DrainAsync(CancellationToken.None).Block();
         var users = Stopwatch.GetTimestamp();
-        var append = _outputs.AppendAsync(); // beside the learning
+        var append = _outputs.AppendAsync(patient: limits is null); // beside the learning
         Learn(nowMs);
         append.Block();
         var learned = Stopwatch.GetTimestamp();
@@ -81,7 +83,7 @@ internal sealed class Rounds : IDisposable
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
-        _outputs.Commit(EventPositions, ItemPositions);
+        _outputs.Commit(EventPositions, ItemPositions, patient: limits is null);
         PhaseTicks[3] += Stopwatch.GetTimestamp() - learned;
         if (taken > 0) Count++;
         Records += taken;

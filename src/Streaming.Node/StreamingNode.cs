@@ -117,7 +117,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
                 lastTick = NowMs();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
-            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs)
+            // Behind outputs that are not durable yet nobody may go on after a crash.
+            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs && _outputs.IsSettled)
             {
                 await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
                 lastCheckpoint = NowMs();
@@ -310,10 +311,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
         var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel).ConfigureAwait(false);
-        var fromChangelog = _transactions is not null && Restored is null && committedEvents.Any(offset => offset > 0)
-            && await ChangelogRestore.IsThereAsync(Log, cancel).ConfigureAwait(false);
-        if (fromChangelog) committedEvents.CopyTo(events, 0);
-        _applied = events;
+        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel).ConfigureAwait(false);
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
@@ -325,8 +323,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (fromChangelog)
         {
             var patience = TimeSpan.FromMilliseconds(_parts.Settings.Kafka.TimeoutMs);
-            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, committedEvents, patience, cancel).ConfigureAwait(false)));
+            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, patience, cancel).ConfigureAwait(false)));
+            for (var p = 0; p < events.Length; p++)
+                events[p] = StartOf(Topics.Events, p, _shards[p].NextOffset, await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false));
         }
+        _applied = events;
         foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
         _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
         _meters = new NodeMeters(events.Length, _host.Counts);
@@ -353,7 +354,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (restored is not { } start) return range.Earliest;
         if (start > range.End)
             throw new InvalidDataException(
-                $"checkpoint {Restored!.Id} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
+                $"{(Restored is null ? "an earlier run" : $"checkpoint {Restored.Id}")} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
                     + $"restore it, or remove {_parts.CheckpointDir} to build the state again from what is left");
         if (start < range.Earliest)
             _parts.Notice(new NodeNotice(
