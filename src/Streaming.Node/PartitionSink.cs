@@ -6,6 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Wire;
+using Streaming.Node.Deep;
 
 namespace Streaming.Node;
 
@@ -13,8 +14,8 @@ namespace Streaming.Node;
 /// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
 /// thread, until the round takes them.
 /// </summary>
-internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
-    : IShardSink
+internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax,
+    SkewWatch skew) : IShardSink
 {
     private readonly EntryArena _examples = new();
     private readonly EntryArena _deadLetters = new();
@@ -44,6 +45,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     public void List(FeedList list, long sinceMs)
     {
         cache.Put(list);
+        skew.Count(list.Arm);
         if (sinceMs > 0)
         {
             var tookMs = Math.Max(0, time.GetUtcNow().ToUnixTimeMilliseconds() - sinceMs);

@@ -6,7 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Experiments;
-using Streaming.Node.Deep;
+using Streaming.Learning.Deep;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -34,7 +34,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
     private NodeMeters _meters = null!;
-    private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -100,7 +99,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancel)
     {
         var settings = _parts.Settings.Node;
-        if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
+        StartDeep();
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -133,6 +132,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
         await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+        await StopWorkersAsync().ConfigureAwait(false);
         // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
         _stopped = true;
         await AnswerAsync().ConfigureAwait(false);
@@ -209,7 +209,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         IngestRejected = Ingest.Rejected,
         Examples = _models.Examples,
         Models = _models.Versions,
-        Deep = _workers?.Status ?? [],
+        VersionSkew = _models.Skew.Counts,
+        Deep = DeepStatus(),
         ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
         ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
         ClockMs = _clockMs,
@@ -225,7 +226,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _closed = true;
         AnswerQuestions(null);
-        if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
+        await DisposeDeepAsync().ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
@@ -249,7 +250,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         foreach (var part in _models.Parts)
         {
             using var bytes = new MemoryStream();
-            part.Save(bytes);
+            if (part is RoundLearner deep) deep.SaveContent(bytes);
+            else part.Save(bytes);
             hash.AppendData(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
         }
         await _host.FlushAsync(cancel).ConfigureAwait(false);
@@ -286,6 +288,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         {
             // Until nothing is left.
         }
+        await FinishDeepAsync().ConfigureAwait(false);
         _models.RefreshSegments(_parts.Feeds, clockMs);
     }
 
@@ -309,7 +312,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
-            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
+            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, _models.Skew);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
             _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
         }

@@ -11,14 +11,16 @@ namespace Streaming.Node.Tests;
 /// <summary>A node on the real embedded adapters in a folder; what the composition root does, with small stores.</summary>
 public sealed class NodeRig : IAsyncDisposable
 {
-    private readonly FasterEventLog _log;
+    private readonly IEventLog _log;
+    private readonly bool _ownsLog;
     private readonly FasterStateStore _users;
     private readonly FasterFeedCache _feeds;
 
-    private NodeRig(string folder, StreamingSettings settings)
+    private NodeRig(string folder, StreamingSettings settings, IEventLog? log)
     {
         Folder = folder;
-        _log = new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
+        _ownsLog = log is null;
+        _log = log ?? new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
         _users = new FasterStateStore(Path.Combine(folder, "users"), settings.Storage.State);
         _feeds = new FasterFeedCache(Path.Combine(folder, "feeds"), settings.Storage, FeedListCodec.Write);
     }
@@ -45,16 +47,21 @@ public sealed class NodeRig : IAsyncDisposable
         Learning = new LearningSettings { FtrlBits = 12, EmbeddingDim = 8 },
     };
 
-    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null)
+    /// <param name="folder">Of its log, unless it is given one, and of its state.</param>
+    /// <param name="settings">Null for <see cref="Settings"/>.</param>
+    /// <param name="log">A log that nodes share; it outlives this one.</param>
+    /// <param name="learnsDeepInRounds">As in a replay.</param>
+    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, IEventLog? log = null, bool learnsDeepInRounds = false)
     {
         settings ??= Settings;
         settings.Validate().ShouldBeEmpty();
-        var rig = new NodeRig(folder, settings);
+        var rig = new NodeRig(folder, settings, log);
         try
         {
             rig.Node = await StreamingNode.OpenAsync(new NodeParts
             {
                 Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
+                LearnsDeepInRounds = learnsDeepInRounds,
                 // Workers have threads of their own.
                 Notice = notice => { lock (rig.Notices) rig.Notices.Add(notice); },
             });
@@ -83,7 +90,7 @@ public sealed class NodeRig : IAsyncDisposable
     public static async Task<Outcome> ReplayAsync(
         string folder, IReadOnlyList<ReplayRecord> source, StreamingSettings? settings = null, int round = 32, int checkpointMs = 1)
     {
-        await using var rig = await OpenAsync(folder, settings);
+        await using var rig = await OpenAsync(folder, settings, learnsDeepInRounds: true);
         var runner = new ReplayRunner(rig.Node, round);
         await runner.RunAsync(source, "source", null, checkpointMs, CancellationToken.None);
         return await rig.OutcomeAsync(runner);
@@ -114,7 +121,7 @@ public sealed class NodeRig : IAsyncDisposable
         if (Node is not null) await Node.DisposeAsync();
         _feeds.Dispose();
         _users.Dispose();
-        await _log.DisposeAsync();
+        if (_ownsLog) await _log.DisposeAsync();
     }
 
     public static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text.Replace('\'', '"'));

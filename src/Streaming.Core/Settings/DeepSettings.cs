@@ -57,6 +57,12 @@ public sealed record DeepSettings
     /// <summary>Versions read ahead of the rounds by one replica, MB.</summary>
     public int ReplicaQueueMbMax { get; init; } = 256;
 
+    /// <summary>
+    /// By how much the newest examples in two models that make one list may differ in event time before the pair counts as mismatched, ms
+    /// (Streaming.Node's SkewWatch).
+    /// </summary>
+    public int SkewMsMax { get; init; } = 60_000;
+
     /// <summary>Last verdicts of the canary shown in the node's status.</summary>
     public int LedgerShownMax { get; init; } = 20;
 
@@ -81,6 +87,7 @@ public sealed record DeepSettings
         problems.InRange("Deep:Replicas", Replicas, 1, 64);
         problems.InRange("Deep:ApplyMsMax", ApplyMsMax, 1, 10_000);
         problems.InRange("Deep:ReplicaQueueMbMax", ReplicaQueueMbMax, 1, 65_536);
+        problems.InRange("Deep:SkewMsMax", SkewMsMax, 0, int.MaxValue);
         problems.InRange("Deep:LedgerShownMax", LedgerShownMax, 0, 1000);
     }
 }

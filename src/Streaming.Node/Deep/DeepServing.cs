@@ -33,6 +33,10 @@ public static class DeepZoo
         };
     }
 
+    /// <summary>Where a model learns by these settings; null for the CPU.</summary>
+    public static torch.Device? DeviceOf(DeepSettings settings) =>
+        settings.Device == "cpu" || (settings.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
+
     /// <summary>What a model's predictions are.</summary>
     public static DeepScores ScoresOf(string name) => name == "two_tower" ? DeepScores.Ranking : DeepScores.Probabilities;
 }
@@ -47,12 +51,14 @@ public sealed class DeepServing : IDisposable
     private readonly TimeSpan _budget;
     private readonly List<(ModelReplica Replica, IDeepModel Model)> _replicas = [];
     private readonly List<IDisposable> _owned = [];
+    private readonly List<RoundLearner> _learners = [];
 
     /// <param name="settings">Resolved: examples carry the users' past items.</param>
     /// <param name="catalog">The node's.</param>
     /// <param name="users">Ranks in place of a model that has no version yet.</param>
     /// <param name="log">Where versions come from.</param>
-    public DeepServing(StreamingSettings settings, IItemCatalog catalog, UserModels users, IEventLog log)
+    /// <param name="learnsInRounds">Whether the models learn within the rounds, as in a replay.</param>
+    public DeepServing(StreamingSettings settings, IItemCatalog catalog, UserModels users, IEventLog log, bool learnsInRounds)
     {
         _budget = TimeSpan.FromMilliseconds(settings.Deep.ApplyMsMax);
         List<ArmPolicy> arms = [];
@@ -61,6 +67,10 @@ public sealed class DeepServing : IDisposable
             var model = DeepZoo.Create(name, settings, catalog);
             var replica = new ModelReplica(model, log, (long)settings.Deep.ReplicaQueueMbMax << 20);
             _replicas.Add((replica, model));
+            // On the CPU, where learning again gives the same bits, unless the settings insist.
+            var device = learnsInRounds && settings.Deep.Device == "cuda" ? DeepZoo.DeviceOf(settings.Deep) : null;
+            if (learnsInRounds)
+                _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
             if (model is Din din)
             {
                 var ranker = new DinRanker(din, () => replica.Version);
@@ -69,9 +79,9 @@ public sealed class DeepServing : IDisposable
             }
             else if (model is TwoTower tower)
             {
-                TwoTower = new TwoTowerChannel(tower, catalog, settings.Feeds, settings.Users);
+                var channel = TwoTower = new TwoTowerChannel(tower, catalog, settings.Feeds, settings.Users) { Version = () => replica.Version };
                 var quotas = new Dictionary<string, int>(settings.Feeds.Quotas) { [FeedChannels.TwoTower] = settings.Feeds.CandidatesMax / 2 };
-                arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => $"{name}:{replica.Version}" });
+                arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => VersionsOf(replica, channel) });
             }
         }
         Arms = arms;
@@ -80,14 +90,22 @@ public sealed class DeepServing : IDisposable
     /// <summary>One for each model.</summary>
     public IReadOnlyList<ArmPolicy> Arms { get; }
 
+    /// <summary>What learns within the rounds; empty where workers do.</summary>
+    public IReadOnlyList<RoundLearner> Learners => _learners;
+
     /// <summary>Null without a two-tower model.</summary>
     public TwoTowerChannel? TwoTower { get; }
 
     /// <summary>"din:N two_tower:N": versions in force, 0 for none yet.</summary>
     public string Versions => string.Join(' ', _replicas.Select(r => $"{r.Replica.Name}:{r.Replica.Version}"));
 
-    /// <summary>The version in force of a model; 0 for none yet.</summary>
-    public long VersionOf(string name) => _replicas.First(r => r.Replica.Name == name).Replica.Version;
+    /// <summary>The copies, to look at; only versions and counts while rounds run.</summary>
+    public IEnumerable<ModelReplica> Replicas => _replicas.Select(r => r.Replica);
+
+    /// <summary>Whether there is a model of this name.</summary>
+    public bool Has(string name) => _replicas.Exists(r => r.Replica.Name == name);
+
+    internal ModelStamp StampOf(string name) => Replicas.First(r => r.Name == name) is var r ? new ModelStamp(r.Version, r.NewestMs) : default;
 
     /// <summary>Reads and checks what is on the topic; on a thread of its own. Returns the records read.</summary>
     public int Poll() => _replicas.Sum(r => r.Replica.Poll());
@@ -98,9 +116,14 @@ public sealed class DeepServing : IDisposable
         foreach (var (replica, _) in _replicas) replica.Apply(_budget);
     }
 
+    /// <summary>"two_tower:17 two_tower.index:12": the version in force, and the one that computed the stalest vector of the index.</summary>
+    private static string VersionsOf(ModelReplica tower, TwoTowerChannel channel) =>
+        $"{tower.Name}:{tower.Version} {tower.Name}.index:{channel.OldestVersion}";
+
     public void Dispose()
     {
         foreach (var owned in _owned) owned.Dispose();
+        foreach (var learner in _learners) learner.Dispose();
         foreach (var (replica, _) in _replicas) replica.Dispose();
     }
 

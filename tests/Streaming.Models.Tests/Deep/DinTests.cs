@@ -91,7 +91,7 @@ public sealed class DinParityTests
     [TorchFact]
     public void The_checked_in_case_agrees() => Agrees(Parity.Golden("din"));
 
-    [PyTorchFact]
+    [PythonTorchFact]
     public void Cases_computed_here_agree()
     {
         foreach (var seed in (int[])[2, 3]) Agrees(Parity.Computed("din", seed));
