@@ -58,7 +58,14 @@ public sealed partial class DeepLearner
     /// Everything that decides how it goes on, whatever way it came here: unlike <see cref="Save"/>, in which the rows of the versions stand as deltas
     /// have brought them, two learners that will do the same write the same.
     /// </summary>
-    public void WriteContent(CheckpointWriter writer)
+    public void WriteContent(Stream into)
+    {
+        var writer = new CheckpointWriter(into, version: 0);
+        WriteContent(writer);
+        writer.Finish();
+    }
+
+    internal void WriteContent(CheckpointWriter writer)
     {
         foreach (var count in (ReadOnlySpan<long>)[Epoch, Steps, Promoted, Examples, Rollbacks, Promotions, NotFinite, NewestMs]) writer.Int64(count);
         writer.Double(_excess);
