@@ -15,6 +15,12 @@ public sealed record DeepSettings
     /// <summary>Models to learn and serve; empty switches deep models off.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
 
+    /// <summary>
+    /// Real features of the live path that rankers read beside ids and side information (<see cref="FeatureNames.Real"/>), as captured when the item was
+    /// shown; empty for those of <c>Learning:Features</c>, "none" for none. They shape the model: another list starts it anew.
+    /// </summary>
+    public IReadOnlyList<string> DenseFeatures { get; init; } = [];
+
     /// <summary>Where they are computed: "auto" (CUDA where there is a device), "cpu" or "cuda".</summary>
     public string Device { get; init; } = "auto";
 
@@ -66,8 +72,23 @@ public sealed record DeepSettings
     /// <summary>Last verdicts of the canary shown in the node's status.</summary>
     public int LedgerShownMax { get; init; } = 20;
 
+    /// <summary>The dense features by name, in the order in which models read them.</summary>
+    /// <param name="declared"><c>Learning:Features</c>: only those are captured.</param>
+    public IReadOnlyList<string> DenseOf(IReadOnlyList<string> declared)
+    {
+        if (DenseFeatures is ["none"]) return [];
+        var captured = declared.Count > 0 ? declared : FeatureNames.Default;
+        return DenseFeatures.Count > 0 ? DenseFeatures : [.. FeatureNames.Real.Where(captured.Contains)];
+    }
+
     public void Validate(SettingsProblems problems)
     {
+        for (var i = 0; i < DenseFeatures.Count && DenseFeatures is not ["none"]; i++)
+        {
+            if (!FeatureNames.Real.Contains(DenseFeatures[i]))
+                problems.Add($"Deep:DenseFeatures:{i}", $"is '{DenseFeatures[i]}'; allowed are {string.Join(", ", FeatureNames.Real)}, or 'none' alone");
+            else if (DenseFeatures.Take(i).Contains(DenseFeatures[i])) problems.Add($"Deep:DenseFeatures:{i}", $"names '{DenseFeatures[i]}' a second time");
+        }
         for (var i = 0; i < Models.Count; i++)
         {
             if (!Known.Contains(Models[i])) problems.Add($"Deep:Models:{i}", $"is '{Models[i]}'; allowed are {string.Join(", ", Known)}");

@@ -2,6 +2,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
+using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
 using Streaming.Models.Deep;
 
@@ -78,7 +79,7 @@ public sealed partial class DeepWorker : IDisposable
         _settings = parts.Settings.Deep;
         _folder = folder;
         _due = new DueClock(_settings);
-        _batch = new LearningBatch(parts.Settings.Users.ExampleHistoryMax);
+        _batch = new LearningBatch(parts.Settings.Users.ExampleHistoryMax, DenseInputs.Hashes(parts.Settings));
         Ledger = new PromotionLedger(folder.Ledger, _settings.LedgerShownMax);
         var recordBytesMax = parts.Settings.Log.RecordBytesMax;
         _learner = new DeepLearner(

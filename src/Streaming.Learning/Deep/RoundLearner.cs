@@ -2,6 +2,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
+using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
 
 namespace Streaming.Learning.Deep;
@@ -36,7 +37,7 @@ public sealed class RoundLearner : IStreamLearner, IDisposable
         (_settings, _replica) = (settings, replica);
         _learner = new DeepLearner(create, scores, settings.Deep, settings.Learning, Epoch, settings.Log.RecordBytesMax);
         _due = new DueClock(settings.Deep);
-        _batch = new LearningBatch(settings.Users.ExampleHistoryMax);
+        _batch = new LearningBatch(settings.Users.ExampleHistoryMax, DenseInputs.Hashes(settings));
         Ledger = new PromotionLedger(null, settings.Deep.LedgerShownMax);
     }
 

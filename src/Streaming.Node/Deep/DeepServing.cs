@@ -7,6 +7,7 @@ using Streaming.Feeds.Building;
 using Streaming.Feeds.Recall;
 using Streaming.Learning;
 using Streaming.Learning.Deep;
+using Streaming.Learning.Features;
 using Streaming.Models.Deep;
 using Streaming.Users;
 using TorchSharp;
@@ -25,7 +26,12 @@ public static class DeepZoo
         var historyMax = settings.Users.ExampleHistoryMax;
         return name switch
         {
-            "din" => new Din(new DinOptions { HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 1e-2f }, catalog, device),
+            "din" => new Din(
+                new DinOptions
+                {
+                    HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 3e-3f, DenseColumns = DenseInputs.ColumnsOf(settings),
+                },
+                catalog, device),
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
@@ -73,7 +79,7 @@ public sealed class DeepServing : IDisposable
                 _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
             if (model is Din din)
             {
-                var ranker = new DinRanker(din, () => replica.Version);
+                var ranker = new DinRanker(din, users, () => replica.Version);
                 _owned.Add(ranker);
                 arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, replica), Version = () => $"{name}:{replica.Version}" });
             }
