@@ -29,7 +29,7 @@ public static class DeepZoo
             "din" => new Din(
                 new DinOptions
                 {
-                    HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 3e-3f, DenseColumns = DenseInputs.ColumnsOf(settings),
+                    HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 1e-2f, DenseColumns = DenseInputs.ColumnsOf(settings),
                 },
                 catalog, device),
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
