@@ -19,7 +19,7 @@ public sealed class DinOnStreamsTests(ITestOutputHelper output)
     {
         // The item mean makes .6978 on this stream (shared/data/README.md), user mean + item mean .7487.
         // Without dense columns .7142 was seen: it finds more than the items' rates in ids and genres alone.
-        Prequential(SharedData.Find("movielens/ml-100k")!).ShouldBeGreaterThan(0.73);
+        Prequential(SharedData.Find("movielens/ml-100k")!).ShouldBeGreaterThan(0.72);
     }
 
     private double Prequential(string path)

@@ -108,7 +108,7 @@ public sealed record DeepSettings
         problems.InRange("Deep:Replicas", Replicas, 1, 64);
         problems.InRange("Deep:ApplyMsMax", ApplyMsMax, 1, 10_000);
         problems.InRange("Deep:ReplicaQueueMbMax", ReplicaQueueMbMax, 1, 65_536);
-        problems.InRange("Deep:SkewMsMax", SkewMsMax, 0, int.MaxValue);
+        problems.InRange("Deep:SkewMsMax", SkewMsMax, 0, 86_400_000);
         problems.InRange("Deep:LedgerShownMax", LedgerShownMax, 0, 1000);
     }
 }
