@@ -1,7 +1,6 @@
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
-using Streaming.Kafka;
 using Streaming.Node;
 using Streaming.Storage;
 
@@ -25,20 +24,26 @@ internal sealed class RunningNode : IAsyncDisposable
     /// <summary>Opens log, stores and node; on failure everything opened so far is closed again.</summary>
     /// <exception cref="EventLogException">The log cannot be opened; the message says what to do.</exception>
     /// <exception cref="IOException">The data folder cannot be used, or another node uses it.</exception>
-    public static async Task<RunningNode> OpenAsync(StreamingSettings settings, string dataDir, Action<NodeNotice> notice, CancellationToken cancel = default)
+    /// <param name="settings">Validated.</param>
+    /// <param name="dataDir">Folder of log, state and checkpoints.</param>
+    /// <param name="notice">Receives what an operator should know.</param>
+    /// <param name="cancel">Stops the opening.</param>
+    /// <param name="isReplay">Whether deep models learn within the rounds.</param>
+    public static async Task<RunningNode> OpenAsync(
+        StreamingSettings settings, string dataDir, Action<NodeNotice> notice, CancellationToken cancel = default, bool isReplay = false)
     {
         var running = new RunningNode(settings, dataDir);
         try
         {
-            running.Lock();
-            var log = running.Own(OpenLog(settings, dataDir, notice));
+            running.Own(DataFolder.Lock(dataDir));
+            var log = running.Own(DataFolder.OpenLog(settings, dataDir, notice));
             var users = running.Own(new FasterStateStore(Path.Combine(dataDir, "users"), settings.Storage.State));
             var feeds = running.Own(new FasterFeedCache(Path.Combine(dataDir, "feeds"), settings.Storage, FeedListCodec.Write));
             running.Node = running.Own(await StreamingNode.OpenAsync(
                 new NodeParts
                 {
                     Settings = settings, Log = log, Users = users, Feeds = feeds,
-                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice,
+                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice, LearnsDeepInRounds = isReplay,
                 },
                 cancel).ConfigureAwait(false));
             return running;
@@ -58,35 +63,6 @@ internal sealed class RunningNode : IAsyncDisposable
             else ((IDisposable)_owned[i]).Dispose();
         }
         _owned.Clear();
-    }
-
-    private static IEventLog OpenLog(StreamingSettings settings, string dataDir, Action<NodeNotice> notice)
-    {
-        if (settings.Log.Kind == "embedded")
-            return new FasterEventLog(Path.Combine(dataDir, "log"), settings.Log, settings.Storage, TimeProvider.System);
-        if (settings.Kafka.Bootstrap.Length == 0)
-            throw new EventLogException("Log:Kind is 'kafka' but there is no address; give --kafka HOST:PORT, KAFKA_BOOTSTRAP or Kafka:Bootstrap");
-        return new KafkaEventLog(settings.Kafka, settings.Log, TimeProvider.System, problem => notice(new NodeNotice(NoticeLevel.Warning, problem)));
-    }
-
-    /// <summary>Two nodes on one folder would corrupt it; the lock goes with the process, however it ends.</summary>
-    private void Lock()
-    {
-        var folder = Path.GetFullPath(DataDir);
-        var path = Path.Combine(folder, "lock");
-        try
-        {
-            Directory.CreateDirectory(folder);
-            Own(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
-        }
-        catch (IOException problem) when (File.Exists(path))
-        {
-            throw new IOException($"another node uses {folder}; stop it, or give another --data-dir", problem);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            throw new IOException($"the data folder {folder} cannot be used: {problem.Message} Make it writable, or give another --data-dir", problem);
-        }
     }
 
     private T Own<T>(T thing) where T : class

@@ -72,16 +72,18 @@ public sealed class Trainer : ICheckpointed
     /// <summary>"ftrl:N mf:N".</summary>
     public string Versions => $"ftrl:{_ranker.Version} mf:{_factors.Version}";
 
+    /// <summary>Examples in the ranker, and in the matrix factorisation: different counts do not go together.</summary>
+    public (long Ranker, long Factors) Counts => (_ranker.Version, _factors.Version);
+
+    /// <summary>Event time of the newest label learned by this process, Unix ms; 0 for none yet.</summary>
+    public long NewestMs { get; private set; }
+
     /// <summary>Figures of the ranker; then of the baselines, on the same stream.</summary>
     public IReadOnlyList<PrequentialFigures> Figures() =>
         [_rankerMetrics.Figures(), _itemMeanMetrics.Figures(), _userItemMeanMetrics.Figures()];
 
-    /// <summary>AUC over the window of each model and baseline: cheap enough to publish every second.</summary>
-    public IEnumerable<(string Model, double Auc)> WindowAucs()
-    {
-        foreach (var metrics in (PrequentialMetrics[])[_rankerMetrics, _itemMeanMetrics, _userItemMeanMetrics])
-            yield return (metrics.Name, metrics.WindowAuc());
-    }
+    /// <summary>Figures over the window of each model and baseline: cheap enough to publish every second.</summary>
+    public IEnumerable<WindowFigures> Windows() => [_rankerMetrics.Window(), _itemMeanMetrics.Window(), _userItemMeanMetrics.Window()];
 
     /// <summary>Every part that a checkpoint needs, this one included.</summary>
     public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
@@ -107,6 +109,7 @@ public sealed class Trainer : ICheckpointed
         _statistics.OnExample(example);
         foreach (var other in _others) other.OnExample(example);
         Examples++;
+        NewestMs = Math.Max(NewestMs, example.LabelMs);
     }
 
     /// <summary>Learns one interaction; a repeat is dropped.</summary>

@@ -15,6 +15,7 @@ public sealed class UserModels : IUserModels, IDisposable
     private readonly MatrixFactorisation _factors;
     private readonly ThreadLocal<CandidateScorer> _scorers;
     private readonly ThreadLocal<DrnFeatures>? _drn;
+    private readonly ThreadLocal<DenseInputs> _dense;
     private VersionText _versions = new(-1, -1, "");
 
     private sealed record VersionText(long Ranker, long Factors, string Text);
@@ -28,6 +29,7 @@ public sealed class UserModels : IUserModels, IDisposable
         _ranker = features.Ranker;
         _factors = features.Factors;
         _scorers = new ThreadLocal<CandidateScorer>(features.NewScorer);
+        _dense = new ThreadLocal<DenseInputs>(() => new DenseInputs(Scorer, features.Settings));
     }
 
     public IItemCatalog Items { get; }
@@ -47,6 +49,9 @@ public sealed class UserModels : IUserModels, IDisposable
 
     /// <summary>The calling thread's scorer: the one by which <see cref="Features"/> extracts, for ranking.</summary>
     public CandidateScorer Scorer => _scorers.Value!;
+
+    /// <summary>The calling thread's dense columns for deep rankers, by <see cref="Scorer"/>.</summary>
+    public DenseInputs Dense => _dense.Value!;
 
     public void Features(UserState user, ulong itemKey, in ShownContext context, FeatureBuffer into)
     {
@@ -74,7 +79,8 @@ public sealed class UserModels : IUserModels, IDisposable
 
     public void Dispose()
     {
-        _scorers.Dispose();
+        _dense.Dispose();
         _drn?.Dispose();
+        _scorers.Dispose();
     }
 }

@@ -33,16 +33,18 @@ public sealed class ModelSet : IDisposable
 
     /// <param name="settings">Resolved.</param>
     /// <param name="log">Where the versions of deep models come from.</param>
-    public ModelSet(StreamingSettings settings, IEventLog log)
+    /// <param name="learnsDeepInRounds">See <see cref="NodeParts.LearnsDeepInRounds"/>.</param>
+    public ModelSet(StreamingSettings settings, IEventLog log, bool learnsDeepInRounds = false)
     {
         _settings = settings;
         _learners = new LearnerSet(settings);
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
-        if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log);
+        if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log, learnsDeepInRounds);
         _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
-        Trainer = _learners.NewTrainer(_index.Learners, Introduce);
+        Trainer = _learners.NewTrainer([.. _index.Learners, .. _deep?.Learners ?? []], Introduce);
+        Skew = new SkewWatch(SkewWatch.ModelsOf(Arms(), _deep, settings.Feeds), () => Trainer.Counts, () => Trainer.NewestMs, settings.Deep.SkewMsMax);
         Parts = [.. Trainer.Parts, new CatalogPart(this)];
     }
 
@@ -57,6 +59,12 @@ public sealed class ModelSet : IDisposable
 
     /// <summary>Null where deep models are off.</summary>
     public DeepServing? Deep => _deep;
+
+    /// <summary>Counts lists of mismatched versions.</summary>
+    internal SkewWatch Skew { get; }
+
+    /// <summary>Figures of the deep models that learn within the rounds.</summary>
+    public IReadOnlyList<PrequentialFigures> DeepFigures() => [.. (_deep?.Learners ?? []).Select(l => l.Figures())];
 
     /// <summary>Records of <c>items</c> that were set aside.</summary>
     public long ItemDeadLetters { get; internal set; }
@@ -94,6 +102,13 @@ public sealed class ModelSet : IDisposable
     {
         _deep?.Apply();
         _index.Refresh(nowMs);
+        Skew.Refresh();
+    }
+
+    /// <summary>Ends a stream: what waits for a mini-batch is learned.</summary>
+    internal void FinishDeep()
+    {
+        foreach (var learner in _deep?.Learners ?? []) learner.Finish();
     }
 
     private IReadOnlyList<ArmPolicy> Arms() => [ArmPolicy.Learned, ArmPolicy.Holdout(_settings.Feeds.CandidatesMax), .. _deep?.Arms ?? []];

@@ -1,5 +1,6 @@
 using Streaming.Actors;
 using Streaming.Core.Metrics;
+using Streaming.Learning.Metrics;
 
 namespace Streaming.Node;
 
@@ -32,7 +33,22 @@ internal sealed class NodeMeters
 
     public static void Models(ModelSet models)
     {
-        foreach (var (model, auc) in models.Trainer.WindowAucs())
-            if (!double.IsNaN(auc)) StreamingMeters.PrequentialAuc.Set(model, auc);
+        foreach (var window in models.Trainer.Windows()) Window(window);
+        foreach (var replica in models.Deep?.Replicas ?? []) StreamingMeters.ModelVersion.Set(replica.Name, replica.Version);
+    }
+
+    /// <summary>Publishes a model's figures; what is undefined stays as it was.</summary>
+    public static void Window(WindowFigures window)
+    {
+        Set(StreamingMeters.PrequentialAuc, window.Auc);
+        Set(StreamingMeters.PrequentialGauc, window.Gauc);
+        Set(StreamingMeters.PrequentialLogLoss, window.LogLoss);
+        Set(StreamingMeters.PrequentialNormalisedEntropy, window.NormalisedEntropy);
+        Set(StreamingMeters.PrequentialCalibration, window.Calibration);
+
+        void Set(LabelledGauge gauge, double value)
+        {
+            if (double.IsFinite(value)) gauge.Set(window.Model, value);
+        }
     }
 }

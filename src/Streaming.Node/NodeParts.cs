@@ -12,6 +12,12 @@ public sealed record NodeParts
     public required IStateStore Users { get; init; }
     public required IFeedCache Feeds { get; init; }
 
+    /// <summary>
+    /// Whether deep models learn within the rounds instead of beside them, and are part of the node's checkpoint: a replay's way, which gives the same
+    /// every time.
+    /// </summary>
+    public bool LearnsDeepInRounds { get; init; }
+
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
 

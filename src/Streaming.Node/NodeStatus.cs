@@ -25,7 +25,10 @@ public sealed record NodeStatus
 
     public required string Models { get; init; }
 
-    /// <summary>Deep models learned by this process; empty where they are off.</summary>
+    /// <summary>Lists of this process that mismatched versions have made.</summary>
+    public required SkewCounts VersionSkew { get; init; }
+
+    /// <summary>Deep models that this process serves; empty where they are off.</summary>
     public IReadOnlyList<DeepModelStatus> Deep { get; init; } = [];
 
     /// <summary>Milliseconds from the receipt of an event to the list that has seen it being in the cache; NaN when none.</summary>

@@ -6,6 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Wire;
+using Streaming.Node.Deep;
 
 namespace Streaming.Node;
 
@@ -17,7 +18,8 @@ namespace Streaming.Node;
 /// What a record before <paramref name="committed"/> releases was made durable by an earlier run, and is learned from here but not written again.
 /// </remarks>
 internal sealed class PartitionSink(
-    int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax, long committed = 0) : IShardSink
+    int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax, SkewWatch skew,
+    long committed = 0) : IShardSink
 {
     private readonly EntryArena _examples = new();
     private readonly EntryArena _deadLetters = new();
@@ -50,6 +52,7 @@ internal sealed class PartitionSink(
     public void List(FeedList list, long sinceMs)
     {
         cache.Put(list);
+        skew.Count(list.Arm);
         if (sinceMs > 0)
         {
             var tookMs = Math.Max(0, time.GetUtcNow().ToUnixTimeMilliseconds() - sinceMs);

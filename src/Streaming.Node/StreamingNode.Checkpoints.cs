@@ -50,7 +50,7 @@ public sealed partial class StreamingNode
                 _checkpoints.Verify(manifest);
                 await _parts.Users.RecoverAsync(manifest.UsersToken, cancel).ConfigureAwait(false);
                 await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel).ConfigureAwait(false);
-                _models = new ModelSet(_parts.Settings, Log);
+                _models = NewModels();
                 _checkpoints.Load(manifest, _models.Parts);
                 Restored = manifest;
                 break;
@@ -64,8 +64,9 @@ public sealed partial class StreamingNode
         if (Restored is null && _checkpoints.Any)
             throw new InvalidDataException(
                 $"none of the checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
-        _models = Restored is null ? new ModelSet(_parts.Settings, Log) : _models;
+        _models = Restored is null ? NewModels() : _models;
         _nextCheckpointId = _checkpoints.LastId + 1;
+        await PrepareDeepAsync().ConfigureAwait(false);
         await OpenRoundsAsync(cancel).ConfigureAwait(false);
         if (Restored is not null) _checkpoints.RemoveAfter(Restored.Id);
         IsReady = true;

@@ -6,7 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Experiments;
-using Streaming.Node.Deep;
+using Streaming.Learning.Deep;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -36,7 +36,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private Rounds _rounds = null!;
     private RoundOutputs _outputs = null!;
     private NodeMeters _meters = null!;
-    private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -104,7 +103,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         _outputs.Stopping = cancel;
-        if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
+        StartDeep();
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -138,6 +137,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
         await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+        await StopWorkersAsync().ConfigureAwait(false);
         // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
         _stopped = true;
         await AnswerAsync().ConfigureAwait(false);
@@ -214,7 +214,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         IngestRejected = Ingest.Rejected,
         Examples = _models.Examples,
         Models = _models.Versions,
-        Deep = _workers?.Status ?? [],
+        VersionSkew = _models.Skew.Counts,
+        Deep = DeepStatus(),
         ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
         ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
         ClockMs = _clockMs,
@@ -230,7 +231,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _closed = true;
         AnswerQuestions(null);
-        if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
+        await DisposeDeepAsync().ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
@@ -254,7 +255,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         foreach (var part in _models.Parts)
         {
             using var bytes = new MemoryStream();
-            part.Save(bytes);
+            if (part is RoundLearner deep) deep.SaveContent(bytes);
+            else part.Save(bytes);
             hash.AppendData(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
         }
         await _host.FlushAsync(cancel).ConfigureAwait(false);
@@ -292,6 +294,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         {
             // Until nothing is left.
         }
+        await FinishDeepAsync().ConfigureAwait(false);
         _models.RefreshSegments(_parts.Feeds, clockMs);
     }
 
@@ -317,7 +320,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         for (var p = 0; p < events.Length; p++)
         {
             sinks[p] = new PartitionSink(
-                p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, committedEvents[p]);
+                p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, _models.Skew, committedEvents[p]);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
         if (fromChangelog)

@@ -140,4 +140,35 @@ public sealed class TwoTowerChannelTests
         _towers.SeenHistory.ShouldBe([World.Key("d"), World.Key("c"), World.Key("b")]);
         _towers.SeenInSession.ShouldBe(2);
     }
+
+    [Fact]
+    public void A_refresh_with_room_leaves_no_vector_of_an_earlier_version()
+    {
+        var (channel, version) = (Channel(), 1L);
+        channel.Version = () => version;
+        foreach (var id in new[] { "a", "b", "c" })
+        {
+            Vector(id, 1, 0.5f);
+            channel.OnItem(Put(id));
+        }
+        channel.Refresh(World.Now);
+        channel.OldestVersion.ShouldBe(1);
+        version = 2;
+        // Items that do not come into the index take no other's turn.
+        foreach (var id in new[] { "unknown", "expired" }) channel.OnItem(Put(id, id == "expired" ? 1 : long.MaxValue));
+        channel.Refresh(World.Now);
+        channel.OldestVersion.ShouldBe(2);
+
+        var slow = Channel(refreshMax: 1);
+        slow.Version = () => version;
+        foreach (var id in new[] { "a", "b" }) slow.OnItem(Put(id));
+        slow.Refresh(World.Now);
+        slow.Refresh(World.Now);
+        slow.OldestVersion.ShouldBe(2);
+        version = 3;
+        slow.Refresh(World.Now);
+        slow.OldestVersion.ShouldBe(2, "one of the two has had no turn yet");
+        slow.Refresh(World.Now);
+        slow.OldestVersion.ShouldBe(3);
+    }
 }

@@ -132,6 +132,29 @@ public sealed class FeatureExtractorTests
     }
 
     [Fact]
+    public void Dense_columns_of_a_candidate_are_those_that_its_example_holds()
+    {
+        var rig = Rig([], [], out var item);
+        var user = User(rig);
+        for (var i = 0; i < 5; i++) rig.Trainer.OnExample(rig.Example(user, item, i % 2, i, Now));
+        // Whatever was looked at before, and for whomever, leaves nothing behind.
+        var dense = new DenseInputs(rig.Features.NewScorer(), rig.Settings);
+        var other = new float[dense.Columns];
+        dense.Fill(rig.NewUser("nobody"), [StableHash.Of("other")], "", Now, other);
+        var ranked = new float[2 * dense.Columns];
+        dense.Fill(user, [StableHash.Of("other"), item], "", Now, ranked);
+        var batch = new Models.Deep.ExampleBatch(0, DenseInputs.Hashes(rig.Settings));
+        foreach (var key in (ulong[])[StableHash.Of("other"), item])
+        {
+            batch.Add(rig.Example(user, key, 1f, 9, Now));
+        }
+        batch.Dense.ToArray().ShouldBe(ranked);
+        ranked.Count(v => v != 0).ShouldBeGreaterThan(2);
+        DenseInputs.ColumnsOf(rig.Settings).ShouldBe(10);
+        ranked.ShouldAllBe(v => Math.Abs(v) <= 8);
+    }
+
+    [Fact]
     public void What_a_scorer_remembers_of_an_item_never_outlives_a_change()
     {
         var rig = Rig([], [], out var item);

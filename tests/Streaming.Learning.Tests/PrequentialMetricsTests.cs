@@ -34,6 +34,43 @@ public sealed class PrequentialMetricsTests
         f.Positives.ShouldBe(3);
     }
 
+    [Fact]
+    public void Window_figures_equal_the_hand_worked_case()
+    {
+        var metrics = new PrequentialMetrics("m", new LearningSettings { PrequentialWindowMax = 100 });
+        for (var i = 0; i < 250; i++) metrics.Add((ulong)i, 0.9f, i % 2 == 0, 3); // which the next hundred push out
+        for (var i = 0; i < 25; i++)
+        {
+            // Negatives were kept at rate 1/2.
+            metrics.Add(1, 0.8f, true);
+            metrics.Add(1, 0.3f, false, 2);
+            metrics.Add(2, 0.6f, false, 2);
+            metrics.Add(2, 0.4f, true);
+        }
+        var f = metrics.Window();
+        (f.Model, f.Count).ShouldBe(("m", 100));
+        // Positives .8 .4 against negatives .3 .6: 3 of 4. User 1 has all right, user 2 all wrong.
+        f.Auc.ShouldBe(0.75, 1e-12);
+        f.Gauc.ShouldBe(0.5, 1e-12);
+        var loss = -(Math.Log(0.8) + Math.Log(0.4) + 2 * Math.Log(0.7) + 2 * Math.Log(0.4)) / 6;
+        f.LogLoss.ShouldBe(loss, 1e-6);
+        f.NormalisedEntropy.ShouldBe(loss / -(Math.Log(1 / 3.0) / 3 + 2 * Math.Log(2 / 3.0) / 3), 1e-6);
+        f.Calibration.ShouldBe((0.8 + 0.4 + 2 * (0.3 + 0.6)) / 2, 1e-6);
+    }
+
+    [Fact]
+    public void Scores_that_are_no_probabilities_have_an_order_and_nothing_else()
+    {
+        var metrics = new PrequentialMetrics("m", new LearningSettings(), areProbabilities: false);
+        metrics.Add(1, 7f, true);
+        metrics.Add(1, -3f, false);
+        var (window, whole) = (metrics.Window(), metrics.Figures());
+        (window.Auc, window.Gauc, whole.Auc, whole.Gauc).ShouldBe((1, 1, 1, 1));
+        foreach (var undefined in (double[])[window.LogLoss, window.NormalisedEntropy, window.Calibration, whole.LogLoss, whole.NormalisedEntropy, whole.Calibration, whole.Ece])
+            double.IsNaN(undefined).ShouldBeTrue();
+        new PrequentialMetrics("m", new LearningSettings()).Window().Count.ShouldBe(0);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -1,7 +1,6 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Streaming.Suites;
 
 namespace Streaming.Models.Tests;
 
@@ -9,13 +8,11 @@ namespace Streaming.Models.Tests;
 internal static class Parity
 {
     /// <summary>The checked-in case.</summary>
-    public static JsonElement Golden(string name) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder(), $"{name}.json"))).RootElement;
+    public static JsonElement Golden(string name) => JsonDocument.Parse(File.ReadAllText(PythonTorch.PathOf($"tests/parity/{name}.json"))).RootElement;
 
     /// <summary>A case computed now.</summary>
-    public static JsonElement Computed(string name, int seed) => JsonDocument.Parse(
-        Run(Path.Combine(Folder(), $"{name}.py"), seed.ToString(CultureInfo.InvariantCulture)) ?? throw new InvalidOperationException($"{name}.py failed")).RootElement;
-
-    public static bool HasTorch { get; } = Run("-c", "import torch") is not null;
+    public static JsonElement Computed(string name, int seed) =>
+        JsonDocument.Parse(PythonTorch.Run($"tests/parity/{name}.py", seed.ToString(CultureInfo.InvariantCulture))).RootElement;
 
     public static float[] Floats(this JsonElement array) => [.. array.EnumerateArray().Select(v => v.GetSingle())];
 
@@ -25,39 +22,5 @@ internal static class Parity
     {
         found.Length.ShouldBe(expected.Length, what);
         for (var i = 0; i < expected.Length; i++) found[i].ShouldBe(expected[i], tolerance, $"{what}, number {i}");
-    }
-
-    private static string Folder()
-    {
-        var at = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "Streaming.sln"))) at = at.Parent ?? throw new DirectoryNotFoundException("the tests do not lie in a checkout");
-        return Path.Combine(at.FullName, "tests", "parity");
-    }
-
-    private static string? Run(params string[] arguments)
-    {
-        try
-        {
-            using var python = Process.Start(new ProcessStartInfo("/usr/bin/python3", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var complaint = python.StandardError.ReadToEndAsync();
-            var answer = python.StandardOutput.ReadToEnd();
-            python.WaitForExit();
-            complaint.Wait();
-            return python.ExitCode == 0 ? answer : null;
-        }
-        catch (Win32Exception)
-        {
-            return null;
-        }
-    }
-}
-
-/// <summary>A fact that needs tensors and Debian's python3-torch; skipped, with the reason, where either is absent.</summary>
-public sealed class PyTorchFactAttribute : FactAttribute
-{
-    public PyTorchFactAttribute()
-    {
-        if (!Streaming.Tensors.TorchRuntime.TryLoad(out var reason)) Skip = reason;
-        else if (!Parity.HasTorch) Skip = "python3-torch is not installed here (apt-get install python3-torch)";
     }
 }

@@ -14,7 +14,7 @@ public sealed class TableParityTests
     [TorchFact]
     public void The_checked_in_case_agrees() => Agrees(Parity.Golden("embedding"));
 
-    [PyTorchFact]
+    [PythonTorchFact]
     public void Cases_computed_here_agree()
     {
         foreach (var seed in (int[])[2, 3]) Agrees(Parity.Computed("embedding", seed));

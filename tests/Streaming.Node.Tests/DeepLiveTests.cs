@@ -40,6 +40,9 @@ public sealed class DeepLiveTests : IDisposable
             });
             foreach (var model in Settings.Deep.Models) await ShouldServeAsync(rig, model);
             steps = rig.Node.Status().Deep.Min(m => m.Steps);
+            // Every round computes all thirty vectors, and the models learn from the same seconds: no list is made of versions that do not go together.
+            rig.Node.Status().VersionSkew.ShouldSatisfyAllConditions(
+                skew => (skew.UserIndex, skew.RecallRanker, skew.RankerEmbeddings).ShouldBe((0, 0, 0)), skew => skew.Lists.ShouldBeGreaterThan(10));
         });
 
         // The copies start from what the topic holds, the workers from their checkpoints.
@@ -50,13 +53,28 @@ public sealed class DeepLiveTests : IDisposable
         });
     }
 
+    [TorchFact]
+    public async Task An_index_that_falls_behind_its_tower_is_counted() => await LiveAsync(
+        async rig =>
+        {
+            await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);
+            var at = 0;
+            await NodeRig.Until(async () =>
+            {
+                await BrowseAsync(rig, at++);
+                return rig.Node.Status().VersionSkew.UserIndex > 0;
+            });
+            rig.Node.Status().VersionSkew.RankerEmbeddings.ShouldBe(0);
+        },
+        Settings with { Feeds = Settings.Feeds with { IndexRefreshMax = 1 } });
+
     [Fact]
     public void A_share_for_a_model_that_is_off_is_refused() =>
         (Settings with { Deep = new DeepSettings { Models = ["din"] } }).Validate().ShouldHaveSingleItem().ShouldContain("two_tower");
 
-    private async Task LiveAsync(Func<NodeRig, Task> test)
+    private async Task LiveAsync(Func<NodeRig, Task> test, StreamingSettings? settings = null)
     {
-        await using var rig = await NodeRig.OpenAsync(_folder.Path, Settings);
+        await using var rig = await NodeRig.OpenAsync(_folder.Path, settings ?? Settings);
         using var stop = new CancellationTokenSource();
         var running = rig.Node.RunAsync(stop.Token);
         try

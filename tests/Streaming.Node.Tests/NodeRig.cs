@@ -12,12 +12,14 @@ namespace Streaming.Node.Tests;
 public sealed class NodeRig : IAsyncDisposable
 {
     private readonly IEventLog _log;
+    private readonly bool _ownsLog;
     private readonly FasterStateStore _users;
     private readonly FasterFeedCache _feeds;
 
     private NodeRig(string folder, StreamingSettings settings, IEventLog? log)
     {
         Folder = folder;
+        _ownsLog = log is null;
         _log = log ?? new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
         _users = new FasterStateStore(Path.Combine(folder, "users"), settings.Storage.State);
         _feeds = new FasterFeedCache(Path.Combine(folder, "feeds"), settings.Storage, FeedListCodec.Write);
@@ -45,10 +47,11 @@ public sealed class NodeRig : IAsyncDisposable
         Learning = new LearningSettings { FtrlBits = 12, EmbeddingDim = 8 },
     };
 
-    /// <param name="folder">Its data.</param>
-    /// <param name="settings">Without, <see cref="Settings"/>.</param>
-    /// <param name="log">Without, the embedded one in the folder. It is disposed of with the rig.</param>
-    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, IEventLog? log = null)
+    /// <param name="folder">Of its log, unless it is given one, and of its state.</param>
+    /// <param name="settings">Null for <see cref="Settings"/>.</param>
+    /// <param name="log">A log that nodes share; it outlives this one.</param>
+    /// <param name="learnsDeepInRounds">As in a replay.</param>
+    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, IEventLog? log = null, bool learnsDeepInRounds = false)
     {
         settings ??= Settings;
         settings.Validate().ShouldBeEmpty();
@@ -58,6 +61,7 @@ public sealed class NodeRig : IAsyncDisposable
             rig.Node = await StreamingNode.OpenAsync(new NodeParts
             {
                 Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
+                LearnsDeepInRounds = learnsDeepInRounds,
                 // Workers have threads of their own.
                 Notice = notice => { lock (rig.Notices) rig.Notices.Add(notice); },
             });
@@ -86,7 +90,7 @@ public sealed class NodeRig : IAsyncDisposable
     public static async Task<Outcome> ReplayAsync(
         string folder, IReadOnlyList<ReplayRecord> source, StreamingSettings? settings = null, int round = 32, int checkpointMs = 1)
     {
-        await using var rig = await OpenAsync(folder, settings);
+        await using var rig = await OpenAsync(folder, settings, learnsDeepInRounds: true);
         var runner = new ReplayRunner(rig.Node, round);
         await runner.RunAsync(source, "source", null, checkpointMs, CancellationToken.None);
         return await rig.OutcomeAsync(runner);
@@ -117,7 +121,7 @@ public sealed class NodeRig : IAsyncDisposable
         if (Node is not null) await Node.DisposeAsync();
         _feeds.Dispose();
         _users.Dispose();
-        await _log.DisposeAsync();
+        if (_ownsLog) await _log.DisposeAsync();
     }
 
     public static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text.Replace('\'', '"'));

@@ -16,10 +16,11 @@ public static class PythonTorch
 
     /// <summary>What the script prints.</summary>
     /// <param name="script">Path within the checkout.</param>
+    /// <param name="arguments">Of the script.</param>
     /// <exception cref="InvalidOperationException">It failed; the message has what it said.</exception>
-    public static string Run(string script)
+    public static string Run(string script, params IEnumerable<string> arguments)
     {
-        var (code, output, errors) = Start(Program(out var reason) ?? throw new InvalidOperationException(reason), PathOf(script));
+        var (code, output, errors) = Start(Program(out var reason) ?? throw new InvalidOperationException(reason), [PathOf(script), .. arguments]);
         return code == 0 ? output : throw new InvalidOperationException($"{script} ended with {code}: {errors}");
     }
 
@@ -48,7 +49,7 @@ public static class PythonTorch
         return (null, "no python3 with PyTorch here (Debian: apt-get install python3-torch)");
     }
 
-    private static (int Code, string Output, string Errors) Start(string program, params string[] arguments)
+    private static (int Code, string Output, string Errors) Start(string program, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["OPENBLAS_NUM_THREADS"] = "1";

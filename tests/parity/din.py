@@ -15,7 +15,7 @@ torch.manual_seed(seed)
 rng = random.Random(seed)
 torch.set_num_threads(1)
 
-D, UNIT, HIDDEN, HISTORY, POSITIONS = 3, 5, [7, 4], 4, 3
+D, UNIT, HIDDEN, HISTORY, POSITIONS, DENSE = 3, 5, [7, 4], 4, 3, 2
 RATE, TABLE_RATE = 0.01, 0.02
 ITEMS, SIDES, USERS, SURFACES = 9, 6, 4, 2
 side_of = [[]] + [sorted(rng.sample(range(SIDES), rng.randrange(4))) for _ in range(ITEMS)]
@@ -43,7 +43,7 @@ class Din(nn.Module):
         self.unit_hidden = nn.Linear(8 * D, UNIT)
         self.unit_act = nn.PReLU(UNIT)
         self.unit_out = nn.Linear(UNIT, 1)
-        widths = [9 * D] + HIDDEN
+        widths = [9 * D + DENSE] + HIDDEN
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:] + [1]))
         self.dices = nn.ModuleList(Dice(n) for n in HIDDEN)
         self.positions = nn.Parameter(0.2 * torch.randn(POSITIONS))
@@ -63,7 +63,7 @@ class Din(nn.Module):
             else:
                 older = older + weight.squeeze() * h
         one = [table(torch.tensor([r[name]]))[0] for name, table in [("user", self.user), ("surface", self.surface), ("hour", self.hour)]]
-        return torch.cat([one[0], target, session, older, one[1], one[2]])
+        return torch.cat([one[0], target, session, older, one[1], one[2], torch.tensor(r["figures"])])
 
     def forward(self, rows):
         x = torch.stack([self.row(r) for r in rows])
@@ -90,7 +90,7 @@ for n in range(8):
     rows.append({
         "user": rng.randrange(USERS), "item": 1 + rng.randrange(ITEMS), "history": [1 + rng.randrange(ITEMS) for _ in range(length)],
         "in_session": rng.randrange(length + 1), "surface": rng.randrange(SURFACES), "hour": rng.randrange(24), "position": rng.randrange(-1, 5),
-        "label": float(rng.randrange(2)), "weight": rng.choice([1.0, 1.0, 4.0])})
+        "label": float(rng.randrange(2)), "weight": rng.choice([1.0, 1.0, 4.0]), "figures": [rng.uniform(-2, 2) for _ in range(DENSE)]})
 
 tables = {n: getattr(model, n).weight for n in ["item", "side", "user", "surface", "hour"]}
 known = {id(t) for t in tables.values()}
@@ -108,7 +108,7 @@ def parts():
     return {name: number(t.flatten()) for name, t in named}
 
 
-case = {"dim": D, "unit": UNIT, "hidden": HIDDEN, "history": HISTORY, "positions": POSITIONS, "rate": RATE, "table_rate": TABLE_RATE,
+case = {"dim": D, "unit": UNIT, "hidden": HIDDEN, "history": HISTORY, "positions": POSITIONS, "figures": DENSE, "rate": RATE, "table_rate": TABLE_RATE,
         "sides": side_of, "rows": rows, "tables": {n: number(t) for n, t in tables.items()}, "dense": parts()}
 optimizers = [torch.optim.SparseAdam(list(tables.values()), lr=TABLE_RATE), torch.optim.Adam(dense, lr=RATE)]
 labels = torch.tensor([r["label"] for r in rows])

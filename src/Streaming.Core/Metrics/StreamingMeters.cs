@@ -80,12 +80,32 @@ public static class StreamingMeters
     public static readonly LabelledGauge PrequentialAuc = new(
         Meter, "prequential_auc", "model", "Prequential AUC of a live model over its sliding window.");
 
+    /// <summary>Prequential GAUC over the same window: mean of the users' own AUCs, weighted by their examples.</summary>
+    public static readonly LabelledGauge PrequentialGauc = new(
+        Meter, "prequential_gauc", "model", "Prequential AUC within users, weighted by their examples, over the sliding window.");
+
+    public static readonly LabelledGauge PrequentialLogLoss = new(
+        Meter, "prequential_log_loss", "model", "Prequential log-loss over the sliding window, in nats.");
+
+    public static readonly LabelledGauge PrequentialNormalisedEntropy = new(
+        Meter, "prequential_normalised_entropy", "model", "Prequential log-loss over that of always predicting the window's base rate.");
+
+    public static readonly LabelledGauge PrequentialCalibration = new(
+        Meter, "prequential_calibration", "model", "Sum of predictions over number of positives in the sliding window.");
+
+    /// <summary>Version in force of each deep model in this process; label: the model's name.</summary>
+    public static readonly LabelledGauge ModelVersion = new(
+        Meter, "model_version", "model", "Version of a deep model that this process makes lists with; 0 for none yet.");
+
     /// <summary>Users in memory, over all shards of the process.</summary>
     public static readonly LabelledGauge ResidentUsers = new(Meter, "resident_users", null, "Users held in memory.");
 
     /// <summary>Records appended but not yet applied; label: partition of <c>events</c>.</summary>
     public static readonly LabelledGauge LogLagRecords = new(
         Meter, "log_lag_records", "partition", "Records of the event log that are appended but not yet applied, by partition.");
+
+    private static readonly Counter<long> VersionSkews = Meter.CreateCounter<long>(
+        "version_skew_total", description: "Lists made by a mismatched pair of versions, by kind: user_index, recall_ranker, ranker_embeddings.");
 
     private static readonly BoundedLabel EventTypes = new(LabelValuesMax);
     private static readonly BoundedLabel Reasons = new(LabelValuesMax);
@@ -104,11 +124,16 @@ public static class StreamingMeters
     public static void CountLookup(LookupResult result) =>
         Lookups.Add(1, new KeyValuePair<string, object?>("result", LookupNames[(int)result]));
 
+    /// <summary>Counts lists that a mismatched pair of versions has made.</summary>
+    public static void CountVersionSkew(SkewKind kind, long count) =>
+        VersionSkews.Add(count, new KeyValuePair<string, object?>("kind", SkewNames[(int)kind]));
+
     /// <summary>Counts joined examples.</summary>
     public static void CountExamples(ExampleLabel label, long count = 1) =>
         Examples.Add(count, new KeyValuePair<string, object?>("label", ExampleNames[(int)label]));
 
     private static readonly string[] LookupNames = ["personal", "segment", "empty", "not_yet", "error"];
+    private static readonly string[] SkewNames = ["user_index", "recall_ranker", "ranker_embeddings"];
     private static readonly string[] ExampleNames = ["positive", "negative", "correction"];
 
     private static InstrumentAdvice<double> Buckets(params double[] upperBounds) => new() { HistogramBucketBoundaries = upperBounds };
@@ -135,4 +160,15 @@ public enum ExampleLabel
     Negative,
     /// <summary>A late click turned an earlier negative.</summary>
     Correction,
+}
+
+/// <summary>Which two versions of a list do not go together.</summary>
+public enum SkewKind
+{
+    /// <summary>The user's vector and the vectors of the index that it is compared with.</summary>
+    UserIndex,
+    /// <summary>The model that found the candidates and the one that ranked them.</summary>
+    RecallRanker,
+    /// <summary>The ranker and the embeddings among its features.</summary>
+    RankerEmbeddings,
 }

@@ -18,6 +18,12 @@ public sealed record DeepSettings
     /// <summary>Of the model "drn".</summary>
     public DrnSettings Drn { get; init; } = new();
 
+    /// <summary>
+    /// Real features of the live path that rankers read beside ids and side information (<see cref="FeatureNames.Real"/>), as captured when the item was
+    /// shown; empty for those of <c>Learning:Features</c>, "none" for none. They shape the model: another list starts it anew.
+    /// </summary>
+    public IReadOnlyList<string> DenseFeatures { get; init; } = [];
+
     /// <summary>Where they are computed: "auto" (CUDA where there is a device), "cpu" or "cuda".</summary>
     public string Device { get; init; } = "auto";
 
@@ -60,11 +66,32 @@ public sealed record DeepSettings
     /// <summary>Versions read ahead of the rounds by one replica, MB.</summary>
     public int ReplicaQueueMbMax { get; init; } = 256;
 
+    /// <summary>
+    /// By how much the newest examples in two models that make one list may differ in event time before the pair counts as mismatched, ms
+    /// (Streaming.Node's SkewWatch).
+    /// </summary>
+    public int SkewMsMax { get; init; } = 60_000;
+
     /// <summary>Last verdicts of the canary shown in the node's status.</summary>
     public int LedgerShownMax { get; init; } = 20;
 
+    /// <summary>The dense features by name, in the order in which models read them.</summary>
+    /// <param name="declared"><c>Learning:Features</c>: only those are captured.</param>
+    public IReadOnlyList<string> DenseOf(IReadOnlyList<string> declared)
+    {
+        if (DenseFeatures is ["none"]) return [];
+        var captured = declared.Count > 0 ? declared : FeatureNames.Default;
+        return DenseFeatures.Count > 0 ? DenseFeatures : [.. FeatureNames.Real.Where(captured.Contains)];
+    }
+
     public void Validate(SettingsProblems problems)
     {
+        for (var i = 0; i < DenseFeatures.Count && DenseFeatures is not ["none"]; i++)
+        {
+            if (!FeatureNames.Real.Contains(DenseFeatures[i]))
+                problems.Add($"Deep:DenseFeatures:{i}", $"is '{DenseFeatures[i]}'; allowed are {string.Join(", ", FeatureNames.Real)}, or 'none' alone");
+            else if (DenseFeatures.Take(i).Contains(DenseFeatures[i])) problems.Add($"Deep:DenseFeatures:{i}", $"names '{DenseFeatures[i]}' a second time");
+        }
         for (var i = 0; i < Models.Count; i++)
         {
             if (!Known.Contains(Models[i])) problems.Add($"Deep:Models:{i}", $"is '{Models[i]}'; allowed are {string.Join(", ", Known)}");
@@ -84,6 +111,7 @@ public sealed record DeepSettings
         problems.InRange("Deep:Replicas", Replicas, 1, 64);
         problems.InRange("Deep:ApplyMsMax", ApplyMsMax, 1, 10_000);
         problems.InRange("Deep:ReplicaQueueMbMax", ReplicaQueueMbMax, 1, 65_536);
+        problems.InRange("Deep:SkewMsMax", SkewMsMax, 0, 86_400_000);
         problems.InRange("Deep:LedgerShownMax", LedgerShownMax, 0, 1000);
         Drn.Validate(problems, "Deep:Drn");
         if (Drn.Exploration == DrnExploration.EpsilonGreedy) problems.Add("Deep:Drn:Exploration", "is EpsilonGreedy; the node serves DuelingBandit and None");

@@ -16,6 +16,13 @@ public static class FeatureNames
         "author_lift", "category_lift", "tag_lift",
     ];
 
+    /// <summary>Those with one real value of about unit scale: what <c>Deep:DenseFeatures</c> may name.</summary>
+    public static readonly IReadOnlyList<string> Real =
+    [
+        "user_mean", "user_rating", "item_mean", "item_coec", "mf", "mf_dot", "short_similarity", "long_similarity", "session_similarity",
+        "interest_similarity", "author_lift", "category_lift", "tag_lift",
+    ];
+
     /// <summary>What an empty <c>Learning:Features</c> stands for.</summary>
     public static readonly IReadOnlyList<string> Default =
     [

@@ -6,6 +6,9 @@ public sealed record NodeSettings
     /// <summary>Folder of the embedded log, stores and checkpoints.</summary>
     public string DataDir { get; init; } = ".data/node";
 
+    /// <summary>What this process does (<see cref="NodeRoles"/>): "trainer" alone, "ingest", "users" and "serve" together, or all; empty for all.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+
     /// <summary>Seed of every random draw.</summary>
     public long Seed { get; init; } = 1;
 
@@ -33,9 +36,20 @@ public sealed record NodeSettings
     /// </summary>
     public long LagOffsetsMax { get; init; } = 512_000_000;
 
+    /// <summary>Whether this process has a role.</summary>
+    public bool Has(string role) => Roles.Count == 0 || Roles.Contains(role);
+
+    /// <summary>Whether it is a trainer and nothing else.</summary>
+    public bool IsTrainerAlone => Roles.Count > 0 && Roles.All(r => r == NodeRoles.Trainer);
+
     public void Validate(SettingsProblems problems)
     {
         problems.NotEmpty("Node:DataDir", DataDir);
+        for (var i = 0; i < Roles.Count; i++)
+        {
+            if (!NodeRoles.All.Contains(Roles[i])) problems.Add($"Node:Roles:{i}", $"is '{Roles[i]}'; allowed are {string.Join(", ", NodeRoles.All)}");
+        }
+        if (NodeRoles.Problem(Roles) is { } problem) problems.Add("Node:Roles", problem);
         problems.InRange("Node:RoundEventsMax", RoundEventsMax, 1, 1 << 20);
         problems.InRange("Node:RoundListsMax", RoundListsMax, 1, 1 << 20);
         problems.InRange("Node:IdleWaitMs", IdleWaitMs, 1, 10_000);

@@ -37,6 +37,13 @@ public sealed record StreamingSettings
         foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))
             problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))})");
         Serving.Validate(problems);
+        var captured = Learning.Features.Count > 0 ? Learning.Features : FeatureNames.Default;
+        foreach (var name in Deep.DenseFeatures.Where(n => FeatureNames.Real.Contains(n) && !captured.Contains(n)))
+            problems.Add("Deep:DenseFeatures", $"names '{name}', which Learning:Features does not: what is not declared there is not captured");
+        if (Node.IsTrainerAlone && Log.Kind == "embedded")
+            problems.Add("Node:Roles", "is 'trainer' alone, and the embedded log can be open in one process only, the node's: give both --kafka HOST:PORT, or leave the trainer in the node");
+        if (Node.IsTrainerAlone && Deep.Models.Count == 0)
+            problems.Add("Node:Roles", $"is 'trainer' alone, and Deep:Models names no model to learn; there are {string.Join(", ", DeepSettings.Known)}");
         return problems.List;
     }
 }

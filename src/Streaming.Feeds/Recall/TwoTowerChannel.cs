@@ -27,6 +27,8 @@ public sealed class TwoTowerChannel : IRecallChannel
     /// <summary>Items of which the model knows nothing yet, not even a category: looked at again at every refresh, some at a time.</summary>
     private readonly Queue<ulong> _unknown = new();
     private readonly HashSet<ulong> _isUnknown = [];
+    /// <summary>By item of the index: the version that computed its vector.</summary>
+    private readonly Dictionary<ulong, long> _computedBy = [];
     private readonly ulong[] _stalest;
     private readonly float[] _vector;
 
@@ -47,6 +49,12 @@ public sealed class TwoTowerChannel : IRecallChannel
 
     public VectorIndex Index => _index;
 
+    /// <summary>The model's version in force, noted with every vector that it computes; without it all are of version 0.</summary>
+    public Func<long> Version { get; set; } = () => 0;
+
+    /// <summary>The version that computed the vector which was computed longest ago; the one in force while the index is empty.</summary>
+    public long OldestVersion { get; private set; }
+
     /// <summary>Items whose new vectors wait for a refresh.</summary>
     public int Waiting => _waiting.Count;
 
@@ -57,7 +65,7 @@ public sealed class TwoTowerChannel : IRecallChannel
     {
         _isWaiting.Remove(item);
         _isUnknown.Remove(item);
-        _index.Remove(item);
+        Remove(item);
     }
 
     /// <summary>The model has learned something of this item: its vector is computed at the next refresh.</summary>
@@ -75,21 +83,27 @@ public sealed class TwoTowerChannel : IRecallChannel
             var item = _unknown.Dequeue();
             if (_isUnknown.Remove(item)) Touch(item);
         }
-        var computed = 0;
+        var (computed, isNew) = (0, 0);
         while (computed < _stalest.Length && _waiting.TryDequeue(out var item))
         {
             // One that was deleted while it waited is in the queue still.
             if (!_isWaiting.Remove(item)) continue;
-            Compute(item, nowMs);
+            if (Compute(item, nowMs)) isNew++;
             computed++;
         }
         var stale = 0;
         foreach (var item in _index.ByTouch)
         {
-            if (computed + stale >= _stalest.Length || stale >= _index.Count - computed) break;
+            if (computed + stale >= _stalest.Length || stale >= _index.Count - isNew) break;
             _stalest[stale++] = item;
         }
         foreach (var item in _stalest.AsSpan(0, stale)) Compute(item, nowMs);
+        OldestVersion = Version();
+        foreach (var item in _index.ByTouch)
+        {
+            OldestVersion = _computedBy[item];
+            break;
+        }
         return computed + stale;
     }
 
@@ -103,20 +117,30 @@ public sealed class TwoTowerChannel : IRecallChannel
         return query.ContainsAnyExcept(0f) ? _index.Search(query, into) : 0;
     }
 
-    private void Compute(ulong item, long nowMs)
+    /// <summary>Returns whether the index has the item now.</summary>
+    private bool Compute(ulong item, long nowMs)
     {
         if (_items.TryGet(item, out var known) && known.IsExpired(nowMs))
         {
-            _index.Remove(item);
-            return;
+            Remove(item);
+            return false;
         }
         if (!_model.Knows(item))
         {
-            _index.Remove(item);
+            Remove(item);
             if (_unknown.Count < _settings.IndexItemsMax && _isUnknown.Add(item)) _unknown.Enqueue(item);
-            return;
+            return false;
         }
         _model.ItemVector(item, _vector);
-        if (!_index.Set(item, _vector)) _index.Remove(item);
+        var isSet = _index.Set(item, _vector);
+        if (isSet) _computedBy[item] = Version();
+        else Remove(item);
+        return isSet;
+    }
+
+    private void Remove(ulong item)
+    {
+        _index.Remove(item);
+        _computedBy.Remove(item);
     }
 }

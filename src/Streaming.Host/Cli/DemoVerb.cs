@@ -89,7 +89,7 @@ internal static class DemoVerb
         var learned = report.Arm(TrafficSplitter.Learned);
         var holdout = report.Arm(TrafficSplitter.Holdout);
         var users = status.Users;
-        foreach (var figure in Report.Of(status, node.Models.Figures())) yield return figure;
+        foreach (var figure in Report.Of(status, node.Models.Figures(), node.DeepFigures())) yield return figure;
         yield return ("events_per_s", users.Applied / seconds);
         yield return ("ctr_learned", learned?.Ctr ?? double.NaN);
         yield return ("ctr_holdout", holdout?.Ctr ?? double.NaN);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Streaming.Core.Settings;
 using Streaming.Host.Http;
 
 namespace Streaming.Host.Cli;
@@ -9,22 +10,30 @@ internal static class NodeVerb
 {
     public static Command Create()
     {
-        var command = new Command("node", "Run a node: ingest, user actors, learning, lists and look-ups. SIGTERM drains, saves a checkpoint and exits.");
+        var command = new Command("node", "Run a node: ingest, user actors, learning, lists and look-ups. SIGTERM drains, saves a checkpoint and exits. With --role trainer it learns deep models for nodes on the same Kafka log.");
         var common = new CommonOptions().AddTo(command);
         var listen = new Option<string?>("--listen") { Description = "Address and port (Serving:Listen)", HelpName = "IP:PORT" };
+        var roles = new Option<string[]>("--role")
+        {
+            Description = $"What this process does (Node:Roles), all unless given: {string.Join(", ", NodeRoles.All)}; several by comma", HelpName = "ROLES",
+        };
         command.Options.Add(listen);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => RunAsync(common, parse, parse.GetValue(listen), cancel)));
+        command.Options.Add(roles);
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => RunAsync(common, parse, parse.GetValue(listen), parse.GetValue(roles) ?? [], cancel)));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommonOptions common, ParseResult parse, string? listen, CancellationToken cancel)
+    private static async Task<int> RunAsync(CommonOptions common, ParseResult parse, string? listen, string[] roles, CancellationToken cancel)
     {
-        var settings = listen is null ? common.Load(parse) : common.Load(parse, ("Serving:Listen", listen));
-        using var logs = Logging.CreateFactory();
-        var logger = logs.CreateLogger("Streaming");
+        var flags = roles.SelectMany(r => r.Split(',', StringSplitOptions.TrimEntries)).Select((role, i) => ($"Node:Roles:{i}", role)).ToList();
+        if (listen is not null) flags.Add(("Serving:Listen", listen));
+        var settings = common.Load(parse, [.. flags]);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        if (settings.Node.IsTrainerAlone) return await TrainerProcess.RunAsync(settings, common.Json(parse), stop.Token).ConfigureAwait(false);
+        using var logs = Logging.CreateFactory();
+        var logger = logs.CreateLogger("Streaming");
         await using var running = await RunningNode.OpenAsync(settings, settings.Node.DataDir, Logging.Notices(logger), cancel).ConfigureAwait(false);
         var node = running.Node;
         var app = ApiServer.Build(node, settings, Logging.Configure);
@@ -39,7 +48,7 @@ internal static class NodeVerb
         await node.RunAsync(stop.Token).ConfigureAwait(false);
         await app.StopAsync(CancellationToken.None).ConfigureAwait(false);
         logger.LogInformation("node stopped: {Applied} events applied, checkpoint {Checkpoint} saved", node.Status().Users.Applied, node.Status().CheckpointId);
-        if (common.Json(parse)) JsonLine.Print(Report.Of(node.Status(), node.Models.Figures()));
+        if (common.Json(parse)) JsonLine.Print(Report.Of(node.Status(), node.Models.Figures(), node.DeepFigures()));
         return 0;
     }
 

@@ -69,7 +69,7 @@ internal static class ReplayVerb
         });
         var sources = files.Select(f => new ReplaySource(DataSets.Open(f, options), settings.Node.Seed)).ToList();
         using var logs = Logging.CreateFactory();
-        await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), stop.Token).ConfigureAwait(false);
+        await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), stop.Token, isReplay: true).ConfigureAwait(false);
         var node = running.Node;
         var fingerprint = string.Join('+', sources.Select(s => s.Fingerprint())) + $"/round {round}";
         var runner = new ReplayRunner(node, round);
@@ -82,7 +82,7 @@ internal static class ReplayVerb
         var users = status.Users;
         // Every record of the source is in exactly one of these; what is not was lost.
         var accounted = users.Applied + users.Repeats + users.Forgotten + users.DeadLetters + runner.ItemRecords;
-        var figures = Report.Of(status, node.Models.Figures()).Concat(
+        var figures = Report.Of(status, node.Models.Figures(), node.DeepFigures()).Concat(
         [
             ("records", runner.Done), ("events_per_s", (runner.Done - runner.ResumedAt) / seconds), ("seconds", seconds),
             ("lost", runner.Done - accounted), ("resumed_at", runner.ResumedAt), ("found_in_log", runner.FoundInLog), ("round", round),

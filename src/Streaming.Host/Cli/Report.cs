@@ -1,12 +1,17 @@
 using Streaming.Learning.Metrics;
 using Streaming.Node;
+using Streaming.Node.Deep;
 
 namespace Streaming.Host.Cli;
 
 /// <summary>A node's figures under the names that every verb uses.</summary>
 internal static class Report
 {
-    public static IEnumerable<(string Name, object? Value)> Of(NodeStatus status, IReadOnlyList<PrequentialFigures> figures)
+    /// <param name="status">The node's.</param>
+    /// <param name="figures">The live ranker's, then the baselines'.</param>
+    /// <param name="deep">Those of the deep models that the node has learned.</param>
+    public static IEnumerable<(string Name, object? Value)> Of(
+        NodeStatus status, IReadOnlyList<PrequentialFigures> figures, IReadOnlyList<PrequentialFigures> deep)
     {
         var ranker = figures[0];
         yield return ("events", status.Users.Applied);
@@ -14,6 +19,7 @@ internal static class Report
         yield return ("auc", ranker.Auc);
         yield return ("gauc", ranker.Gauc);
         yield return ("logloss", ranker.LogLoss);
+        yield return ("ne", ranker.NormalisedEntropy);
         yield return ("calibration", ranker.Calibration);
         foreach (var baseline in figures.Skip(1)) yield return ("auc_" + Key(baseline.Name), baseline.Auc);
         yield return ("lists", status.Users.Lists);
@@ -26,10 +32,46 @@ internal static class Report
         yield return ("models", status.Models);
         foreach (var model in status.Deep)
         {
+            yield return ($"{model.Name}_serving", model.Serving);
             yield return ($"{model.Name}_auc_window", model.Auc);
             yield return ($"{model.Name}_examples", model.Examples);
             yield return ($"{model.Name}_promotions", model.Promotions);
             yield return ($"{model.Name}_rollbacks", model.Rollbacks);
+        }
+        foreach (var figure in OfDeep(deep)) yield return figure;
+        if (status.Deep.Count == 0) yield break;
+        yield return ("skew_user_index", status.VersionSkew.UserIndex);
+        yield return ("skew_recall_ranker", status.VersionSkew.RecallRanker);
+        yield return ("skew_ranker_embeddings", status.VersionSkew.RankerEmbeddings);
+        yield return ("skew_of_lists", status.VersionSkew.Lists);
+    }
+
+    /// <summary>Of a process that learns and nothing else.</summary>
+    public static IEnumerable<(string Name, object? Value)> OfWorkers(IReadOnlyList<WorkerStatus> workers, IReadOnlyList<PrequentialFigures> figures)
+    {
+        foreach (var worker in workers)
+        {
+            yield return ($"{worker.Name}_steps", worker.Steps);
+            yield return ($"{worker.Name}_promoted", worker.Promoted);
+            yield return ($"{worker.Name}_examples", worker.Examples);
+            yield return ($"{worker.Name}_promotions", worker.Promotions);
+            yield return ($"{worker.Name}_rollbacks", worker.Rollbacks);
+            yield return ($"{worker.Name}_reenacted", worker.Reenacted);
+        }
+        foreach (var figure in OfDeep(figures)) yield return figure;
+        yield return ("peak_rss_mb", Machine.PeakRssMb());
+    }
+
+    /// <summary>Prequential figures by model; NaN where a model's scores are no probabilities.</summary>
+    private static IEnumerable<(string Name, object? Value)> OfDeep(IReadOnlyList<PrequentialFigures> models)
+    {
+        foreach (var model in models)
+        {
+            yield return ($"{model.Name}_auc", model.Auc);
+            yield return ($"{model.Name}_gauc", model.Gauc);
+            yield return ($"{model.Name}_logloss", model.LogLoss);
+            yield return ($"{model.Name}_ne", model.NormalisedEntropy);
+            yield return ($"{model.Name}_calibration", model.Calibration);
         }
     }
 

@@ -78,7 +78,7 @@ internal static class TrainBench
         var figures = new (string, object?)[]
         {
             ("counts", "each batch is predicted and then learned; made before the clock starts; turn by turn with the peer, whose figures are of the same data and its own first weights"),
-            ("model", "din"), ("batch", shape.Batch), ("history", shape.History), ("dim", shape.Dim), ("items", shape.Items), ("threads", shape.Threads),
+            ("model", "din"), ("batch", shape.Batch), ("history", shape.History), ("dim", shape.Dim), ("dense", shape.Dense), ("items", shape.Items), ("threads", shape.Threads),
             ("examples_per_s", ours.Average()), ("turns_examples_per_s", ours.Select(r => Math.Round(r))),
             ("pytorch_examples_per_s", theirs.Count > 0 ? theirs.Average() : null), ("pytorch_turns_examples_per_s", theirs.Select(r => Math.Round(r))),
             ("ratio", theirs.Count > 0 ? ours.Average() / theirs.Average() : null), ("pytorch", peer),

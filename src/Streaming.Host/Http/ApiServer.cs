@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Streaming.Core.Settings;
 using Streaming.Host.Metrics;
 using Streaming.Node;
+using Streaming.Node.Deep;
 
 namespace Streaming.Host.Http;
 
@@ -15,8 +16,7 @@ internal static class ApiServer
     /// <param name="configureLogging">How to log.</param>
     public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        configureLogging(builder.Logging);
+        var builder = NewBuilder(settings, configureLogging);
         builder.Services.AddOpenApi("v1", options => options.AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "Streaming";
@@ -24,6 +24,31 @@ internal static class ApiServer
             document.Info.Version = "v1";
             return Task.CompletedTask;
         }));
+        var app = builder.Build();
+        // What the framework itself refuses (a limit that is no number, an unknown path) is a problem document too.
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        Map(app, node, settings.Serving);
+        return app;
+    }
+
+    /// <summary>The same for a process that learns and nothing else: health, figures of its workers, metrics.</summary>
+    public static WebApplication BuildTrainer(DeepWorkers workers, StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
+    {
+        var app = NewBuilder(settings, configureLogging).Build();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.MapGet("/v1/status", () => Results.Json(new { Workers = workers.Status }, StatusJson));
+        app.MapGet("/healthz", () => Results.Text("ok\n"));
+        app.MapGet("/readyz", () => workers.Status.Count == settings.Deep.Models.Count ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503));
+        MetricsEndpoint.Map(app);
+        return app;
+    }
+
+    private static WebApplicationBuilder NewBuilder(StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        configureLogging(builder.Logging);
         var endpoint = IPEndPoint.Parse(settings.Serving.Listen);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -34,12 +59,7 @@ internal static class ApiServer
             kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
         });
         builder.Services.AddProblemDetails();
-        var app = builder.Build();
-        // What the framework itself refuses (a limit that is no number, an unknown path) is a problem document too.
-        app.UseExceptionHandler();
-        app.UseStatusCodePages();
-        Map(app, node, settings.Serving);
-        return app;
+        return builder;
     }
 
     /// <summary>Starts listening.</summary>

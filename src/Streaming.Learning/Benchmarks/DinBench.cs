@@ -15,7 +15,8 @@ namespace Streaming.Learning.Benchmarks;
 /// <param name="Items">Vocabulary; log-uniform, so that few items make most of the stream.</param>
 /// <param name="Threads">Of an operation of libtorch.</param>
 /// <param name="Seed">Of data and first weights.</param>
-public sealed record DinBenchShape(int Batch = 256, int History = 20, int Dim = 16, int Items = 100_000, int Threads = 1, long Seed = 1);
+/// <param name="Dense">Dense columns: as many as the node's ranker has by default.</param>
+public sealed record DinBenchShape(int Batch = 256, int History = 20, int Dim = 16, int Items = 100_000, int Threads = 1, long Seed = 1, int Dense = 10);
 
 /// <summary>One stretch of training: each batch is predicted and then learned.</summary>
 public sealed record DinBenchResult(long Examples, double Seconds, double ExamplesPerSecond, double Loss);
@@ -40,7 +41,7 @@ public sealed class DinBench : IDisposable
 
     /// <summary>The stream by number, from 1; 0 stands for nothing.</summary>
     private sealed record Columns(
-        int[] Users, int[] Items, int[] Histories, int[] Session, int[] Surfaces, int[] Hours, float[] Labels, int[] Categories);
+        int[] Users, int[] Items, int[] Histories, int[] Session, int[] Surfaces, int[] Hours, float[] Labels, int[] Categories, float[] Dense);
 
     public DinBench(DinBenchShape shape)
     {
@@ -51,7 +52,7 @@ public sealed class DinBench : IDisposable
         for (var item = 1; item <= shape.Items; item++)
             catalog.Apply(new ItemChange(IdOf(item), new Item(IdOf(item)) { Categories = [$"category {_data.Categories[item]}"] }, Start));
         _model = new Din(
-            new DinOptions { Dim = shape.Dim, HistoryMax = shape.History, PositionsMax = 0, Seed = (ulong)shape.Seed }, catalog);
+            new DinOptions { Dim = shape.Dim, HistoryMax = shape.History, PositionsMax = 0, Seed = (ulong)shape.Seed, DenseColumns = shape.Dense }, catalog);
         FillBatches();
     }
 
@@ -79,27 +80,34 @@ public sealed class DinBench : IDisposable
     public DinRankResult Rank(int calls, int candidates)
     {
         var scorer = new DinScorer(_model);
-        var (items, scores, times) = (new ulong[candidates], new float[candidates], new double[calls]);
+        var (items, dense, scores, times) = (new ulong[candidates], new float[candidates * _shape.Dense], new float[candidates], new double[calls]);
         var difference = 0.0;
         for (var call = -calls / 10; call < calls; call++)
         {
             var row = (call + calls) % _shape.Batch;
             var batch = _batches[Math.Abs(call) % Batches];
             for (var i = 0; i < candidates; i++)
-                items[i] = _batches[(Math.Abs(call) + 1 + i / _shape.Batch) % Batches].Items[i % _shape.Batch];
+            {
+                var from = _batches[(Math.Abs(call) + 1 + i / _shape.Batch) % Batches];
+                items[i] = from.Items[i % _shape.Batch];
+                from.DenseRow(i % _shape.Batch).CopyTo(dense.AsSpan(i * _shape.Dense));
+            }
             var before = Stopwatch.GetTimestamp();
-            scorer.Score(batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], items, scores);
+            scorer.Score(batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], items, dense, scores);
             if (call >= 0) times[call] = Stopwatch.GetElapsedTime(before).TotalMilliseconds;
-            if (call % 100 == 0) difference = Math.Max(difference, Difference(batch, row, items, scores));
+            if (call % 100 == 0) difference = Math.Max(difference, Difference(batch, row, items, dense, scores));
         }
         Array.Sort(times);
         return new DinRankResult(calls, candidates, times[calls / 2], times[calls * 99 / 100], times[^1], difference);
     }
 
-    private double Difference(ExampleBatch from, int row, ulong[] items, float[] scores)
+    private double Difference(ExampleBatch from, int row, ulong[] items, float[] dense, float[] scores)
     {
-        var batch = new ExampleBatch(_shape.History);
-        foreach (var item in items) batch.Add(from.Users[row], item, from.History(row), from.InSession[row], from.ShownMs[row], from.Surfaces[row]);
+        var batch = new ExampleBatch(_shape.History, new uint[_shape.Dense]);
+        for (var i = 0; i < items.Length; i++)
+            batch.Add(
+                from.Users[row], items[i], from.History(row), from.InSession[row], from.ShownMs[row], from.Surfaces[row],
+                dense: dense.AsSpan(i * _shape.Dense, _shape.Dense));
         var expected = new float[items.Length];
         _model.Predict(batch, expected);
         return expected.Zip(scores, (a, b) => Math.Abs((double)a - b)).Max();
@@ -112,7 +120,7 @@ public sealed class DinBench : IDisposable
         File.WriteAllText(Path.Combine(folder, "shape.json"), JsonSerializer.Serialize(new
         {
             batch = _shape.Batch, history = _shape.History, dim = _shape.Dim, items = _shape.Items, categories = Categories, users = Users,
-            surfaces = Surfaces, unit = options.UnitColumns, hidden = options.HiddenColumns, threads = _shape.Threads, seed = _shape.Seed, warmup = Warmup,
+            surfaces = Surfaces, unit = options.UnitColumns, hidden = options.HiddenColumns, threads = _shape.Threads, seed = _shape.Seed, warmup = Warmup, dense = _shape.Dense,
         }));
         void Put<T>(string name, T[] values) where T : unmanaged =>
             File.WriteAllBytes(Path.Combine(folder, name), MemoryMarshal.AsBytes<T>(values).ToArray());
@@ -124,6 +132,7 @@ public sealed class DinBench : IDisposable
         Put("hours.i32", _data.Hours);
         Put("labels.f32", _data.Labels);
         Put("categories.i32", _data.Categories);
+        Put("dense.f32", _data.Dense);
     }
 
     public void Dispose() => _model.Dispose();
@@ -134,13 +143,13 @@ public sealed class DinBench : IDisposable
         var keys = Enumerable.Range(0, _shape.Items + 1).Select(i => i == 0 ? 0 : StableHash.Of(IdOf(i))).ToArray();
         for (var b = 0; b < Batches; b++)
         {
-            var batch = new ExampleBatch(_shape.History);
+            var batch = new ExampleBatch(_shape.History, new uint[_shape.Dense]);
             for (var row = b * _shape.Batch; row < (b + 1) * _shape.Batch; row++)
             {
                 for (var i = 0; i < history.Length; i++) history[i] = keys[_data.Histories[row * history.Length + i]];
                 batch.Add(
                     StableHash.Of($"user {_data.Users[row]}"), keys[_data.Items[row]], history, _data.Session[row], Start + _data.Hours[row] * 3_600_000L,
-                    StableHash.Of($"surface {_data.Surfaces[row]}"), -1, _data.Labels[row]);
+                    StableHash.Of($"surface {_data.Surfaces[row]}"), -1, _data.Labels[row], dense: _data.Dense.AsSpan(row * _shape.Dense, _shape.Dense));
             }
             _batches.Add(batch);
         }
@@ -154,7 +163,8 @@ public sealed class DinBench : IDisposable
         int Whole(int below) => (int)(Draw() * below);
         int Item() => (int)Math.Min(shape.Items, Math.Pow(shape.Items, Draw()));
         var data = new Columns(
-            new int[rows], new int[rows], new int[rows * shape.History], new int[rows], new int[rows], new int[rows], new float[rows], new int[shape.Items + 1]);
+            new int[rows], new int[rows], new int[rows * shape.History], new int[rows], new int[rows], new int[rows], new float[rows], new int[shape.Items + 1],
+            new float[rows * shape.Dense]);
         for (var item = 1; item <= shape.Items; item++) data.Categories[item] = 1 + Whole(Categories);
         for (var row = 0; row < rows; row++)
         {
@@ -166,6 +176,7 @@ public sealed class DinBench : IDisposable
                 var past = data.Histories[row * shape.History + i] = Item();
                 if (data.Categories[past] % 2 == data.Categories[data.Items[row]] % 2) alike++;
             }
+            for (var i = 0; i < shape.Dense; i++) data.Dense[row * shape.Dense + i] = (float)(2 * Draw() - 1);
             data.Labels[row] = Draw() < (2 * alike > shape.History ? 0.7 : 0.3) ? 1f : 0f;
         }
         return data;

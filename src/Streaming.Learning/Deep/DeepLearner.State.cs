@@ -54,6 +54,51 @@ public sealed partial class DeepLearner
         }
     }
 
+    /// <summary>
+    /// Everything that decides how it goes on, whatever way it came here: unlike <see cref="Save"/>, in which the rows of the versions stand as deltas
+    /// have brought them, two learners that will do the same write the same.
+    /// </summary>
+    public void WriteContent(Stream into)
+    {
+        var writer = new CheckpointWriter(into, version: 0);
+        WriteContent(writer);
+        writer.Finish();
+    }
+
+    internal void WriteContent(CheckpointWriter writer)
+    {
+        foreach (var count in (ReadOnlySpan<long>)[Epoch, Steps, Promoted, Examples, Rollbacks, Promotions, NotFinite, NewestMs]) writer.Int64(count);
+        writer.Double(_excess);
+        Write(writer, StateOf(Model));
+        Write(writer, _goodState);
+        WriteByKey(writer, _serving.Weights);
+        writer.Byte(_trial is null ? (byte)0 : (byte)1);
+        if (_trial is not null)
+        {
+            WriteByKey(writer, _candidate.Weights);
+            _trial.Canary.Save(writer);
+        }
+        _metrics.Save(writer);
+    }
+
+    private static void WriteByKey(CheckpointWriter writer, DeepWeights weights)
+    {
+        foreach (var (_, table) in weights.Tables)
+        {
+            foreach (var key in table.Keys.Order())
+            {
+                writer.Int64((long)key);
+                if (table.TryGet(key, out var row)) writer.Values(row);
+            }
+        }
+        foreach (var dense in weights.Dense)
+        {
+            var values = new float[dense.Length];
+            dense.CopyTo(values);
+            writer.Values<float>(values);
+        }
+    }
+
     private Trial ReadTrial(CheckpointReader reader)
     {
         var kind = (UpdateKind)reader.Byte();

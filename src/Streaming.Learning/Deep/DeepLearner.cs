@@ -77,7 +77,7 @@ public sealed partial class DeepLearner : IDisposable
         (Model, _candidate, _serving) = (create(), create(), create());
         Epoch = epoch;
         _chunkBytesMax = recordBytesMax - ModelRecordCodec.HeadBytesMax;
-        _metrics = new PrequentialMetrics(Model.Name, learning);
+        _metrics = new PrequentialMetrics(Model.Name, learning, scores == DeepScores.Probabilities);
         _goodState = StateOf(Model);
         TrackChanges();
     }
@@ -122,8 +122,8 @@ public sealed partial class DeepLearner : IDisposable
     /// <summary>Prequential figures of what learns.</summary>
     public PrequentialFigures Figures() => _metrics.Figures();
 
-    /// <summary>AUC over the last predictions: cheap enough to publish every second.</summary>
-    public double WindowAuc() => _metrics.WindowAuc();
+    /// <summary>Figures over the last predictions: cheap enough to publish every second.</summary>
+    public WindowFigures Window() => _metrics.Window();
 
     /// <summary>Predicts, scores and learns a batch of at least one row, and does what is due.</summary>
     /// <param name="nowMs">For the ledger.</param>

@@ -145,7 +145,8 @@ public sealed partial class DeepWorker
             writer.Int32(offsets.Length);
             writer.Values<long>(offsets);
         }
-        foreach (var value in (ReadOnlySpan<long>)[Repeats, Corrupt, _versionMs, _denseMs, _snapshotMs, _keptMs]) writer.Int64(value);
+        foreach (var value in (ReadOnlySpan<long>)[Repeats, Corrupt]) writer.Int64(value);
+        _due.Save(writer);
         _repeats.Save(writer);
         CatalogCodec.Save(_catalog, writer);
         _learner.Save(writer);
@@ -161,7 +162,7 @@ public sealed partial class DeepWorker
             reader.Values(offsets.AsSpan());
         }
         (Repeats, Corrupt) = (reader.Int64(), reader.Int64());
-        (_versionMs, _denseMs, _snapshotMs, _keptMs) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
+        _due.Load(reader);
         _repeats = RepeatFilter.Read(reader);
         CatalogCodec.Load(_catalog, reader);
         _learner.Load(reader);

@@ -2,6 +2,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
+using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
 using Streaming.Models.Deep;
 
@@ -58,6 +59,7 @@ public sealed partial class DeepWorker : IDisposable
     private readonly ILogReader[] _items;
     private readonly ModelPublisher _publisher;
     private readonly DeepLearner _learner;
+    private readonly DueClock _due;
 
     private RepeatFilter _repeats = new();
     private StepJournal _journal = null!;
@@ -71,15 +73,13 @@ public sealed partial class DeepWorker : IDisposable
     private long _lastStateMs = long.MinValue;
     private bool _isReenacting;
 
-    /// <summary>When each kind of version was last cut; none yet makes all due.</summary>
-    private long _versionMs = long.MinValue, _denseMs = long.MinValue, _snapshotMs = long.MinValue, _keptMs = long.MinValue;
-
     private DeepWorker(DeepWorkerParts parts, WorkerFolder folder)
     {
         _parts = parts;
         _settings = parts.Settings.Deep;
         _folder = folder;
-        _batch = new LearningBatch(parts.Settings.Users.ExampleHistoryMax);
+        _due = new DueClock(_settings);
+        _batch = new LearningBatch(parts.Settings.Users.ExampleHistoryMax, DenseInputs.Hashes(parts.Settings));
         Ledger = new PromotionLedger(folder.Ledger, _settings.LedgerShownMax);
         var recordBytesMax = parts.Settings.Log.RecordBytesMax;
         _learner = new DeepLearner(
@@ -196,7 +196,7 @@ public sealed partial class DeepWorker : IDisposable
         var changes = ReadItems(ends: null);
         var rows = FillBatch();
         var entry = new JournalEntry(
-            nowMs, DueAt(nowMs), rows, [.. _examples.Select(r => r.Offset)], [.. _items.Select(r => r.Offset)]);
+            nowMs, _due.At(nowMs), rows, [.. _examples.Select(r => r.Offset)], [.. _items.Select(r => r.Offset)]);
         _parts.At?.Invoke("before the journal");
         _journal.Append(entry);
         _parts.At?.Invoke("after the journal");
@@ -211,13 +211,7 @@ public sealed partial class DeepWorker : IDisposable
         if (_batch.Count == 0) return;
         var outcome = _learner.Step(_batch, entry.Due, entry.NowMs);
         _parts.At?.Invoke("after learning");
-        if (outcome.Cut)
-        {
-            _versionMs = entry.NowMs;
-            if ((entry.Due & Due.Dense) != 0) _denseMs = entry.NowMs;
-            if ((entry.Due & Due.Snapshot) != 0) _snapshotMs = entry.NowMs;
-            if ((entry.Due & Due.State) != 0) _keptMs = entry.NowMs;
-        }
+        if (outcome.Cut) _due.Cut(entry.Due, entry.NowMs);
         if (outcome.Verdict is { } verdict)
         {
             if (verdict.Verdict == LedgerEntry.RolledBack && !_isReenacting)
@@ -270,17 +264,6 @@ public sealed partial class DeepWorker : IDisposable
                     if (ItemParser.TryParse(_read.Value(i).Span, _read.TimeMs(i), out var change, out _)) changes.Add(change);
         }
         return changes;
-    }
-
-    private Due DueAt(long nowMs)
-    {
-        if (!Passed(_versionMs, _settings.PublishIntervalMs)) return Due.Nothing;
-        return Due.Version
-            | (Passed(_denseMs, _settings.DenseIntervalMs) ? Due.Dense : 0)
-            | (Passed(_snapshotMs, _settings.SnapshotIntervalMs) ? Due.Snapshot : 0)
-            | (Passed(_keptMs, _settings.CheckpointIntervalMs) ? Due.State : 0);
-
-        bool Passed(long since, long interval) => since == long.MinValue || nowMs - since >= interval;
     }
 
     private static T Wait<T>(ValueTask<T> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();

@@ -4,12 +4,14 @@ using Streaming.Models.Deep;
 namespace Streaming.Learning.Deep;
 
 /// <summary>A mini-batch to learn, with what scoring it needs. Cleared and filled again it allocates nothing.</summary>
-public sealed class LearningBatch(int historyMax)
+/// <param name="historyMax">Past items of a row at most.</param>
+/// <param name="denseFeatures">Hashes of the dense features.</param>
+public sealed class LearningBatch(int historyMax, params uint[] denseFeatures)
 {
     private readonly List<bool> _isScored = [];
 
     /// <summary>Shape [B].</summary>
-    public ExampleBatch Rows { get; } = new(historyMax);
+    public ExampleBatch Rows { get; } = new(historyMax, denseFeatures);
 
     public int Count => Rows.Count;
 

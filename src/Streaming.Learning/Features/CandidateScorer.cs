@@ -98,6 +98,21 @@ public sealed class CandidateScorer
         Extract(itemKey, item, _features.CandidateKinds, _features.CandidateOutputs, _itemUsesFigures || _pairUsesFigures, into);
     }
 
+    /// <summary>The values of declared real features of the user, and of this item for them: what <see cref="ItemFeatures"/> would hold.</summary>
+    /// <param name="itemKey">The item.</param>
+    /// <param name="kinds">Real ones.</param>
+    /// <param name="into">As long.</param>
+    internal void Reals(ulong itemKey, ReadOnlySpan<FeatureKind> kinds, Span<float> into)
+    {
+        _features.Catalog.TryGet(itemKey, out var item);
+        var candidate = CandidateOf(itemKey, item, usesFigures: true);
+        for (var i = 0; i < kinds.Length; i++)
+        {
+            if (FeatureKinds.Side(kinds[i]) != FeatureSide.User) Extract(kinds[i], candidate);
+            into[i] = _scratch.RealOf(kinds[i]);
+        }
+    }
+
     /// <summary>The ranker's probability that this user likes this item.</summary>
     public float Score(ulong itemKey)
     {
@@ -138,6 +153,20 @@ public sealed class CandidateScorer
     /// <summary>Appends outputs that depend on the item, from the kinds that they need.</summary>
     private void Extract(ulong itemKey, Item? item, FeatureKind[] kinds, FeatureOutput[] outputs, bool usesFigures, FeatureBuffer into)
     {
+        var candidate = CandidateOf(itemKey, item, usesFigures);
+        foreach (var kind in kinds) Extract(kind, candidate);
+        foreach (var output in outputs) _scratch.Emit(output, into);
+    }
+
+    private void Extract(FeatureKind kind, in Candidate candidate)
+    {
+        _scratch.Clear(kind);
+        if (kind < FeatureKind.Mf) ItemFeature(kind, candidate);
+        else PairFeature(kind, _user!, candidate);
+    }
+
+    private Candidate CandidateOf(ulong itemKey, Item? item, bool usesFigures)
+    {
         var user = _user ?? throw new InvalidOperationException("BeginUser comes first");
         ReadOnlySpan<float> vector = default;
         var (dot, logit, norm) = (0f, 0f, 0f);
@@ -151,18 +180,11 @@ public sealed class CandidateScorer
                 norm = VectorMath.Norm(vector);
             }
         }
-        var candidate = new Candidate
+        return new Candidate
         {
             Key = itemKey, Item = item, Vector = vector, Norm = norm, Dot = dot, Logit = logit,
             Figures = usesFigures ? _features.Statistics.Figures(itemKey, _nowMs) : default,
         };
-        foreach (var kind in kinds)
-        {
-            _scratch.Clear(kind);
-            if (kind < FeatureKind.Mf) ItemFeature(kind, candidate);
-            else PairFeature(kind, user, candidate);
-        }
-        foreach (var output in outputs) _scratch.Emit(output, into);
     }
 
     private void UserFeature(FeatureKind kind, UserState user, string surface)

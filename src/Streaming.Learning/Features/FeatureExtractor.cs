@@ -18,6 +18,7 @@ public sealed class FeatureExtractor
     public FeatureExtractor(
         StreamingSettings settings, IItemCatalog catalog, ItemStatistics statistics, MatrixFactorisation factors, FtrlModel ranker)
     {
+        Settings = settings;
         Users = settings.Users;
         Learning = settings.Learning;
         Catalog = catalog;
@@ -40,9 +41,10 @@ public sealed class FeatureExtractor
         CandidateKinds = CandidateKindsOf(CandidateOutputs);
         ItemKinds = CandidateKindsOf(ItemOutputs);
         PairKinds = CandidateKindsOf(PairOutputs);
-        Salts = [.. Enum.GetValues<FeatureKind>().Select(kind => StableHash.Of("feature:" + kind))];
+        Salts = [.. Enum.GetValues<FeatureKind>().Select(SaltOf)];
     }
 
+    internal StreamingSettings Settings { get; }
     internal UsersSettings Users { get; }
     internal LearningSettings Learning { get; }
     internal IItemCatalog Catalog { get; }
@@ -66,6 +68,8 @@ public sealed class FeatureExtractor
 
     /// <summary>By kind: what its keys are combined with, so that equal values of two features differ.</summary>
     internal ulong[] Salts { get; }
+
+    internal static ulong SaltOf(FeatureKind kind) => StableHash.Of("feature:" + kind);
 
     /// <summary>A scorer for one thread.</summary>
     public CandidateScorer NewScorer() => new(this);

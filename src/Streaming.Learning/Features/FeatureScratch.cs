@@ -30,6 +30,9 @@ internal sealed class FeatureScratch(ulong[] salts)
         if (value != 0f) Add(kind, 0, value);
     }
 
+    /// <summary>The value of a real feature; 0 where it has none.</summary>
+    public float RealOf(FeatureKind kind) => _counts[(int)kind] == 0 ? 0f : _values[(int)kind * FeatureExtractor.ValuesMax];
+
     /// <summary>Appends a feature, or the cross of two (all pairs; values multiply), as 32-bit hashes.</summary>
     public void Emit(FeatureOutput output, FeatureBuffer into)
     {

@@ -25,10 +25,26 @@ public sealed record PrequentialFigures(
     double UserShare, double LogLoss, double NormalisedEntropy, double Calibration, double Ece, double WindowAuc, double WindowLogLoss, double WindowBaseRate);
 
 /// <summary>
+/// The figures over the last predictions, at most <c>Learning:PrequentialWindowMax</c>: cheap enough to publish every second. NaN where undefined.
+/// </summary>
+/// <param name="Model">The model.</param>
+/// <param name="Count">Predictions in the window.</param>
+/// <param name="Auc">Area under the ROC curve.</param>
+/// <param name="Gauc">Mean of the users' own AUCs, weighted by their examples; users with one label are left out.</param>
+/// <param name="LogLoss">Mean, nats, negatives counting 1 / sample rate.</param>
+/// <param name="NormalisedEntropy">Log-loss over that of always predicting the window's base rate.</param>
+/// <param name="Calibration">Sum of predictions over number of positives.</param>
+public sealed record WindowFigures(
+    string Model, int Count, double Auc, double Gauc, double LogLoss, double NormalisedEntropy, double Calibration);
+
+/// <summary>
 /// Prequential evaluation of one model (Dawid 1984; Gama et al. 2013): every live prediction is scored before its label is
 /// learned. Exact up to a bound, then AUC is by histogram and GAUC of a sample of users. Counts that depend on the rate of negatives are weighted by 1 / sample rate.
 /// </summary>
-public sealed class PrequentialMetrics(string name, LearningSettings settings)
+/// <param name="name">The model.</param>
+/// <param name="settings">Bounds.</param>
+/// <param name="areProbabilities">Whether what is scored are probabilities; of mere scores, log-loss, entropy and calibration are undefined.</param>
+public sealed class PrequentialMetrics(string name, LearningSettings settings, bool areProbabilities = true)
 {
     private const int PageLength = 1 << 15;
     private const int HistogramBins = 8192;
@@ -42,6 +58,9 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
 
     private readonly List<Scored[]> _pages = [];
     private readonly Scored[] _window = new Scored[settings.PrequentialWindowMax];
+
+    /// <summary>Beside the window. Checkpoints leave it out: what a window held before a restart counts 1 each.</summary>
+    private readonly float[] _windowWeights = new float[settings.PrequentialWindowMax];
     private readonly double[] _binWeight = new double[CalibrationBins];
     private readonly double[] _binPredicted = new double[CalibrationBins];
     private readonly double[] _binPositive = new double[CalibrationBins];
@@ -66,6 +85,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
     {
         var scored = new Scored(user, p, positive);
         _window[_count % _window.Length] = scored;
+        _windowWeights[_count % _window.Length] = weight;
         if (_count < settings.PrequentialExactMax)
         {
             if (_count % PageLength == 0) _pages.Add(new Scored[PageLength]);
@@ -109,12 +129,30 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
             name, _count, _positives, baseRate,
             _histogram is null ? AucMath.Auc(Sorted(byUser: false)) : HistogramAuc(_histogram), _histogram is null,
             gauc, uauc, _histogram is null ? 1 : _sample?.Share ?? double.NaN,
-            logLoss, logLoss / baseLoss, _predicted / _positiveWeight, Ece(),
-            WindowAuc(), windowLoss / recent.Length, (double)windowPositives / recent.Length);
+            IfProbability(logLoss), IfProbability(logLoss / baseLoss), IfProbability(_predicted / _positiveWeight), IfProbability(Ece()),
+            AucMath.Auc(Sorted(recent, byUser: false)), IfProbability(windowLoss / recent.Length), (double)windowPositives / recent.Length);
     }
 
-    /// <summary>AUC over the last predictions; NaN while they are of one label.</summary>
-    public double WindowAuc() => AucMath.Auc(Sorted(Recent, byUser: false));
+    /// <summary>The figures over the last predictions.</summary>
+    public WindowFigures Window()
+    {
+        var recent = Recent;
+        var (weight, positive, predicted, loss) = (0.0, 0.0, 0.0, 0.0);
+        for (var i = 0; i < recent.Length; i++)
+        {
+            var w = (double)_windowWeights[i];
+            weight += w;
+            predicted += w * recent[i].Score;
+            loss += w * Loss(recent[i].Score, recent[i].Positive);
+            if (recent[i].Positive) positive += w;
+        }
+        var (logLoss, rate) = (loss / weight, positive / weight);
+        return new WindowFigures(
+            name, recent.Length, AucMath.Auc(Sorted(recent, byUser: false)), AucMath.GroupAuc(Sorted(recent, byUser: true)).Item1,
+            IfProbability(logLoss), IfProbability(logLoss / -(rate * Math.Log(rate) + (1 - rate) * Math.Log(1 - rate))), IfProbability(predicted / positive));
+    }
+
+    private double IfProbability(double figure) => areProbabilities ? figure : double.NaN;
 
     private ReadOnlySpan<Scored> Recent => _window.AsSpan(0, (int)Math.Min(_count, _window.Length));
 
@@ -204,7 +242,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
     /// <summary>Reads into a new object, so that a corrupt input leaves this one as it is.</summary>
     internal PrequentialMetrics Read(CheckpointReader reader)
     {
-        var read = new PrequentialMetrics(name, settings) { _count = reader.Int64(), _positives = reader.Int64() };
+        var read = new PrequentialMetrics(name, settings, areProbabilities) { _count = reader.Int64(), _positives = reader.Int64() };
         read._weight = reader.Double();
         read._positiveWeight = reader.Double();
         read._predicted = reader.Double();
@@ -214,6 +252,7 @@ public sealed class PrequentialMetrics(string name, LearningSettings settings)
         reader.Values(read._binPositive.AsSpan());
         reader.Expect(_window.Length, "metrics window");
         reader.Values(read._window.AsSpan());
+        read._windowWeights.AsSpan().Fill(1f);
         var kind = reader.Byte();
         if (kind > HistogramAndSample) throw new InvalidDataException($"metrics are of unknown kind {kind}");
         if (kind != Exact)

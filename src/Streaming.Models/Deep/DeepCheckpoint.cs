@@ -36,13 +36,13 @@ internal static class DeepCheckpoint
     /// <param name="from">Positioned where <see cref="Save"/> began; one that cannot seek is read into memory.</param>
     /// <param name="versionMax">Newest version that the model reads.</param>
     /// <param name="what">The model, for messages.</param>
-    /// <param name="shape">As <see cref="Save"/> was given.</param>
+    /// <param name="shape">As <see cref="Save"/> of that version was given.</param>
     /// <param name="weights">Filled.</param>
     /// <param name="optimizer">Filled.</param>
     /// <param name="fresh">Makes an empty table like that of the same place in <paramref name="weights"/>.</param>
     /// <exception cref="InvalidDataException">Torn, corrupt, of another shape, or from a newer build; nothing was changed.</exception>
     public static void Load(
-        Stream from, byte versionMax, string what, IReadOnlyList<(string Name, int Value)> shape, DeepWeights weights,
+        Stream from, byte versionMax, string what, Func<byte, IReadOnlyList<(string Name, int Value)>> shape, DeepWeights weights,
         IDenseOptimizer optimizer, Func<int, EmbeddingTable> fresh)
     {
         using var memory = from.CanSeek ? null : new MemoryStream();
@@ -53,7 +53,7 @@ internal static class DeepCheckpoint
             from = memory;
         }
         var reader = new CheckpointReader(from, versionMax, what);
-        foreach (var (name, value) in shape) reader.Expect(value, name);
+        foreach (var (name, value) in shape(reader.Version)) reader.Expect(value, name);
         var values = new float[weights.Dense.Count][];
         for (var i = 0; i < values.Length; i++)
         {

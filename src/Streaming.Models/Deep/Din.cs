@@ -8,14 +8,15 @@ using TorchSharp;
 namespace Streaming.Models.Deep;
 
 /// <summary>
-/// Deep interest network: p = sigmoid(MLP([u; t; sum_j a(h_j, t) h_j over the session; the same over older items; surface; hour])), with
-/// h_j the user's past items, t the target and a the <see cref="ActivationUnit"/>; <see cref="Dice"/> between the layers.
+/// Deep interest network: p = sigmoid(MLP([u; t; sum_j a(h_j, t) h_j over the session; the same over older items; surface; hour; x])), with
+/// x dense figures of user and item (the paper feeds profile and context features beside the behaviours, its section 3.1), h_j the user's past items, t the target and a the <see cref="ActivationUnit"/>; <see cref="Dice"/> between the layers.
 /// Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018. Known number (its table 3, with Dice): AUC .7348 on
 /// MovieLens-20M and .8871 on Amazon Electronics, where its base model without attention makes .7300 and .8624.
 /// </summary>
 public sealed class Din : IDeepModel
 {
-    private const byte FormatVersion = 1;
+    /// <summary>2 added the number of dense columns; a file of version 1 has none.</summary>
+    private const byte FormatVersion = 2;
     private static readonly ulong SurfaceSalt = StableHash.Of("din:surface");
     private static readonly ulong HourSalt = StableHash.Of("din:hour");
 
@@ -84,8 +85,8 @@ public sealed class Din : IDeepModel
 
     internal Mlp Network => _mlp;
 
-    /// <summary>What the MLP reads: user, target, session, older items, surface, hour.</summary>
-    internal static int Columns(DinOptions options) => (options.UserRows ? 9 : 8) * options.Dim;
+    /// <summary>What the MLP reads: user, target, session, older items, surface, hour, dense values.</summary>
+    internal static int Columns(DinOptions options) => (options.UserRows ? 9 : 8) * options.Dim + options.DenseColumns;
 
     internal static ulong SurfaceKey(ulong surface) => surface == 0 ? 0 : StableHash.Combine(SurfaceSalt, surface);
 
@@ -100,7 +101,7 @@ public sealed class Din : IDeepModel
         using var quiet = torch.no_grad();
         Prepare(batch, learning: false, nowMs: 0);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: false);
-        var logits = Logits(batch.Count, Leaves(batch.Count, learning: false), learning: false) + _positionMean.Values[0];
+        var logits = Logits(batch, Leaves(batch.Count, learning: false), learning: false) + _positionMean.Values[0];
         TensorMemory.Read(logits.sigmoid(), into);
     }
 
@@ -113,7 +114,7 @@ public sealed class Din : IDeepModel
         Prepare(batch, learning: true, nowMs);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
         var leaves = Leaves(batch.Count, learning: true);
-        var logits = Logits(batch.Count, leaves, learning: true) + PositionTerm(batch);
+        var logits = Logits(batch, leaves, learning: true) + PositionTerm(batch);
         var labels = TensorMemory.Tensor(batch.Labels, [batch.Count], _device);
         var weights = TensorMemory.Tensor(batch.Weights, [batch.Count], _device);
         var loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights);
@@ -161,6 +162,7 @@ public sealed class Din : IDeepModel
     /// <summary>Finds the rows that the batch names, and where they go.</summary>
     private void Prepare(ExampleBatch batch, bool learning, long nowMs)
     {
+        if (batch.DenseColumns != _options.DenseColumns) throw new ArgumentException($"the batch has {batch.DenseColumns} dense columns, the model {_options.DenseColumns}");
         _length = 1;
         for (var row = 0; row < batch.Count; row++) _length = Math.Max(_length, Math.Min(batch.History(row).Length, _options.HistoryMax));
         Reserve(batch.Count);
@@ -197,8 +199,9 @@ public sealed class Din : IDeepModel
     }
 
     /// <summary>Shape [B], without the position.</summary>
-    private torch.Tensor Logits(int rows, in RowLeaves leaves, bool learning)
+    private torch.Tensor Logits(ExampleBatch batch, in RowLeaves leaves, bool learning)
     {
+        var rows = batch.Count;
         var columns = _items.Columns;
         torch.Tensor Pick(torch.Tensor from, long[] numbers, int count) =>
             from.index_select(0, TensorMemory.Tensor(numbers.AsSpan(0, count), [count], _device));
@@ -212,6 +215,7 @@ public sealed class Din : IDeepModel
             target, interests, Pick(leaves.Contexts, _surface, rows), Pick(leaves.Contexts, _hour, rows),
         };
         if (_options.UserRows) parts.Insert(0, Pick(leaves.Users, _user, rows));
+        if (_options.DenseColumns > 0) parts.Add(TensorMemory.Tensor(batch.Dense, [rows, _options.DenseColumns], _device));
         return _mlp.Forward(torch.cat(parts, 1), learning).squeeze(1);
     }
 
@@ -237,13 +241,13 @@ public sealed class Din : IDeepModel
     private (string, int)[] Shape =>
     [
         ("embedding columns", _options.Dim), ("user rows", _options.UserRows ? 1 : 0), ("positions", _options.PositionsMax),
-        ("unit columns", _options.UnitColumns), ("hidden layers", _options.HiddenColumns.Count),
+        ("unit columns", _options.UnitColumns), ("hidden layers", _options.HiddenColumns.Count), ("dense columns", _options.DenseColumns),
     ];
 
     public void Save(Stream into) => DeepCheckpoint.Save(into, FormatVersion, Shape, Weights, _optimizer);
 
     public void Load(Stream from) =>
-        DeepCheckpoint.Load(from, FormatVersion, "din", Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
+        DeepCheckpoint.Load(from, FormatVersion, "din", version => version == 1 ? Shape[..^1] : Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
 
     public void Dispose()
     {

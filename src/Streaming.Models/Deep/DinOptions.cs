@@ -21,6 +21,9 @@ public sealed record DinOptions
     /// <summary>Positions with a bias of their own, the last for all beyond; 0 for none.</summary>
     public int PositionsMax { get; init; } = 32;
 
+    /// <summary>Dense columns (<see cref="ExampleBatch.Dense"/>): figures of user and item that the ids cannot tell in time.</summary>
+    public int DenseColumns { get; init; }
+
     /// <summary>Categories, authors and tags of an item that count at most.</summary>
     public int SideKeysMax { get; init; } = 8;
 
@@ -51,6 +54,7 @@ public sealed record DinOptions
         ArgumentOutOfRangeException.ThrowIfZero(HiddenColumns.Count, nameof(HiddenColumns));
         foreach (var columns in HiddenColumns) ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1, nameof(HiddenColumns));
         ArgumentOutOfRangeException.ThrowIfNegative(PositionsMax);
+        ArgumentOutOfRangeException.ThrowIfNegative(DenseColumns);
         ArgumentOutOfRangeException.ThrowIfNegative(SideKeysMax);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Rate);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TableRate);

@@ -88,10 +88,13 @@ public sealed class DinScorer
     /// <param name="surface">Key of the surface.</param>
     /// <param name="nowMs">Event time, Unix ms.</param>
     /// <param name="items">Keys of the candidates.</param>
-    /// <param name="scores">As long.</param>
+    /// <param name="dense">Shape [items, dense columns] row-major, as <see cref="ExampleBatch.Bounded"/> makes them.</param>
+    /// <param name="scores">As long as the items.</param>
     public void Score(
-        ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, Span<float> scores)
+        ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, ReadOnlySpan<float> dense,
+        Span<float> scores)
     {
+        if (dense.Length != items.Length * _options.DenseColumns) throw new ArgumentException($"{dense.Length} dense values for {items.Length} items of {_options.DenseColumns}");
         if (scores.Length != items.Length) throw new ArgumentException($"{items.Length} items, and a place for {scores.Length}");
         history = history[..Math.Min(history.Length, _options.HistoryMax)];
         BeginUser(user, history, surface, nowMs);
@@ -100,7 +103,7 @@ public sealed class DinScorer
             var target = TargetPart;
             ItemInput(items[i], target);
             Attend(target, history, inSession);
-            scores[i] = VectorMath.Sigmoid(Logit() + _model.PositionMean);
+            scores[i] = VectorMath.Sigmoid(Logit(dense.Slice(i * _options.DenseColumns, _options.DenseColumns)) + _model.PositionMean);
         }
     }
 
@@ -121,12 +124,13 @@ public sealed class DinScorer
             AddProduct(part, vector, _ofHistory);
         }
         Row(2, user, _input.AsSpan(0, UserColumns));
-        var context = _input.AsSpan(_input.Length - 2 * dim, 2 * dim);
+        var contextAt = UserColumns + 3 * _columns;
+        var context = _input.AsSpan(contextAt, 2 * dim);
         Row(3, Din.SurfaceKey(surface), context[..dim]);
         Row(3, Din.HourKey(nowMs), context[dim..]);
         _firstBias.CopyTo(_shared, 0);
         AddProduct(_shared, _input.AsSpan(0, UserColumns), _layers[0]);
-        AddProduct(_shared, context, _layers[0].AsSpan((_input.Length - 2 * dim) * _shared.Length));
+        AddProduct(_shared, context, _layers[0].AsSpan(contextAt * _shared.Length));
     }
 
     private void Row(int table, ulong key, Span<float> into)
@@ -173,11 +177,12 @@ public sealed class DinScorer
         }
     }
 
-    private float Logit()
+    private float Logit(ReadOnlySpan<float> dense)
     {
         var first = _activations[0];
         _shared.CopyTo(first, 0);
         AddProduct(first, _input.AsSpan(UserColumns, 3 * _columns), _layers[0].AsSpan(UserColumns * first.Length));
+        AddProduct(first, dense, _layers[0].AsSpan((_input.Length - dense.Length) * first.Length));
         var layer = 0;
         for (var i = 1; i < _model.Network.Layers.Count; i++)
         {

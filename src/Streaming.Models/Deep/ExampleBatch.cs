@@ -8,7 +8,11 @@ namespace Streaming.Models.Deep;
 /// </summary>
 public sealed class ExampleBatch
 {
+    /// <summary>Dense values are kept within this much of 0, so that a figure that runs away takes no model with it.</summary>
+    private const float DenseMax = 8f;
+
     private readonly int _historyMax;
+    private readonly uint[] _denseFeatures;
     private Example?[] _sources = [];
     private ulong[] _users = [];
     private ulong[] _items = [];
@@ -19,12 +23,14 @@ public sealed class ExampleBatch
     private int[] _positions = [];
     private int[] _inSession = [];
     private ulong[] _histories = [];
+    private float[] _dense = [];
 
     /// <param name="historyMax">L: past items of a row at most; the newest are kept.</param>
-    public ExampleBatch(int historyMax)
+    /// <param name="denseFeatures">Hashes by which examples' features hold the D dense values of a row; none unless given.</param>
+    public ExampleBatch(int historyMax, params uint[] denseFeatures)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(historyMax);
-        _historyMax = historyMax;
+        (_historyMax, _denseFeatures) = (historyMax, denseFeatures);
     }
 
     /// <summary>B.</summary>
@@ -60,6 +66,15 @@ public sealed class ExampleBatch
     /// <summary>Shape [B], how many of a row's past items, from its start, belong to the open session.</summary>
     public ReadOnlySpan<int> InSession => _inSession.AsSpan(0, Count);
 
+    /// <summary>D.</summary>
+    public int DenseColumns => _denseFeatures.Length;
+
+    /// <summary>Shape [B, D] row-major, real values of about unit scale; 0 where nothing is known.</summary>
+    public ReadOnlySpan<float> Dense => _dense.AsSpan(0, Count * DenseColumns);
+
+    /// <summary>Shape [D], those of one row.</summary>
+    public ReadOnlySpan<float> DenseRow(int row) => Dense.Slice(row * DenseColumns, DenseColumns);
+
     /// <summary>Past items of one row, newest first, without the padding.</summary>
     public ReadOnlySpan<ulong> History(int row)
     {
@@ -84,18 +99,28 @@ public sealed class ExampleBatch
             Core.Ids.StableHash.Of(example.User), example.ItemKey, example.History, example.HistoryInSession, example.ShownMs,
             Core.Ids.StableHash.Of(example.Surface), example.Position, example.Label, 1f / example.SampleRate);
         _sources[Count - 1] = example;
+        var dense = _dense.AsSpan((Count - 1) * DenseColumns, DenseColumns);
+        for (var i = 0; i < dense.Length; i++)
+            if (example.Features.AsSpan().IndexOf(_denseFeatures[i]) is >= 0 and var at) dense[i] = Bounded(example.Values[at]);
     }
 
-    /// <summary>Adds a row: <paramref name="history"/> newest first.</summary>
+    /// <summary>A dense value as models read it.</summary>
+    public static float Bounded(float value) => float.IsFinite(value) ? Math.Clamp(value, -DenseMax, DenseMax) : 0f;
+
+    /// <summary>Adds a row: <paramref name="history"/> newest first; <paramref name="dense"/> of shape [D], or nothing for zeros.</summary>
     public void Add(
         ulong user, ulong item, ReadOnlySpan<ulong> history, int inSession, long shownMs, ulong surface, int position = -1, float label = 0,
-        float weight = 1)
+        float weight = 1, ReadOnlySpan<float> dense = default)
     {
+        if (dense.Length != 0 && dense.Length != DenseColumns) throw new ArgumentException($"{dense.Length} dense values for {DenseColumns} columns");
         if (Count == _users.Length) Grow();
         var kept = history[..Math.Min(history.Length, _historyMax)];
         var row = _histories.AsSpan(Count * _historyMax, _historyMax);
         kept.CopyTo(row);
         row[kept.Length..].Clear();
+        var values = _dense.AsSpan(Count * DenseColumns, DenseColumns);
+        values.Clear();
+        for (var i = 0; i < dense.Length; i++) values[i] = Bounded(dense[i]);
         (_users[Count], _items[Count], _labels[Count], _weights[Count]) = (user, item, label, weight);
         (_shownMs[Count], _surfaces[Count], _positions[Count]) = (shownMs, surface, position);
         _inSession[Count++] = Math.Min(inSession, kept.Length);
@@ -114,5 +139,6 @@ public sealed class ExampleBatch
         Array.Resize(ref _positions, size);
         Array.Resize(ref _inSession, size);
         Array.Resize(ref _histories, size * _historyMax);
+        Array.Resize(ref _dense, size * DenseColumns);
     }
 }

@@ -234,7 +234,7 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
         // The estimator comes first, into a fresh one: it takes its place once all the rest has proved sound.
         var frequency = new FrequencyEstimator(_options.Frequency);
         frequency.Load(from);
-        DeepCheckpoint.Load(from, FormatVersion, Name, Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
+        DeepCheckpoint.Load(from, FormatVersion, Name, _ => Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
         _frequency = frequency;
     }
 

@@ -140,12 +140,12 @@ public sealed partial class EmbeddingTable
         ForgetChanges();
         for (var at = 0; at < _rowsUsed; at++)
             if (_pages[at / PageRows].Keys[at % PageRows] is var key and not 0 && other.Find(key) < 0) Remove(key);
-        for (var i = 0; i < other._rowsUsed; i++)
+        // In order of keys: where new rows come to lie does not depend on how the other table came by its own.
+        foreach (var key in other.Keys.Order())
         {
-            if (other._pages[i / PageRows].Keys[i % PageRows] is not (var key and not 0)) continue;
             var at = Find(key);
             if (at < 0) at = RowOf(key, touchedMs);
-            other.Slice(i, 0, _options.Dim).CopyTo(Slice(at, 0, _options.Dim));
+            other.Slice(other.Find(key), 0, _options.Dim).CopyTo(Slice(at, 0, _options.Dim));
         }
     }
 

@@ -3,8 +3,7 @@ using Streaming.Core.Wire;
 namespace Streaming.Models.Optimizers;
 
 /// <summary>
-/// Adam (Kingma and Ba 2015) over one flat array, in plain memory: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-/// w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), as PyTorch computes it.
+/// Adam (Kingma and Ba 2015) over one flat array, in plain memory, as torch.optim.Adam computes it: <see cref="AdamMath"/> with its state.
 /// </summary>
 /// <param name="length">Weights.</param>
 /// <param name="rate">Step size.</param>
@@ -22,15 +21,8 @@ public sealed class ArrayAdam(int length, float rate, float beta1 = 0.9f, float 
     {
         if (weights.Length != _m.Length || gradient.Length != _m.Length) throw new ArgumentException($"{weights.Length} weights and {gradient.Length} gradients for an optimizer of {_m.Length}");
         Steps++;
-        var step = (float)(rate / (1 - Math.Pow(beta1, Steps)));
-        var root = (float)Math.Sqrt(1 - Math.Pow(beta2, Steps));
-        for (var i = 0; i < weights.Length; i++)
-        {
-            var g = gradient[i];
-            _m[i] = beta1 * _m[i] + (1 - beta1) * g;
-            _v[i] = beta2 * _v[i] + (1 - beta2) * g * g;
-            weights[i] -= step * _m[i] / (MathF.Sqrt(_v[i]) / root + epsilon);
-        }
+        var (step, least) = AdamMath.Corrected(rate, beta1, beta2, epsilon, Steps);
+        AdamMath.Step(weights, gradient, _m, _v, step, beta1, beta2, least);
     }
 
     public void Save(CheckpointWriter into)

@@ -75,10 +75,8 @@ public sealed class DenseAdam(
 {
     protected override void Move(Span<float> weights, ReadOnlySpan<float> gradient, Span<float> state)
     {
-        // rate sqrt(c2) / c1 m / (sqrt(v) + eps sqrt(c2)), with c1 and c2 the corrections, is the same with one division.
-        var root = Math.Sqrt(1 - Math.Pow(beta2, Steps));
-        var step = (float)(rate * root / (1 - Math.Pow(beta1, Steps)));
-        AdamMath.Step(weights, gradient, state[..weights.Length], state[weights.Length..], step, beta1, beta2, (float)(epsilon * root));
+        var (step, least) = AdamMath.Corrected(rate, beta1, beta2, epsilon, Steps);
+        AdamMath.Step(weights, gradient, state[..weights.Length], state[weights.Length..], step, beta1, beta2, least);
     }
 }
 

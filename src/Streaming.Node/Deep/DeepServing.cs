@@ -8,6 +8,7 @@ using Streaming.Feeds.Recall;
 using Streaming.Learning;
 using Streaming.Learning.Deep;
 using Streaming.Learning.Drn;
+using Streaming.Learning.Features;
 using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Users;
@@ -27,7 +28,12 @@ public static class DeepZoo
         var historyMax = settings.Users.ExampleHistoryMax;
         return name switch
         {
-            "din" => new Din(new DinOptions { HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 1e-2f }, catalog, device),
+            "din" => new Din(
+                new DinOptions
+                {
+                    HistoryMax = historyMax, Seed = seed, HiddenColumns = [64, 32], TableRate = 1e-2f, DenseColumns = DenseInputs.ColumnsOf(settings),
+                },
+                catalog, device),
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
@@ -35,6 +41,10 @@ public static class DeepZoo
             _ => throw new ArgumentException($"there is no deep model '{name}'; there are {string.Join(", ", DeepSettings.Known)}", nameof(name)),
         };
     }
+
+    /// <summary>Where a model learns by these settings; null for the CPU.</summary>
+    public static torch.Device? DeviceOf(DeepSettings settings) =>
+        settings.Device == "cpu" || (settings.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
 
     /// <summary>What a model's predictions are.</summary>
     public static DeepScores ScoresOf(string name) => name == "din" ? DeepScores.Probabilities : DeepScores.Ranking;
@@ -53,12 +63,14 @@ public sealed class DeepServing : IDisposable
     private readonly TimeSpan _budget;
     private readonly List<(ModelReplica Replica, IDeepModel Model)> _replicas = [];
     private readonly List<IDisposable> _owned = [];
+    private readonly List<RoundLearner> _learners = [];
 
     /// <param name="settings">Resolved: examples carry the users' past items.</param>
     /// <param name="catalog">The node's.</param>
     /// <param name="users">Ranks in place of a model that has no version yet.</param>
     /// <param name="log">Where versions come from.</param>
-    public DeepServing(StreamingSettings settings, IItemCatalog catalog, UserModels users, IEventLog log)
+    /// <param name="learnsInRounds">Whether the models learn within the rounds, as in a replay.</param>
+    public DeepServing(StreamingSettings settings, IItemCatalog catalog, UserModels users, IEventLog log, bool learnsInRounds)
     {
         _budget = TimeSpan.FromMilliseconds(settings.Deep.ApplyMsMax);
         List<ArmPolicy> arms = [];
@@ -67,17 +79,21 @@ public sealed class DeepServing : IDisposable
             var model = DeepZoo.Create(name, settings, catalog);
             var replica = new ModelReplica(model, log, (long)settings.Deep.ReplicaQueueMbMax << 20);
             _replicas.Add((replica, model));
+            // On the CPU, where learning again gives the same bits, unless the settings insist.
+            var device = learnsInRounds && settings.Deep.Device == "cuda" ? DeepZoo.DeviceOf(settings.Deep) : null;
+            if (learnsInRounds)
+                _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
             if (model is Din din)
             {
-                var ranker = new DinRanker(din, () => replica.Version);
+                var ranker = new DinRanker(din, users, () => replica.Version);
                 _owned.Add(ranker);
                 arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, () => replica.Version > 0), Version = () => $"{name}:{replica.Version}" });
             }
             else if (model is TwoTower tower)
             {
-                TwoTower = new TwoTowerChannel(tower, catalog, settings.Feeds, settings.Users);
+                var channel = TwoTower = new TwoTowerChannel(tower, catalog, settings.Feeds, settings.Users) { Version = () => replica.Version };
                 var quotas = new Dictionary<string, int>(settings.Feeds.Quotas) { [FeedChannels.TwoTower] = settings.Feeds.CandidatesMax / 2 };
-                arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => $"{name}:{replica.Version}" });
+                arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => VersionsOf(replica, channel) });
             }
             else if (model is DrnModel drn)
             {
@@ -106,14 +122,22 @@ public sealed class DeepServing : IDisposable
     /// <summary>One for each model.</summary>
     public IReadOnlyList<ArmPolicy> Arms { get; }
 
+    /// <summary>What learns within the rounds; empty where workers do.</summary>
+    public IReadOnlyList<RoundLearner> Learners => _learners;
+
     /// <summary>Null without a two-tower model.</summary>
     public TwoTowerChannel? TwoTower { get; }
 
     /// <summary>"din:N two_tower:N": versions in force, 0 for none yet.</summary>
     public string Versions => string.Join(' ', _replicas.Select(r => $"{r.Replica.Name}:{r.Replica.Version}"));
 
-    /// <summary>The version in force of a model; 0 for none yet.</summary>
-    public long VersionOf(string name) => _replicas.First(r => r.Replica.Name == name).Replica.Version;
+    /// <summary>The copies, to look at; only versions and counts while rounds run.</summary>
+    public IEnumerable<ModelReplica> Replicas => _replicas.Select(r => r.Replica);
+
+    /// <summary>Whether there is a model of this name.</summary>
+    public bool Has(string name) => _replicas.Exists(r => r.Replica.Name == name);
+
+    internal ModelStamp StampOf(string name) => Replicas.First(r => r.Name == name) is var r ? new ModelStamp(r.Version, r.NewestMs) : default;
 
     /// <summary>Reads and checks what is on the topic; on a thread of its own. Returns the records read.</summary>
     public int Poll() => _replicas.Sum(r => r.Replica.Poll());
@@ -124,9 +148,14 @@ public sealed class DeepServing : IDisposable
         foreach (var (replica, _) in _replicas) replica.Apply(_budget);
     }
 
+    /// <summary>"two_tower:17 two_tower.index:12": the version in force, and the one that computed the stalest vector of the index.</summary>
+    private static string VersionsOf(ModelReplica tower, TwoTowerChannel channel) =>
+        $"{tower.Name}:{tower.Version} {tower.Name}.index:{channel.OldestVersion}";
+
     public void Dispose()
     {
         foreach (var owned in _owned) owned.Dispose();
+        foreach (var learner in _learners) learner.Dispose();
         foreach (var (replica, _) in _replicas) replica.Dispose();
     }
 

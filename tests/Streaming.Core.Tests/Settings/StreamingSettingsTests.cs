@@ -64,6 +64,25 @@ public sealed class StreamingSettingsTests
         problems.ShouldContain(p => p.StartsWith("Log:Partitions:"));
     }
 
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("trainer", true)]
+    [InlineData("ingest,users,serve", true)]
+    [InlineData("ingest,users,trainer,serve", true)]
+    [InlineData("serve", false)]
+    [InlineData("users,trainer", false)]
+    [InlineData("cook", false)]
+    public void Roles_that_can_be_a_process(string roles, bool can)
+    {
+        var settings = new StreamingSettings
+        {
+            Node = new NodeSettings { Roles = [.. roles.Split(',', StringSplitOptions.RemoveEmptyEntries)] },
+            Log = new LogSettings { Kind = "kafka" }, Deep = new DeepSettings { Models = ["din"] },
+        };
+        settings.Validate().Where(p => p.StartsWith("Node:Roles", StringComparison.Ordinal)).Any().ShouldBe(!can);
+        settings.Node.Has(NodeRoles.Trainer).ShouldBe(roles.Length == 0 || roles.Contains("trainer", StringComparison.Ordinal));
+    }
+
     private static (StreamingSettings Settings, object Section, PropertyInfo Key) Find(string path)
     {
         var settings = new StreamingSettings();

@@ -48,6 +48,16 @@ public sealed class NodeStartTests
         await FailsAsync("Serving:Listen: is '8080'", "it must be IP:PORT", "node", "--listen", "8080");
 
     [Fact]
+    public async Task A_trainer_cannot_share_the_embedded_log()
+    {
+        using var folder = new TemporaryFolder();
+        string[] trainer = ["node", "--role", "trainer", "--data-dir", folder.Path, "--listen", "127.0.0.1:0"];
+        await FailsAsync("the embedded log can be open in one process only", "--kafka HOST:PORT", [.. trainer, "--set", "Deep:Models:0=din"]);
+        await FailsAsync("Deep:Models names no model to learn", "din", trainer);
+        await FailsAsync("has users without ingest, serve", "'trainer' can be one of its own", "node", "--role", "users,trainer", "--data-dir", folder.Path);
+    }
+
+    [Fact]
     public async Task A_changed_number_of_partitions_is_refused()
     {
         using var folder = new TemporaryFolder();

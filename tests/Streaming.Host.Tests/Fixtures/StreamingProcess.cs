@@ -73,6 +73,15 @@ public sealed partial class StreamingProcess : IDisposable
         }
     }
 
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>kill -9, and the end of it.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
     public void Terminate() => Kill(_process.Id, 15).ShouldBe(0);
 
     public void Dispose()

@@ -23,9 +23,10 @@ public sealed class MetricsEndpointTests
     [
         "streaming_actor_restarts_total", "streaming_checkpoint_seconds", "streaming_click_to_list_seconds",
         "streaming_dead_letters_total", "streaming_events_total", "streaming_examples_total", "streaming_feed_age_seconds",
-        "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds", "streaming_lookups_total",
-        "streaming_prequential_auc", "streaming_repeats_total", "streaming_resident_users", "streaming_round_seconds",
-        "streaming_rounds_total", "streaming_users_loaded_total", "streaming_users_passivated_total",
+        "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds", "streaming_lookups_total", "streaming_model_version",
+        "streaming_prequential_auc", "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_log_loss",
+        "streaming_prequential_normalised_entropy", "streaming_repeats_total", "streaming_resident_users", "streaming_round_seconds",
+        "streaming_rounds_total", "streaming_users_loaded_total", "streaming_users_passivated_total", "streaming_version_skew_total",
     ];
 
     [Fact]
@@ -132,6 +133,9 @@ public sealed class MetricsEndpointTests
         StreamingMeters.LookupSeconds.Record(0.0002);
         StreamingMeters.FeedAgeSeconds.Record(20);
         StreamingMeters.PrequentialAuc.Set("ftrl", 0.7);
+        foreach (var gauge in (LabelledGauge[])[StreamingMeters.PrequentialGauc, StreamingMeters.PrequentialLogLoss, StreamingMeters.PrequentialNormalisedEntropy, StreamingMeters.PrequentialCalibration, StreamingMeters.ModelVersion])
+            gauge.Set("ftrl", 0.5);
+        StreamingMeters.CountVersionSkew(SkewKind.UserIndex, 1);
         StreamingMeters.ResidentUsers.Set(12);
         StreamingMeters.LogLagRecords.Set("0", 3);
     }

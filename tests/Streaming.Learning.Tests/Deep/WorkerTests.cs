@@ -60,6 +60,33 @@ public sealed class WorkerTests : IDisposable
         worker.Learner.Examples.ShouldBe(first + 32 * (worker.Learner.Steps - 1), "full ones do not wait, and are full");
     }
 
+    /// <summary>All at which the worker lets a crash fall.</summary>
+    private static readonly string[] CrashPoints =
+    [
+        "before the journal", "after the journal", "after learning", "after the ledger", "after publishing", "in a checkpoint, before it counts",
+        "after a checkpoint, before its journal", "after a checkpoint",
+    ];
+
+    public static TheoryData<string> Points() => [.. CrashPoints];
+
+    [Theory]
+    [MemberData(nameof(Points))]
+    public void Killed_four_times_at_one_point_it_ends_as_one_that_was_left_alone(string point)
+    {
+        var random = new Random(point.Length);
+        // Few checkpoints are taken, and none is let pass.
+        int Wait() => point.Contains("checkpoint", StringComparison.Ordinal) ? 1 : random.Next(1, 4);
+        var (kills, wait) = (0, Wait());
+        EndsAsOneLeftAlone(point.Length, point, random, at =>
+        {
+            if (at != point || kills == 4 || --wait > 0) return false;
+            wait = Wait();
+            kills++;
+            return true;
+        });
+        kills.ShouldBe(4);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -67,69 +94,76 @@ public sealed class WorkerTests : IDisposable
     [InlineData(4)]
     public void Killed_at_any_point_it_ends_as_one_that_was_left_alone(int seed)
     {
-        // Several kills per run, five runs per seed: twenty runs in all.
+        // Several kills per run, five runs per seed.
         for (var run = 0; run < 5; run++)
         {
-            var (straight, killed) = (new DeepRig(seed * 10 + run), new DeepRig(seed * 10 + run));
             var random = new Random(seed * 100 + run);
-            using var left = DeepWorker.Open(straight.Parts(_folder.Sub($"straight-{run}")));
-            var (points, kills, name) = (0, 0, _folder.Sub($"killed-{run}"));
-            var killAt = random.Next(1, 60);
-            var tornAt = "";
-            var alone = OpenUntilItStands();
-            for (var turn = 0; turn < 40; turn++)
+            var (points, kills, killAt) = (0, 0, random.Next(1, 60));
+            EndsAsOneLeftAlone(seed * 10 + run, $"seed {seed} run {run}", random, at =>
             {
-                var count = random.Next(1, 80);
-                straight.Append(count);
-                killed.Append(count);
-                DeepRig.Drain(left);
-                while (true)
-                {
-                    try
-                    {
-                        DeepRig.Drain(alone);
-                        break;
-                    }
-                    catch (Killed)
-                    {
-                        alone.Dispose();
-                        Tear(name, random);
-                        alone = OpenUntilItStands();
-                    }
-                }
-                straight.Time.NowMs = killed.Time.NowMs += random.Next(20, 120);
-            }
-            kills.ShouldBeGreaterThan(1);
-            killed.Notices.ShouldAllBe(n => n.Contains("is not served"), "nothing but what the canary may say of a first version");
-            ShouldBeEqual(alone, left, $"seed {seed}, run {run}, last killed {tornAt}");
-            // What replicas get is the same too, though not by the same versions.
-            using var replica = killed.Replica();
-            DeepRig.CatchUp(replica);
-            replica.Version.ShouldBe(left.Learner.Promoted);
-            DeepRig.WeightsOf(replica.Model).ShouldBe(DeepRig.WeightsOf(left.Learner.Serving));
-            (replica.Gaps, replica.Corrupt).ShouldBe((0, 0));
-            alone.Dispose();
-
-            DeepWorker Open() => DeepWorker.Open(killed.Parts(name, at =>
-            {
-                if (++points < killAt) return;
-                (points, killAt, tornAt) = (0, random.Next(1, 150), at);
+                at.ShouldBeOneOf(CrashPoints);
+                if (++points < killAt) return false;
+                (points, killAt) = (0, random.Next(1, 150));
                 kills++;
-                throw new Killed();
-            }));
+                return true;
+            });
+            kills.ShouldBeGreaterThan(1);
+        }
+    }
 
-            DeepWorker OpenUntilItStands()
+    /// <summary>Two workers over equal logs, of which one dies wherever it is told to.</summary>
+    private void EndsAsOneLeftAlone(int rigSeed, string what, Random random, Func<string, bool> dies)
+    {
+        var (straight, killed) = (new DeepRig(rigSeed), new DeepRig(rigSeed));
+        using var left = DeepWorker.Open(straight.Parts(_folder.Sub($"straight {what}")));
+        var name = _folder.Sub($"killed {what}");
+        var alone = OpenUntilItStands();
+        for (var turn = 0; turn < 40; turn++)
+        {
+            var count = random.Next(1, 80);
+            straight.Append(count);
+            killed.Append(count);
+            DeepRig.Drain(left);
+            while (true)
             {
-                while (true)
+                try
                 {
-                    try
+                    DeepRig.Drain(alone);
+                    break;
+                }
+                catch (Killed)
+                {
+                    alone.Dispose();
+                    Tear(name, random);
+                    alone = OpenUntilItStands();
+                }
+            }
+            straight.Time.NowMs = killed.Time.NowMs += random.Next(20, 120);
+        }
+        killed.Notices.ShouldAllBe(n => n.Contains("is not served"), "nothing but what the canary may say of a first version");
+        ShouldBeEqual(alone, left, what);
+        // What replicas get is the same too, though not by the same versions.
+        using var replica = killed.Replica();
+        DeepRig.CatchUp(replica);
+        replica.Version.ShouldBe(left.Learner.Promoted);
+        DeepRig.WeightsOf(replica.Model).ShouldBe(DeepRig.WeightsOf(left.Learner.Serving));
+        (replica.Gaps, replica.Corrupt).ShouldBe((0, 0));
+        alone.Dispose();
+
+        DeepWorker OpenUntilItStands()
+        {
+            while (true)
+            {
+                try
+                {
+                    return DeepWorker.Open(killed.Parts(name, at =>
                     {
-                        return Open();
-                    }
-                    catch (Killed)
-                    {
-                        Tear(name, random);
-                    }
+                        if (dies(at)) throw new Killed();
+                    }));
+                }
+                catch (Killed)
+                {
+                    Tear(name, random);
                 }
             }
         }

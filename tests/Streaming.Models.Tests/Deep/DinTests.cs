@@ -31,7 +31,7 @@ public sealed class DinSuiteTests : DeepModelSuite
                     {
                         var score = new float[1];
                         scorer.Score(
-                            batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], batch.Items.Slice(row, 1), score);
+                            batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], batch.Items.Slice(row, 1), batch.DenseRow(row), score);
                         score[0].ShouldBe(expected[row], 1e-5f, $"row {row} after {steps} steps");
                     }
                 }
@@ -47,7 +47,7 @@ public sealed class DinSuiteTests : DeepModelSuite
         var scorer = new DinScorer(model);
         var batch = Planted(50);
         var (items, scores) = (batch.Items.ToArray(), new float[batch.Count]);
-        void Score() => scorer.Score(batch.Users[0], batch.History(0), batch.InSession[0], batch.Surfaces[0], batch.ShownMs[0], items, scores);
+        void Score() => scorer.Score(batch.Users[0], batch.History(0), batch.InSession[0], batch.Surfaces[0], batch.ShownMs[0], items, [], scores);
         for (var i = 0; i < 50; i++) Score();
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 100; i++) Score();
@@ -91,7 +91,7 @@ public sealed class DinParityTests
     [TorchFact]
     public void The_checked_in_case_agrees() => Agrees(Parity.Golden("din"));
 
-    [PyTorchFact]
+    [PythonTorchFact]
     public void Cases_computed_here_agree()
     {
         foreach (var seed in (int[])[2, 3]) Agrees(Parity.Computed("din", seed));
@@ -111,7 +111,7 @@ public sealed class DinParityTests
             scorer.Refresh();
             for (var row = 0; row < batch.Count; row++)
                 scorer.Score(
-                    batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], batch.Items.Slice(row, 1), found.AsSpan(row, 1));
+                    batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row], batch.Items.Slice(row, 1), batch.DenseRow(row), found.AsSpan(row, 1));
             ((ReadOnlySpan<float>)found).ShouldBeClose(wanted, Tolerance, $"plain scores after {step} steps");
             if (step < 2) model.Learn(batch).ShouldBe(expected.GetProperty("losses")[step].GetSingle(), Tolerance, $"loss of step {step}");
         }
@@ -140,7 +140,7 @@ public sealed class DinParityTests
         {
             Dim = given.GetProperty("dim").GetInt32(), UnitColumns = given.GetProperty("unit").GetInt32(), HistoryMax = given.GetProperty("history").GetInt32(),
             HiddenColumns = [.. given.GetProperty("hidden").EnumerateArray().Select(h => h.GetInt32())],
-            PositionsMax = given.GetProperty("positions").GetInt32(), Rate = given.GetProperty("rate").GetSingle(),
+            PositionsMax = given.GetProperty("positions").GetInt32(), DenseColumns = given.GetProperty("figures").GetInt32(), Rate = given.GetProperty("rate").GetSingle(),
             TableRate = given.GetProperty("table_rate").GetSingle(),
         }, catalog);
         foreach (var dense in model.Weights.Dense) dense.CopyFrom(given.GetProperty("dense").GetProperty(dense.Name).Floats());
@@ -166,7 +166,7 @@ public sealed class DinParityTests
 
     private static ExampleBatch Batch(JsonElement given)
     {
-        var batch = new ExampleBatch(given.GetProperty("history").GetInt32());
+        var batch = new ExampleBatch(given.GetProperty("history").GetInt32(), new uint[given.GetProperty("figures").GetInt32()]);
         foreach (var row in given.GetProperty("rows").EnumerateArray())
         {
             int Whole(string name) => row.GetProperty(name).GetInt32();
@@ -174,7 +174,7 @@ public sealed class DinParityTests
                 StableHash.Of($"u{Whole("user")}"), StableHash.Of($"i{Whole("item")}"),
                 [.. row.GetProperty("history").EnumerateArray().Select(i => StableHash.Of($"i{i.GetInt32()}"))], Whole("in_session"),
                 Whole("hour") * 3_600_000L + 5, StableHash.Of($"f{Whole("surface")}"), Whole("position"), row.GetProperty("label").GetSingle(),
-                row.GetProperty("weight").GetSingle());
+                row.GetProperty("weight").GetSingle(), row.GetProperty("figures").Floats());
         }
         return batch;
     }

@@ -1,5 +1,3 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Text.Json;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
@@ -20,20 +18,12 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
     private const float Tolerance = 1e-4f;
 
     [TorchFact]
-    public void The_checked_in_case_agrees() => Agrees(JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder(), "two_tower.json"))).RootElement);
+    public void The_checked_in_case_agrees() => Agrees(Parity.Golden("two_tower"));
 
-    [TorchFact]
+    [PythonTorchFact]
     public void Cases_computed_here_agree()
     {
-        foreach (var seed in (int[])[2, 3, 4])
-        {
-            if (Computed(seed) is not { } json)
-            {
-                output.WriteLine("not compared: python3-torch is not installed here (apt-get install python3-torch)");
-                return;
-            }
-            Agrees(JsonDocument.Parse(json).RootElement);
-        }
+        foreach (var seed in (int[])[2, 3, 4]) Agrees(Parity.Computed("two_tower", seed));
     }
 
     private void Agrees(JsonElement given)
@@ -47,16 +37,16 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
         {
             var scores = new float[batch.Count];
             model.Predict(batch, scores);
-            Close(scores, Floats(expected.GetProperty("scores")[step]), $"scores after {step} steps");
+            Close(scores, expected.GetProperty("scores")[step].Floats(), $"scores after {step} steps");
             if (step < 2) Close([model.Learn(batch)], [expected.GetProperty("losses")[step].GetSingle()], $"loss of step {step}");
         }
-        var items = expected.GetProperty("item_rows").EnumerateArray().Select(Floats).ToArray();
+        var items = expected.GetProperty("item_rows").EnumerateArray().Select(Parity.Floats).ToArray();
         for (var i = 0; i < items.Length; i++)
         {
             model.Weights.Tables[0].Table.TryGet(Item(i), out var row).ShouldBeTrue();
             Close(row.ToArray(), items[i], $"row of item {i}");
         }
-        Close(((Linear)model.UserTower.Layers[0]).Weight.Values, [.. expected.GetProperty("user_tower_0").EnumerateArray().SelectMany(Floats)], "the user tower's first weights");
+        Close(((Linear)model.UserTower.Layers[0]).Weight.Values, [.. expected.GetProperty("user_tower_0").EnumerateArray().SelectMany(Parity.Floats)], "the user tower's first weights");
         output.WriteLine($"largest difference {worst:0.0e0}");
 
         void Close(float[] actual, float[] wanted, string what)
@@ -90,11 +80,11 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
             Rate = given.GetProperty("rate").GetSingle(), TableRate = given.GetProperty("table_rate").GetSingle(),
             Frequency = new FrequencyOptions(LearningRate: given.GetProperty("alpha").GetDouble(), InitialInterval: given.GetProperty("initial").GetDouble()),
         }, catalog);
-        var rows = given.GetProperty("item_rows").EnumerateArray().Select(Floats).ToArray();
+        var rows = given.GetProperty("item_rows").EnumerateArray().Select(Parity.Floats).ToArray();
         for (var i = 0; i < rows.Length; i++) Put(model, 0, Item(i), rows[i]);
         foreach (var side in given.GetProperty("side_rows").EnumerateObject())
-            Put(model, 1, side.Name[0] switch { 'c' => InterestKey.Category(side.Name), 'a' => InterestKey.Author(side.Name), _ => InterestKey.Tag(side.Name) }, Floats(side.Value));
-        rows = [.. given.GetProperty("user_rows").EnumerateArray().Select(Floats)];
+            Put(model, 1, side.Name[0] switch { 'c' => InterestKey.Category(side.Name), 'a' => InterestKey.Author(side.Name), _ => InterestKey.Tag(side.Name) }, side.Value.Floats());
+        rows = [.. given.GetProperty("user_rows").EnumerateArray().Select(Parity.Floats)];
         for (var u = 0; u < rows.Length; u++) Put(model, 2, User(u), rows[u]);
         Put(model.UserTower, given.GetProperty("user_tower"));
         Put(model.ItemTower, given.GetProperty("item_tower"));
@@ -113,8 +103,8 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
         linear.Length.ShouldBe(layers.GetArrayLength());
         for (var i = 0; i < linear.Length; i++)
         {
-            linear[i].Weight.CopyFrom([.. layers[i][0].EnumerateArray().SelectMany(Floats)]);
-            linear[i].Bias.CopyFrom(Floats(layers[i][1]));
+            linear[i].Weight.CopyFrom([.. layers[i][0].EnumerateArray().SelectMany(Parity.Floats)]);
+            linear[i].Bias.CopyFrom(layers[i][1].Floats());
         }
     }
 
@@ -132,39 +122,4 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
     private static ulong Item(int number) => StableHash.Of($"i{number}");
 
     private static ulong User(int number) => StableHash.Of($"u{number}");
-
-    private static float[] Floats(JsonElement array) => [.. array.EnumerateArray().Select(v => v.GetSingle())];
-
-    /// <summary>The folder tests/parity of the checkout.</summary>
-    private static string Folder()
-    {
-        var at = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "Streaming.sln"))) at = at.Parent ?? throw new DirectoryNotFoundException("the tests do not lie in a checkout");
-        return Path.Combine(at.FullName, "tests", "parity");
-    }
-
-    /// <summary>What the script prints; null where there is no python3 with torch.</summary>
-    private static string? Computed(int seed)
-    {
-        if (Run("-c", "import torch") is null) return null;
-        return Run(Path.Combine(Folder(), "two_tower.py"), seed.ToString(System.Globalization.CultureInfo.InvariantCulture))
-            ?? throw new InvalidOperationException("two_tower.py failed");
-    }
-
-    private static string? Run(params string[] arguments)
-    {
-        try
-        {
-            using var python = Process.Start(new ProcessStartInfo("/usr/bin/python3", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var complaint = python.StandardError.ReadToEndAsync();
-            var answer = python.StandardOutput.ReadToEnd();
-            python.WaitForExit();
-            complaint.Wait();
-            return python.ExitCode == 0 ? answer : null;
-        }
-        catch (Win32Exception)
-        {
-            return null;
-        }
-    }
 }

@@ -4,7 +4,7 @@ The same model, data, batch and thread count as the verb's; nn.Embedding(sparse=
 for the rest. Each batch is predicted first (eval mode, no gradients) and then learned, as the trainer does.
 
 Reads a folder that the verb wrote: shape.json and little-endian arrays users.i32 [N], items.i32 [N], histories.i32 [N, L] (0 is
-padding), session.i32 [N], surfaces.i32 [N], hours.i32 [N], labels.f32 [N], categories.i32 [items + 1]. Prints one JSON object.
+padding), session.i32 [N], surfaces.i32 [N], hours.i32 [N], labels.f32 [N], dense.f32 [N, dense], categories.i32 [items + 1]. Prints one JSON object.
 """
 import json
 import os
@@ -56,7 +56,7 @@ class Din(nn.Module):
         self.surface = table(shape["surfaces"] + 1)
         self.hour = table(24)
         self.unit = ActivationUnit(2 * d, shape["unit"])
-        widths = [9 * d] + shape["hidden"]
+        widths = [9 * d + shape["dense"]] + shape["hidden"]
         layers = []
         for a, b in zip(widths, widths[1:]):
             layers += [nn.Linear(a, b), Dice(b)]
@@ -75,7 +75,7 @@ class Din(nn.Module):
         session = ((weights * (known & in_session)).unsqueeze(-1) * history).sum(1)
         older = ((weights * (known & ~in_session)).unsqueeze(-1) * history).sum(1)
         return self.mlp(torch.cat(
-            [self.user(x["users"]), target, session, older, self.surface(x["surfaces"]), self.hour(x["hours"])], dim=-1)).squeeze(-1)
+            [self.user(x["users"]), target, session, older, self.surface(x["surfaces"]), self.hour(x["hours"]), x["dense"]], dim=-1)).squeeze(-1)
 
     def tables(self):
         return [m.weight for m in self.modules() if isinstance(m, nn.Embedding)]
@@ -88,6 +88,7 @@ def load(folder):
     for name in ["users", "items", "histories", "session", "surfaces", "hours", "categories"]:
         data[name] = torch.from_numpy(numpy.fromfile(os.path.join(folder, name + ".i32"), "<i4").astype("int64"))
     data["labels"] = torch.from_numpy(numpy.fromfile(os.path.join(folder, "labels.f32"), "<f4"))
+    data["dense"] = torch.from_numpy(numpy.fromfile(os.path.join(folder, "dense.f32"), "<f4")).view(-1, shape["dense"])
     data["histories"] = data["histories"].view(-1, shape["history"])
     return shape, data
 

@@ -1,0 +1,82 @@
+using Streaming.Core.Settings;
+using Streaming.Suites;
+
+namespace Streaming.Node.Tests;
+
+/// <summary>A replay learns deep models in its rounds: the same every time, however often it was stopped.</summary>
+public sealed class DeepReplayTests : IDisposable
+{
+    private static readonly StreamingSettings Settings = NodeRig.Settings with
+    {
+        Deep = new DeepSettings
+        {
+            Models = ["din", "two_tower"], BatchSizeMax = 64, CanaryExamples = 64, CanaryLossTolerance = 10, CanaryCalibrationTolerance = 10, CanaryAucTolerance = 1,
+        },
+        Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["din"] = .4, ["two_tower"] = .4 } },
+    };
+
+    private static readonly List<ReplayRecord> Source = SyntheticSource.Create(seed: 6, events: 1_500);
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [TorchFact]
+    public async Task It_gives_the_same_every_time_and_after_any_stop()
+    {
+        var straight = await EndAsync("straight", int.MaxValue, 0);
+        straight.Deep.Count.ShouldBe(2);
+        foreach (var (name, examples, serving, auc, ne) in straight.Deep)
+        {
+            examples.ShouldBe(straight.Outcome!.Examples, $"{name} learns what the live ranker learns, to the last example");
+            serving.ShouldBeGreaterThan(0);
+            auc.ShouldBeInRange(0.01, 0.99);
+            double.IsNaN(ne).ShouldBe(name == "two_tower", "its scores are no probabilities");
+        }
+        straight.Outcome!.Lost.ShouldBe(0);
+
+        (await EndAsync("again", int.MaxValue, 0)).ShouldBeEquivalentTo(straight);
+
+        var random = new Random(3);
+        for (var stops = 0; ; stops++)
+        {
+            // A checkpoint after nearly every round, or only the first one.
+            var end = await EndAsync("stopped", random.Next(3, 30), random.Next(2) == 0 ? 1 : 60_000);
+            if (end.Outcome is null) continue;
+            stops.ShouldBeGreaterThan(2);
+            end.ShouldBeEquivalentTo(straight);
+            return;
+        }
+    }
+
+    [Fact]
+    public async Task Without_deep_models_nothing_of_this_is_there()
+    {
+        await using var rig = await NodeRig.OpenAsync(_folder.Path, learnsDeepInRounds: true);
+        rig.Node.Models.Parts.ShouldAllBe(part => !part.Name.StartsWith("deep", StringComparison.Ordinal));
+        rig.Node.DeepFigures().ShouldBeEmpty();
+    }
+
+    private sealed record End(Outcome? Outcome, List<(string Name, long Examples, long Serving, double Auc, double Entropy)> Deep);
+
+    /// <summary>Replays until the end, or until so many rounds have run; then there is no outcome.</summary>
+    private async Task<End> EndAsync(string folder, int rounds, int checkpointMs)
+    {
+        await using var rig = await NodeRig.OpenAsync(_folder.Sub(folder), Settings, learnsDeepInRounds: true);
+        var runner = new ReplayRunner(rig.Node, 32);
+        try
+        {
+            await runner.RunAsync(Source, "source", _ => { if (--rounds < 0) throw new StopException(); }, checkpointMs, CancellationToken.None);
+        }
+        catch (StopException)
+        {
+            return new End(null, []);
+        }
+        var (figures, status) = (rig.Node.DeepFigures(), rig.Node.Status().Deep);
+        return new End(
+            await rig.OutcomeAsync(runner),
+            [.. figures.Zip(status, (f, s) => (f.Name, s.Examples, s.Serving, f.Auc, f.NormalisedEntropy))]);
+    }
+
+    private sealed class StopException : Exception;
+}
