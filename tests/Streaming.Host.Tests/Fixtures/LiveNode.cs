@@ -26,11 +26,27 @@ public sealed class LiveNode : IAsyncDisposable
     {
         (_running, _app, _loop, _stop, _temporary) = (running, app, loop, stop, temporary);
         Address = new Uri(app.Urls.First());
-        Http = new HttpClient { BaseAddress = Address, Timeout = Patience };
+        AdminAddress = new Uri(app.Urls.Last());
+        // Certificates are the tests' own.
+        var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => (PeerCertificate = certificate) is not null } };
+        Http = new HttpClient(handler) { BaseAddress = Address, Timeout = Patience };
     }
 
     public Uri Address { get; }
+
+    /// <summary>The same as <see cref="Address"/> where there is one address for all.</summary>
+    public Uri AdminAddress { get; }
+
     public HttpClient Http { get; }
+
+    /// <summary>What the server showed at the last handshake.</summary>
+    public System.Security.Cryptography.X509Certificates.X509Certificate? PeerCertificate { get; private set; }
+
+    /// <summary>Everything that is mapped.</summary>
+    public IEnumerable<Microsoft.AspNetCore.Http.Endpoint> Endpoints => ((Microsoft.AspNetCore.Routing.IEndpointRouteBuilder)_app).DataSources.SelectMany(d => d.Endpoints);
+
+    /// <summary>What the HTTP side told an operator.</summary>
+    public System.Collections.Concurrent.ConcurrentQueue<string> Notices { get; } = new();
     public StreamingNode Node => _running.Node;
     public IEventLog Log => Node.Log;
 
@@ -54,10 +70,20 @@ public sealed class LiveNode : IAsyncDisposable
         var temporary = folder is null ? Directory.CreateTempSubdirectory("streaming-test-") : null;
         var stop = new CancellationTokenSource();
         var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, _ => { });
-        var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders());
-        await ApiServer.StartAsync(app, settings.Serving.Listen, default);
-        var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
-        return new LiveNode(running, app, loop, stop, temporary);
+        LiveNode? live = null;
+        try
+        {
+            var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders(), text => live?.Notices.Enqueue(text));
+            await ApiServer.StartAsync(app, settings.Serving.Listen, default);
+            var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
+            return live = new LiveNode(running, app, loop, stop, temporary);
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            temporary?.Delete(recursive: true);
+            throw;
+        }
     }
 
     /// <summary>What SIGTERM does: no more requests, drain, checkpoint, close.</summary>
@@ -80,9 +106,10 @@ public sealed class LiveNode : IAsyncDisposable
         _temporary?.Delete(recursive: true);
     }
 
-    public async Task<Answer> SendAsync(HttpMethod method, string path, byte[]? body = null, string? type = null)
+    public async Task<Answer> SendAsync(HttpMethod method, string path, byte[]? body = null, string? type = null, string? key = null)
     {
         using var request = new HttpRequestMessage(method, path);
+        if (key is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         if (body is not null)
         {
             request.Content = new ByteArrayContent(body);

@@ -73,6 +73,13 @@ public sealed partial class StreamingProcess : IDisposable
         }
     }
 
+    /// <summary>SIGKILL, and waits until it is gone.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
     public void Terminate() => Kill(_process.Id, 15).ShouldBe(0);
 
     public void Dispose()
