@@ -18,8 +18,14 @@ public interface IShardSink
 
     void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason);
 
-    /// <summary>The user's state is gone; lists have to go too.</summary>
-    void Forgotten(string user);
+    /// <summary>The user's state is gone; lists have to go too, and whatever else names the user.</summary>
+    /// <param name="user">Who.</param>
+    /// <param name="source">The deletion's record.</param>
+    /// <param name="timeMs">The deletion's time, Unix ms.</param>
+    void Forgotten(string user, LogPosition source, long timeMs);
+
+    /// <summary>An event from before its user's deletion came after it and was ignored: only its record in the log is left.</summary>
+    void Late(string user, LogPosition source, long timeMs);
 }
 
 /// <summary>What a shard is made of. One per shard: machine, builder, session and sink are used from its thread only.</summary>

@@ -2,10 +2,12 @@ using System.Text;
 using Streaming.Actors;
 using Streaming.Core.Examples;
 using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Wire;
+using Streaming.Node.Deletion;
 
 namespace Streaming.Node;
 
@@ -13,7 +15,8 @@ namespace Streaming.Node;
 /// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
 /// thread, until the round takes them.
 /// </summary>
-internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
+internal sealed class PartitionSink(
+    int partition, IFeedCache cache, FreshLists fresh, Deletions deletions, bool hasDeep, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
     : IShardSink
 {
     private readonly EntryArena _examples = new();
@@ -61,7 +64,16 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
         _deadLetters.End();
     }
 
-    public void Forgotten(string user) => cache.Delete(user);
+    public void Forgotten(string user, LogPosition source, long timeMs)
+    {
+        cache.Delete(user);
+        deletions.Add(user, source, timeMs, isDeletion: true);
+        if (!hasDeep) return;
+        ExampleCodec.Write(new Forgotten { Source = source, User = StableHash.Of(user) }, _examples.Begin("", partition, timeMs));
+        _examples.End();
+    }
+
+    public void Late(string user, LogPosition source, long timeMs) => deletions.Add(user, source, timeMs, isDeletion: false);
 
     /// <summary>Adds this round's entries; they stay valid until <see cref="Clear"/>.</summary>
     public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters)

@@ -112,6 +112,7 @@ public sealed class RecordingSink : IShardSink
     public List<FeedList> Lists { get; } = [];
     public List<(LogPosition Source, byte[] Payload, string Reason)> DeadLetters { get; } = [];
     public List<string> Forgotten { get; } = [];
+    public List<(string User, LogPosition Source, long TimeMs)> LateEvents { get; } = [];
     public ManualResetEventSlim Gate { get; } = new(initialState: true);
 
     void IShardSink.Example(Example example)
@@ -131,5 +132,6 @@ public sealed class RecordingSink : IShardSink
     void IShardSink.DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason) =>
         DeadLetters.Add((source, payload.ToArray(), reason));
 
-    void IShardSink.Forgotten(string user) => Forgotten.Add(user);
+    void IShardSink.Forgotten(string user, LogPosition source, long timeMs) => Forgotten.Add(user);
+    void IShardSink.Late(string user, LogPosition source, long timeMs) => LateEvents.Add((user, source, timeMs));
 }
