@@ -32,7 +32,8 @@ public sealed partial class StreamingNode
         // Retention may drop only what the oldest kept checkpoint does not need.
         Commit(Topics.Events, kept[^1].Events, cancel);
         Commit(Topics.Items, kept[^1].Items, cancel);
-        _deletions.EraseWhatIsDue(kept[^1].Id);
+        // A replay leaves it to the node that goes on with its folder.
+        if (replay is null) _deletions.EraseWhatIsDue(kept[^1].Id);
         var took = Stopwatch.GetElapsedTime(started);
         StreamingMeters.CheckpointSeconds.Record(took.TotalSeconds);
         return took;

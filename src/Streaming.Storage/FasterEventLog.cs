@@ -162,7 +162,7 @@ public sealed class FasterEventLog : IEventLog, IErasableLog
         }
     }
 
-    public async Task<bool> EraseAsync(string topic, int partition, long until, Func<LogBatch, int, bool> which, CancellationToken cancel = default)
+    public async Task<bool> EraseAsync(string topic, int partition, long until, Func<LogBatch, int, bool> which, bool mayFill, CancellationToken cancel = default)
     {
         var found = Find(topic);
         var log = Checked(found, partition);
@@ -170,7 +170,7 @@ public sealed class FasterEventLog : IEventLog, IErasableLog
         await _retaining.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            return await log.EraseAsync(until, found.Groups.Value.LowestNeeded(partition), which, cancel).ConfigureAwait(false);
+            return await log.EraseAsync(until, found.Groups.Value.LowestNeeded(partition), which, mayFill, cancel).ConfigureAwait(false);
         }
         finally
         {

@@ -38,7 +38,7 @@ public sealed class ErasureTests : IDisposable
             FilesThatHold("the-erased-one").Count.ShouldBeGreaterThan(1);
             var end = (await log.RangeAsync(Topics.Events, 0)).End;
             var erased = 0;
-            (await log.EraseAsync(Topics.Events, 0, end, (batch, i) => Text(batch.Key(i)) == "the-erased-one" && erased++ >= 0)).ShouldBeTrue();
+            (await log.EraseAsync(Topics.Events, 0, end, (batch, i) => Text(batch.Key(i)) == "the-erased-one" && erased++ >= 0, mayFill: true)).ShouldBeTrue();
             erased.ShouldBe(343);
             FilesThatHold("the-erased-one").ShouldBeEmpty();
             // And appends go on, after the last record as before.
@@ -58,11 +58,25 @@ public sealed class ErasureTests : IDisposable
         var positions = await log.AppendAsync(Topics.Events, Enumerable.Range(0, 100).Select(i => Entry("somebody", i)).ToArray());
         var end = (await log.RangeAsync(Topics.Events, 0)).End;
         await log.CommitAsync("reader", Topics.Events, [positions[50]]);
-        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true)).ShouldBeFalse();
+        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true, mayFill: true)).ShouldBeFalse();
         ReadAll(log).Select(r => r.Offset).ShouldBe(positions.Skip(50).Select(p => p.Offset));
         await log.CommitAsync("reader", Topics.Events, [new LogPosition(0, end)]);
-        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true)).ShouldBeTrue();
+        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true, mayFill: true)).ShouldBeTrue();
         ReadAll(log).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Without_leave_to_fill_the_last_records_wait_for_others_and_no_offset_moves()
+    {
+        await using var log = new FasterEventLog(_folder.Path, Log, Storage, TimeProvider.System);
+        await log.AppendAsync(Topics.Events, Enumerable.Range(0, 20).Select(i => Entry("somebody", i * 31 % 60)).ToArray());
+        var end = (await log.RangeAsync(Topics.Events, 0)).End;
+        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true, mayFill: false)).ShouldBeFalse();
+        (await log.RangeAsync(Topics.Events, 0)).End.ShouldBe(end);
+        var next = await log.AppendAsync(Topics.Events, Enumerable.Range(0, 20).Select(i => Entry("another", i)).ToArray());
+        next[0].Offset.ShouldBe(end);
+        (await log.EraseAsync(Topics.Events, 0, end, (_, _) => true, mayFill: false)).ShouldBeTrue();
+        ReadAll(log).Select(r => r.Offset).ShouldBe(next.Select(p => p.Offset));
     }
 
     [Fact]

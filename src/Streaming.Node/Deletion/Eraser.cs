@@ -45,10 +45,11 @@ internal sealed class Eraser(NodeParts parts)
         {
             foreach (var partition in counters.GroupBy(c => c.Deletion.Partition))
             {
-                isComplete &= await log.EraseAsync(Topics.Events, partition.Key, partition.Max(c => c.Deletion.EventsEnd), (batch, i) => IsEvent(byKey, batch, i), cancel).ConfigureAwait(false);
-                isComplete &= await log.EraseAsync(Topics.Examples, partition.Key, partition.Max(c => c.Deletion.ExamplesEnd), (batch, i) => IsExample(byKey, batch, i), cancel).ConfigureAwait(false);
+                // Offsets of events are in the users' state, which must not depend on when an erasure ran; ticks move the end soon enough.
+                isComplete &= await log.EraseAsync(Topics.Events, partition.Key, partition.Max(c => c.Deletion.EventsEnd), (batch, i) => IsEvent(byKey, batch, i), mayFill: false, cancel).ConfigureAwait(false);
+                isComplete &= await log.EraseAsync(Topics.Examples, partition.Key, partition.Max(c => c.Deletion.ExamplesEnd), (batch, i) => IsExample(byKey, batch, i), mayFill: true, cancel).ConfigureAwait(false);
             }
-            isComplete &= await log.EraseAsync(Topics.DeadLetter, 0, counters.Max(c => c.Deletion.DeadLettersEnd), (batch, i) => IsDeadLetter(counters, byKey, batch, i), cancel).ConfigureAwait(false);
+            isComplete &= await log.EraseAsync(Topics.DeadLetter, 0, counters.Max(c => c.Deletion.DeadLettersEnd), (batch, i) => IsDeadLetter(counters, byKey, batch, i), mayFill: true, cancel).ConfigureAwait(false);
         }
         var users = due.Select(d => d.User).ToList();
         if (parts.Users is IErasableStore states) isComplete &= await states.EraseAsync(users, user => byKey[StableHash.Of(user)].States++, cancel).ConfigureAwait(false);

@@ -24,10 +24,10 @@ internal sealed partial class LogPartition
     }
 
     /// <inheritdoc cref="Core.Ports.IErasableLog.EraseAsync"/>
-    public async Task<bool> EraseAsync(long until, long neededFrom, Func<LogBatch, int, bool> which, CancellationToken cancel)
+    public async Task<bool> EraseAsync(long until, long neededFrom, Func<LogBatch, int, bool> which, bool mayFill, CancellationToken cancel)
     {
         // FasterLog writes the sector in which it ends again and again, from memory: only what lies before it stays as it is put.
-        if (SectorStart(Committed) < Math.Min(until, neededFrom)) await PadAsync(cancel).ConfigureAwait(false);
+        if (mayFill && SectorStart(Committed) < Math.Min(until, neededFrom)) await PadAsync(cancel).ConfigureAwait(false);
         var bound = Math.Min(Math.Min(until, neededFrom), SectorStart(Committed));
         var spans = new List<(long At, int Length)>();
         var batch = new LogBatch();

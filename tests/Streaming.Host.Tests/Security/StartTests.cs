@@ -24,6 +24,7 @@ public sealed class StartTests
         }
         using var open = StreamingProcess.Start([.. node, "--set", "Security:AllowAnonymous=true"]);
         (await open.StderrLineAsync("access: OPEN")).ShouldContain("Warning");
+        await open.StderrLineAsync("node is up");
         open.Terminate();
         (await open.ExitAsync()).ShouldBe(0);
     }
