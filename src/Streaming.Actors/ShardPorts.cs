@@ -20,12 +20,15 @@ public interface IShardSink
 
     /// <summary>The user's state is gone; lists have to go too, and whatever else names the user.</summary>
     /// <param name="user">Who.</param>
-    /// <param name="source">The deletion's record.</param>
-    /// <param name="timeMs">The deletion's time, Unix ms.</param>
-    void Forgotten(string user, LogPosition source, long timeMs);
+    /// <param name="source">The deletion's record, or the late event's.</param>
+    /// <param name="timeMs">Its time, Unix ms.</param>
+    /// <param name="isLate">
+    /// An event from before its user's deletion came after it and was ignored: only its record in the log is left to go.
+    /// </param>
+    void Forgotten(string user, LogPosition source, long timeMs, bool isLate);
 
-    /// <summary>An event from before its user's deletion came after it and was ignored: only its record in the log is left.</summary>
-    void Late(string user, LogPosition source, long timeMs);
+    /// <summary>A record of the changelog, where one is kept; an empty value removes the key. The spans are valid during the call.</summary>
+    void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);
 }
 
 /// <summary>What a shard is made of. One per shard: machine, builder, session and sink are used from its thread only.</summary>
@@ -50,6 +53,12 @@ public sealed record ShardParts
     /// Reads this partition again from an offset, for the restart of an actor that threw.
     /// </summary>
     public required Func<long, ILogReader> Reread { get; init; }
+
+    /// <summary>Whether the sink is told, at the end of every <see cref="UserShard.Refresh"/>, the state of each user that has changed.</summary>
+    public bool KeepsChangelog { get; init; }
+
+    /// <summary>The changelog holds the states as of this offset already: nothing is told of before.</summary>
+    public long ChangelogOffset { get; init; }
 
     /// <summary>Users this shard may hold in memory.</summary>
     public required int HotUsersMax { get; init; }

@@ -59,6 +59,15 @@ public sealed record KafkaSettings
     /// <summary>Whether this client names itself with a user and password.</summary>
     public bool UsesSasl => SecurityProtocol is "sasl_plaintext" or "sasl_ssl";
 
+    /// <summary>
+    /// Whether a round's outputs, the states of the users it changed and its input positions are committed in one transaction. Without, a crash
+    /// repeats outputs of the last moments (consumers can tell them by their source), and users' states are in the data folder only.
+    /// </summary>
+    public bool Transactions { get; init; } = true;
+
+    /// <summary>How long the broker keeps a transaction open whose writer is silent, ms; at most its transaction.max.timeout.ms.</summary>
+    public int TransactionTimeoutMs { get; init; } = 60_000;
+
     public void Validate(SettingsProblems problems)
     {
         ValidateSecurity(problems);
@@ -69,6 +78,7 @@ public sealed record KafkaSettings
         problems.InRange("Kafka:QueueMbMax", QueueMbMax, 1, 2_000);
         problems.InRange("Kafka:FetchQueueMbMax", FetchQueueMbMax, 1, 2_000);
         problems.InRange("Kafka:FetchWaitMs", FetchWaitMs, 1, 10_000);
+        problems.InRange("Kafka:TransactionTimeoutMs", TransactionTimeoutMs, 1_000, 900_000);
     }
 
     private void ValidateSecurity(SettingsProblems problems)

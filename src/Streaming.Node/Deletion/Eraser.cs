@@ -29,7 +29,7 @@ internal sealed class Eraser(NodeParts parts)
     [
         .. parts.Log is IErasableLog
             ? (string[])[]
-            : [$"records in Kafka's topics '{parts.Settings.Kafka.Prefix}{Topics.Events}', '{Topics.Examples}' and '{Topics.DeadLetter}', until their retention removes them ({parts.Settings.Log.RetentionHours} h where this node created them)"],
+            : [$"records in Kafka's topics '{parts.Settings.Kafka.Prefix}{Topics.Events}', '{Topics.Examples}' and '{Topics.DeadLetter}', until their retention removes them ({parts.Settings.Log.RetentionHours} h where this node created them), and in '{Topics.UserState}', until Kafka compacts it"],
         "what was learned, in weights and counts shared by many users; under hashes of the id: weights of features, baseline means, the sample behind AUC, and the time of the deletion, so that late events do not bring the user back",
         .. parts.Settings.Deep.Models.Count > 0 ? (string[])["versions of deep models on the topic 'models' that were published before, with rows under a hash of the id, until its retention removes them"] : [],
         "backups and copies made before the deletion was complete",

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
@@ -22,9 +23,10 @@ public sealed class LiveNode : IAsyncDisposable
     private readonly Task _loop;
     private bool _stopped;
 
-    private LiveNode(RunningNode running, WebApplication app, Task loop, CancellationTokenSource stop, DirectoryInfo? temporary)
+    private LiveNode(
+        RunningNode running, WebApplication app, Task loop, CancellationTokenSource stop, DirectoryInfo? temporary, ConcurrentQueue<NodeNotice> notices)
     {
-        (_running, _app, _loop, _stop, _temporary) = (running, app, loop, stop, temporary);
+        (_running, _app, _loop, _stop, _temporary, Notices) = (running, app, loop, stop, temporary, notices);
         Address = new Uri(app.Urls.First());
         AdminAddress = new Uri(app.Urls.Last());
         // Certificates are the tests' own.
@@ -44,11 +46,11 @@ public sealed class LiveNode : IAsyncDisposable
 
     /// <summary>Everything that is mapped.</summary>
     public IEnumerable<Microsoft.AspNetCore.Http.Endpoint> Endpoints => ((Microsoft.AspNetCore.Routing.IEndpointRouteBuilder)_app).DataSources.SelectMany(d => d.Endpoints);
-
-    /// <summary>What the HTTP side told an operator.</summary>
-    public System.Collections.Concurrent.ConcurrentQueue<string> Notices { get; } = new();
     public StreamingNode Node => _running.Node;
     public IEventLog Log => Node.Log;
+
+    /// <summary>What the node has told its operator so far.</summary>
+    public ConcurrentQueue<NodeNotice> Notices { get; }
 
     /// <summary>Small stores, quick ticks, nobody in the hold-out.</summary>
     public static StreamingSettings SmallSettings { get; } = new()
@@ -69,14 +71,14 @@ public sealed class LiveNode : IAsyncDisposable
         settings ??= SmallSettings;
         var temporary = folder is null ? Directory.CreateTempSubdirectory("streaming-test-") : null;
         var stop = new CancellationTokenSource();
-        var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, _ => { });
-        LiveNode? live = null;
+        var notices = new ConcurrentQueue<NodeNotice>();
+        var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, notices.Enqueue);
         try
         {
-            var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders(), text => live?.Notices.Enqueue(text));
+            var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders(), text => notices.Enqueue(new NodeNotice(NoticeLevel.Warning, text)));
             await ApiServer.StartAsync(app, settings.Serving.Listen, default);
             var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
-            return live = new LiveNode(running, app, loop, stop, temporary);
+            return new LiveNode(running, app, loop, stop, temporary, notices);
         }
         catch
         {

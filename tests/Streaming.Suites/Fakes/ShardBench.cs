@@ -113,6 +113,7 @@ public sealed class RecordingSink : IShardSink
     public List<(LogPosition Source, byte[] Payload, string Reason)> DeadLetters { get; } = [];
     public List<string> Forgotten { get; } = [];
     public List<(string User, LogPosition Source, long TimeMs)> LateEvents { get; } = [];
+    public List<(byte[] Key, byte[] Value)> Changes { get; } = [];
     public ManualResetEventSlim Gate { get; } = new(initialState: true);
 
     void IShardSink.Example(Example example)
@@ -132,6 +133,11 @@ public sealed class RecordingSink : IShardSink
     void IShardSink.DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason) =>
         DeadLetters.Add((source, payload.ToArray(), reason));
 
-    void IShardSink.Forgotten(string user, LogPosition source, long timeMs) => Forgotten.Add(user);
-    void IShardSink.Late(string user, LogPosition source, long timeMs) => LateEvents.Add((user, source, timeMs));
+    void IShardSink.Forgotten(string user, LogPosition source, long timeMs, bool isLate)
+    {
+        if (isLate) LateEvents.Add((user, source, timeMs));
+        else Forgotten.Add(user);
+    }
+
+    void IShardSink.Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => Changes.Add((key.ToArray(), value.ToArray()));
 }
