@@ -281,7 +281,7 @@ public sealed partial class DeepWorker : IDisposable
                 }
                 var (id, timeMs) = record.Example is { } x ? (x.ItemId, x.ShownMs) : (record.Interaction!.ItemId, record.Interaction.TimeMs);
                 if (id is not null) _catalog.AddStub(id, timeMs);
-                if (record.Example is { } example) _batch.Add(example);
+                if (record.Example is { } example && _learner.Model.Learns(example)) _batch.Add(example);
                 // Who comes back begins with a new row.
                 if (_forgotten.Count > 0 && record.Example is { } back && StableHash.Of(back.User) is var key && _forgotten.Remove(key)) _cameBack.Add(key);
             }
