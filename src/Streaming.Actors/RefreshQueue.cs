@@ -60,6 +60,12 @@ internal sealed class RefreshQueue
         return false;
     }
 
+    /// <summary>Takes every request of a user out; its places are skipped when their turn comes. Looks at all that wait: for deletions only.</summary>
+    public void Remove(string user)
+    {
+        foreach (var key in _waiting.Keys.Where(key => key.User == user).ToList()) _waiting.Remove(key);
+    }
+
     public void Write(ByteWriter into)
     {
         into.Count(_waiting.Count);

@@ -18,8 +18,14 @@ public interface IShardSink
 
     void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason);
 
-    /// <summary>The user's state is gone; lists have to go too.</summary>
-    void Forgotten(string user);
+    /// <summary>The user's state is gone; lists have to go too, and whatever else names the user.</summary>
+    /// <param name="user">Who.</param>
+    /// <param name="source">The deletion's record, or the late event's.</param>
+    /// <param name="timeMs">Its time, Unix ms.</param>
+    /// <param name="isLate">
+    /// An event from before its user's deletion came after it and was ignored: only its record in the log is left to go.
+    /// </param>
+    void Forgotten(string user, LogPosition source, long timeMs, bool isLate);
 
     /// <summary>A record of the changelog, where one is kept; an empty value removes the key. The spans are valid during the call.</summary>
     void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);

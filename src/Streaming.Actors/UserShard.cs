@@ -179,6 +179,7 @@ public sealed partial class UserShard
         if (_forgotten.Covers(e.User, e.TimeMs))
         {
             _counts = _counts with { Forgotten = _counts.Forgotten + 1 };
+            _parts.Sink.Forgotten(e.User, source, e.TimeMs, isLate: true);
             return;
         }
         Handle(source, e, payload);
@@ -207,7 +208,7 @@ public sealed partial class UserShard
                 Touch(resident);
                 _counts = _counts with { Applied = _counts.Applied + 1 };
                 StreamingMeters.CountEvents(e.Type);
-                if (_effects.Forget) Forget(resident, e.TimeMs);
+                if (_effects.Forget) Forget(resident, source, e.TimeMs);
                 else _effects.Release();
                 break;
             case HandleResult.Repeat:
@@ -243,14 +244,17 @@ public sealed partial class UserShard
         }
     }
 
-    private void Forget(Resident resident, long timeMs)
+    private void Forget(Resident resident, LogPosition source, long timeMs)
     {
         var user = resident.State.User;
         Drop(resident);
+        // What waits for the user would find nobody, but stands by name in the shard's own record.
+        _wakes.Remove(user);
+        _refresh.Remove(user);
         StateFold ^= resident.StoredHash;
         _parts.Store.Delete(KeyOf(user));
         _forgotten.Add(user, timeMs);
-        _parts.Sink.Forgotten(user);
+        _parts.Sink.Forgotten(user, source, timeMs, isLate: false);
         if (_parts.KeepsChangelog) TellForgotten(user, timeMs);
     }
 

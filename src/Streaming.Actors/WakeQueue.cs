@@ -30,6 +30,15 @@ public sealed class WakeQueue
         return false;
     }
 
+    /// <summary>Takes every wake-up of a user out. Looks at all that wait: for deletions only.</summary>
+    public void Remove(string user)
+    {
+        while (_queue.Remove(user, out _, out _, StringComparer.Ordinal))
+        {
+            // Several may wait.
+        }
+    }
+
     internal void Write(ByteWriter into)
     {
         into.Count(_queue.Count);

@@ -34,7 +34,7 @@ internal sealed class KafkaAppender(KafkaClients clients, TimeProvider time) : I
         }
         catch (KafkaException e)
         {
-            throw KafkaErrors.Exception($"cannot append to '{topic.Name}'", e.Error, clients.Kafka, e);
+            throw clients.Exception($"cannot append to '{topic.Name}'", e.Error, e);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {

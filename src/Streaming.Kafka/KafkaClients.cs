@@ -1,5 +1,6 @@
 using System.Globalization;
 using Confluent.Kafka;
+using Streaming.Core.Log;
 using Streaming.Core.Settings;
 
 namespace Streaming.Kafka;
@@ -7,6 +8,9 @@ namespace Streaming.Kafka;
 /// <summary>The librdkafka properties of every client of one log, in one place.</summary>
 internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<string> problem)
 {
+    private readonly KeyValuePair<string, string>[] _security = [.. KafkaSecurity.Properties(kafka, Environment.GetEnvironmentVariable)];
+    private string? _refusal;
+
     // A record batch's own header and the varints, offsets and lengths around one record.
     private const int RecordOverheadBytes = 1024;
 
@@ -17,7 +21,26 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
     public int MessageBytesMax => log.RecordBytesMax + RecordOverheadBytes;
 
     /// <summary>Tells the log's owner of something that the library overcame or keeps trying to overcome.</summary>
-    public void Report(string what) => problem(what);
+    public void Report(string what)
+    {
+        NoteRefusal(what);
+        problem(what);
+    }
+
+    /// <summary>
+    /// The last time a broker refused this client's credentials or certificate, in the library's words, or null. The library tries such a
+    /// connection again for ever, so what the call itself comes back with is only that no broker was to be had.
+    /// </summary>
+    public string? Refusal => Volatile.Read(ref _refusal);
+
+    /// <summary>What was tried, the broker's words, what to do.</summary>
+    public EventLogException Exception(string what, Error error, Exception? inner = null) => KafkaErrors.Exception(what, error, kafka, Refusal, inner);
+
+    /// <summary>Keeps a line of the library's log where it tells of refused credentials or a failed handshake.</summary>
+    public void NoteRefusal(string line)
+    {
+        if (KafkaSecurity.IsRefusal(line)) Volatile.Write(ref _refusal, line);
+    }
 
     /// <summary>Properties of the idempotent producer.</summary>
     public Dictionary<string, string> Producer() => new(Common())
@@ -85,7 +108,7 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
         };
     }
 
-    private Dictionary<string, string> Common() => new()
+    private Dictionary<string, string> Common() => new(_security)
     {
         ["bootstrap.servers"] = kafka.Bootstrap,
         ["client.id"] = "streaming",
@@ -98,6 +121,7 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
     // Connection trouble reaches the error handler too; only what the library calls critical is worth a second line.
     public void Relay(LogMessage line)
     {
+        NoteRefusal(line.Message);
         if (line.Level <= SyslogLevel.Critical) Report($"Kafka: {line.Message}");
     }
 

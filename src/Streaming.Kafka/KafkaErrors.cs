@@ -7,8 +7,19 @@ namespace Streaming.Kafka;
 /// <summary>Turns Kafka's errors into <see cref="EventLogException"/>: what was tried, the broker's words, what to do.</summary>
 internal static class KafkaErrors
 {
-    public static EventLogException Exception(string what, Error error, KafkaSettings settings, Exception? inner = null) =>
-        new($"{what}: {error.Reason} ({error.Code}){Advice(error.Code, settings)}", inner);
+    /// <param name="what">What was tried.</param>
+    /// <param name="error">The error.</param>
+    /// <param name="settings">Named in the advice.</param>
+    /// <param name="refusal">A line of the library's log about refused credentials, or null: then no broker was to be had because of that.</param>
+    /// <param name="inner">The exception that told it.</param>
+    public static EventLogException Exception(string what, Error error, KafkaSettings settings, string? refusal = null, Exception? inner = null) =>
+        refusal is not null && IsUnreachable(error.Code)
+            ? new($"{what}: {refusal.TrimEnd('.')}. {KafkaSecurity.Advice(settings)}", inner)
+            : new($"{what}: {error.Reason} ({error.Code}){Advice(error.Code, settings)}", inner);
+
+    private static bool IsUnreachable(ErrorCode code) => code is
+        ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.Local_TimedOut or ErrorCode.Local_MsgTimedOut
+        or ErrorCode.RequestTimedOut or ErrorCode.NetworkException or ErrorCode.BrokerNotAvailable or ErrorCode.Local_Ssl;
 
     /// <summary>True when the same request may well succeed a moment later.</summary>
     public static bool IsTransient(ErrorCode code) => code is
@@ -24,8 +35,9 @@ internal static class KafkaErrors
             or ErrorCode.Local_Resolve or ErrorCode.RequestTimedOut or ErrorCode.NetworkException or ErrorCode.BrokerNotAvailable =>
             $". Is Kafka running and reachable at '{settings.Bootstrap}' (Kafka:Bootstrap, --kafka, KAFKA_BOOTSTRAP)? " +
             $"Waited at most {settings.TimeoutMs} ms (Kafka:TimeoutMs).",
-        ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed
-            or ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed =>
+        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.UnsupportedSaslMechanism or ErrorCode.Local_Ssl =>
+            $". {KafkaSecurity.Advice(settings)}",
+        ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed =>
             $". Grant this client read, write, describe and create on topics and read on groups that start with '{settings.Prefix}'.",
         ErrorCode.MsgSizeTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.InvalidMsgSize =>
             ". Raise the topic's max.message.bytes, or lower Log:RecordBytesMax.",

@@ -66,7 +66,7 @@ internal sealed class KafkaGroups(KafkaClients clients, KafkaTopics topics, Time
                 catch (KafkaException e)
                 {
                     if (!KafkaErrors.IsTransient(e.Error.Code) || time.GetElapsedTime(started).TotalMilliseconds > clients.Kafka.TimeoutMs)
-                        throw KafkaErrors.Exception(what, e.Error, clients.Kafka, e);
+                        throw clients.Exception(what, e.Error, e);
                 }
                 await Task.Delay(RetryInterval, time, cancel);
             }

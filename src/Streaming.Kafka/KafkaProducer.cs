@@ -210,8 +210,10 @@ internal sealed unsafe class KafkaProducer
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnLog(nint client, int level, byte* facility, byte* text)
     {
-        if (client == 0 || level > (int)SyslogLevel.Critical) return;
+        if (client == 0 || level > (int)SyslogLevel.Error) return;
         var opaque = Librdkafka.rd_kafka_opaque(client);
-        if (opaque != 0 && GCHandle.FromIntPtr(opaque).Target is KafkaProducer producer) producer._clients.Report($"Kafka producer: {Librdkafka.Text(text)}");
+        if (opaque == 0 || GCHandle.FromIntPtr(opaque).Target is not KafkaProducer producer) return;
+        if (level > (int)SyslogLevel.Critical) producer._clients.NoteRefusal(Librdkafka.Text(text));
+        else producer._clients.Report($"Kafka producer: {Librdkafka.Text(text)}");
     }
 }

@@ -56,7 +56,7 @@ internal sealed class KafkaTopics : IDisposable
             }
             catch (KafkaException e)
             {
-                throw KafkaErrors.Exception($"cannot look up the Kafka topic '{name}'", e.Error, _clients.Kafka, e);
+                throw _clients.Exception($"cannot look up the Kafka topic '{name}'", e.Error, e);
             }
         }
     }
@@ -84,7 +84,7 @@ internal sealed class KafkaTopics : IDisposable
             catch (KafkaException e)
             {
                 if (!KafkaErrors.IsTransient(e.Error.Code) || _time.GetElapsedTime(started) > Timeout || _disposed.Wait(VisiblePollInterval))
-                    throw KafkaErrors.Exception($"cannot read the offsets of {partition}", e.Error, _clients.Kafka, e);
+                    throw _clients.Exception($"cannot read the offsets of {partition}", e.Error, e);
             }
         }
     }
@@ -155,7 +155,7 @@ internal sealed class KafkaTopics : IDisposable
             {
                 ErrorCode.TopicAlreadyExists => null, // another node was faster
                 ErrorCode.InvalidReplicationFactor or ErrorCode.PolicyViolation or ErrorCode.InvalidConfig or ErrorCode.InvalidPartitions =>
-                    throw KafkaErrors.Exception($"cannot create the Kafka topic '{name}'", error, _clients.Kafka, e),
+                    throw _clients.Exception($"cannot create the Kafka topic '{name}'", error, e),
                 _ => error,
             };
         }

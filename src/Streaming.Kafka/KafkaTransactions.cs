@@ -88,7 +88,7 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
                 }
                 Recover(problem);
                 var spent = time.GetElapsedTime(started) > Timeout;
-                if (spent || !MayPass(problem)) throw KafkaErrors.Exception($"{what} as '{Id}'", problem.Error, clients.Kafka, problem);
+                if (spent || !MayPass(problem)) throw clients.Exception($"{what} as '{Id}'", problem.Error, problem);
                 clients.Report($"{what} as '{Id}', trying again: {problem.Error.Reason}");
             }
             if (cancel.WaitHandle.WaitOne(RetryInterval)) cancel.ThrowIfCancellationRequested();

@@ -42,6 +42,9 @@ public sealed record NodeStatus
     public required long CheckpointId { get; init; }
     public required long ServedDropped { get; init; }
 
+    /// <summary>Deleted users of whom something is still on the disk.</summary>
+    public int DeletionsPending { get; init; }
+
     /// <summary>Share of wall time per phase since the start: read, users, learning, lists; in seconds.</summary>
     public required double[] PhaseSeconds { get; init; }
 }

@@ -2,11 +2,13 @@ using System.Text;
 using Streaming.Actors;
 using Streaming.Core.Examples;
 using Streaming.Core.Feeds;
+using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Wire;
 using Streaming.Node.Deep;
+using Streaming.Node.Deletion;
 
 namespace Streaming.Node;
 
@@ -18,7 +20,8 @@ namespace Streaming.Node;
 /// What a record before <paramref name="committed"/> releases was made durable by an earlier run, and is learned from here but not written again.
 /// </remarks>
 internal sealed class PartitionSink(
-    int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax, SkewWatch skew,
+    int partition, IFeedCache cache, FreshLists fresh, Deletions deletions, bool hasDeep, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax,
+    SkewWatch skew,
     long committed = 0) : IShardSink
 {
     private readonly EntryArena _examples = new();
@@ -71,7 +74,15 @@ internal sealed class PartitionSink(
         _deadLetters.End();
     }
 
-    public void Forgotten(string user) => cache.Delete(user);
+    public void Forgotten(string user, LogPosition source, long timeMs, bool isLate)
+    {
+        deletions.Add(user, source, timeMs, isDeletion: !isLate);
+        if (isLate) return;
+        cache.Delete(user);
+        if (!hasDeep || source.Offset < committed) return;
+        ExampleCodec.Write(new Forgotten { Source = source, User = StableHash.Of(user) }, _examples.Begin("", partition, timeMs));
+        _examples.End();
+    }
 
     public void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {

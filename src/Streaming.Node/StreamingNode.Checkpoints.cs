@@ -24,6 +24,7 @@ public sealed partial class StreamingNode
             Replay = replay,
             Parts = [],
         };
+        _deletions.OnCheckpoint(manifest.Id, manifest.Events);
         _checkpoints.Write(manifest, _models.Parts);
         var kept = _checkpoints.Prune();
         _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
@@ -31,6 +32,8 @@ public sealed partial class StreamingNode
         // Retention may drop only what the oldest kept checkpoint does not need.
         Commit(Topics.Events, kept[^1].Events, cancel);
         Commit(Topics.Items, kept[^1].Items, cancel);
+        // A replay leaves it to the node that goes on with its folder.
+        if (replay is null) _deletions.EraseWhatIsDue(kept[^1].Id);
         var took = Stopwatch.GetElapsedTime(started);
         StreamingMeters.CheckpointSeconds.Record(took.TotalSeconds);
         return took;
@@ -66,6 +69,7 @@ public sealed partial class StreamingNode
                 $"none of the checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
         _models = Restored is null ? NewModels() : _models;
         _nextCheckpointId = _checkpoints.LastId + 1;
+        _deletions.Load(Restored?.Id ?? 0);
         await PrepareDeepAsync().ConfigureAwait(false);
         await OpenRoundsAsync(cancel).ConfigureAwait(false);
         if (Restored is not null) _checkpoints.RemoveAfter(Restored.Id);

@@ -7,6 +7,8 @@ using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Experiments;
 using Streaming.Learning.Deep;
+using Streaming.Node.Deep;
+using Streaming.Node.Deletion;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -29,6 +31,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly DriverThread _driver = new();
+    private readonly Deletions _deletions;
     private ModelSet _models = null!;
     private readonly ITransactionalLog? _transactions;
     private InProcessUserHost _host = null!;
@@ -49,6 +52,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _parts = parts = parts with { Settings = parts.Settings.Resolved() };
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
+        _deletions = new Deletions(parts, Path.Combine(parts.CheckpointDir, "..", "deletions"));
         _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
@@ -180,6 +184,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public Task<T> AskUserAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default) =>
         _host.AskAsync(user, question, cancel);
 
+    /// <summary>How far a user's deletion has come; null when there is none on record.</summary>
+    public DeletionReceipt? DeletionOf(string user) => _deletions.Find(user);
+
     /// <summary>Waits until the record at <paramref name="position"/> is in the state; false when the time is up.</summary>
     public async Task<bool> WaitAppliedAsync(LogPosition position, TimeSpan timeout, CancellationToken cancel)
     {
@@ -221,6 +228,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         ClockMs = _clockMs,
         CheckpointId = _nextCheckpointId - 1,
         ServedDropped = Served.Dropped,
+        DeletionsPending = _deletions.Count,
         PhaseSeconds = [.. _rounds.PhaseTicks.Select(t => (double)t / Stopwatch.Frequency)],
     };
 
@@ -233,6 +241,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         AnswerQuestions(null);
         await DisposeDeepAsync().ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
+        await _deletions.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
@@ -320,7 +329,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         for (var p = 0; p < events.Length; p++)
         {
             sinks[p] = new PartitionSink(
-                p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, _models.Skew, committedEvents[p]);
+                p, _parts.Feeds, _fresh, _deletions, _parts.Settings.Deep.Models.Count > 0, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax,
+                _models.Skew, committedEvents[p]);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
         if (fromChangelog)

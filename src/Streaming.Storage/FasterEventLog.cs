@@ -1,6 +1,7 @@
 using System.Buffers;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
+using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Storage.Log;
 
@@ -10,7 +11,7 @@ namespace Streaming.Storage;
 /// The embedded event log: one FasterLog per topic and partition in <c>folder/topic/partition</c>, opened at first use; the groups'
 /// positions in <c>folder/topic/groups</c>. Offsets are FASTER's logical addresses: they grow, but not by one.
 /// </summary>
-public sealed class FasterEventLog : IEventLog
+public sealed class FasterEventLog : IEventLog, IErasableLog
 {
     private readonly string _folder;
     private readonly LogSettings _settings;
@@ -154,6 +155,22 @@ public sealed class FasterEventLog : IEventLog
                 for (var i = 0; i < topic.Partitions.Length; i++)
                     if (!_disposed && Volatile.Read(ref topic.Partitions[i]) is { } partition)
                         await partition.RetainAsync(bytesKept, oldestMs, topic.Groups.Value.LowestNeeded(i)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _retaining.Release();
+        }
+    }
+
+    public async Task<bool> EraseAsync(string topic, int partition, long until, Func<LogBatch, int, bool> which, bool mayFill, CancellationToken cancel = default)
+    {
+        var found = Find(topic);
+        var log = Checked(found, partition);
+        // Retention must not remove what is being looked at.
+        await _retaining.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            return await log.EraseAsync(until, found.Groups.Value.LowestNeeded(partition), which, mayFill, cancel).ConfigureAwait(false);
         }
         finally
         {

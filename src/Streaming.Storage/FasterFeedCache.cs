@@ -9,7 +9,7 @@ using Streaming.Storage.State;
 namespace Streaming.Storage;
 
 /// <summary>The newest lists on FasterKV, one record per user. Any number of threads may read; each borrows a session from a pool.</summary>
-public sealed class FasterFeedCache : IFeedCache
+public sealed class FasterFeedCache : IFeedCache, IErasableStore
 {
     private readonly HybridStore _store;
     private readonly Action<FeedList, ByteWriter> _encode;
@@ -75,6 +75,9 @@ public sealed class FasterFeedCache : IFeedCache
     public Task RecoverAsync(string token, CancellationToken cancel = default) => _store.RecoverAsync(token, cancel);
 
     public void Prune(IReadOnlyCollection<string> keep) => _store.Prune(keep);
+
+    public Task<bool> EraseAsync(IReadOnlyCollection<string> users, Action<string> erased, CancellationToken cancel = default) =>
+        _store.EraseAsync(users, erased, ownRecordsToo: false, cancel);
 
     public void Dispose()
     {

@@ -6,7 +6,7 @@ using Streaming.Storage.State;
 namespace Streaming.Storage;
 
 /// <summary>The users' state on FasterKV: a bounded part in memory, the rest on disk.</summary>
-public sealed class FasterStateStore : IStateStore
+public sealed class FasterStateStore : IStateStore, IErasableStore
 {
     private readonly HybridStore _store;
 
@@ -25,6 +25,11 @@ public sealed class FasterStateStore : IStateStore
     public Task RecoverAsync(string token, CancellationToken cancel = default) => _store.RecoverAsync(token, cancel);
 
     public void Prune(IReadOnlyCollection<string> keep) => _store.Prune(keep);
+
+    /// <inheritdoc/>
+    /// <remarks>Replaced versions of what the owner keeps under names that start with NUL go with it: they may name any user.</remarks>
+    public Task<bool> EraseAsync(IReadOnlyCollection<string> users, Action<string> erased, CancellationToken cancel = default) =>
+        _store.EraseAsync(users, erased, ownRecordsToo: true, cancel);
 
     public void Dispose() => _store.Dispose();
 

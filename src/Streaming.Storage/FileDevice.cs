@@ -16,6 +16,7 @@ internal sealed class FileDevice : StorageDeviceBase
 
     private readonly ConcurrentDictionary<int, SafeFileHandle> _files = new();
     private readonly Lock _opening = new();
+    private readonly ReaderWriterLockSlim _rewriting = new();
     private readonly bool _sync;
     private readonly bool _forStore;
     private Exception? _failure;
@@ -63,6 +64,79 @@ internal sealed class FileDevice : StorageDeviceBase
             if ((segment + 1L) * SegmentSize <= address) Remove(segment);
     }
 
+    /// <summary>
+    /// Changes bytes that are written already, segment by segment: each is copied, changed and renamed into place, so that a kill leaves it as it
+    /// was or as it shall be, and other links to the file keep its old content. Segments that are gone are passed over.
+    /// </summary>
+    /// <param name="spans">Addresses and lengths, none across segments.</param>
+    /// <param name="change">Changes the bytes of one span in place.</param>
+    public void Rewrite(IEnumerable<(long At, int Length)> spans, SpanChange change)
+    {
+        foreach (var segment in spans.GroupBy(span => (int)(span.At / SegmentSize)).OrderBy(group => group.Key)) Rewrite(segment.Key, segment, change);
+    }
+
+    /// <summary>
+    /// Before what lies from an address on is written anew: files that a backup may be linked to are left to it. Nobody may have a segment open.
+    /// </summary>
+    public void Detach(long from)
+    {
+        foreach (var segment in SegmentsOnDisk().ToList())
+        {
+            if ((segment + 1L) * SegmentSize <= from) continue;
+            if (segment * SegmentSize >= from) Remove(segment);
+            else Rewrite(segment, [], static _ => { });
+        }
+    }
+
+    /// <summary>Deletes what a kill in the middle of <see cref="Rewrite(IEnumerable{ValueTuple{long, int}}, SpanChange)"/> left.</summary>
+    public void RemoveLeftovers()
+    {
+        foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(FileName)!, Path.GetFileName(FileName) + ".*.rewritten")) File.Delete(path);
+    }
+
+    private void Rewrite(int segment, IEnumerable<(long At, int Length)> spans, SpanChange change)
+    {
+        var path = SegmentPath(segment);
+        var next = path + ".rewritten";
+        _rewriting.EnterWriteLock();
+        try
+        {
+            try
+            {
+                File.Copy(path, next, overwrite: true);
+            }
+            catch (FileNotFoundException)
+            {
+                return;
+            }
+            var buffer = Array.Empty<byte>();
+            using (var file = File.OpenHandle(next, FileMode.Open, FileAccess.ReadWrite))
+            {
+                foreach (var (at, length) in spans)
+                {
+                    if (buffer.Length < length) buffer = new byte[Math.Max(length, 1 << 16)];
+                    var offset = at - segment * SegmentSize;
+                    var got = RandomAccess.Read(file, buffer.AsSpan(0, length), offset);
+                    if (got != length) throw new InvalidDataException($"'{path}' ends at {offset + got}, {length - got} bytes short");
+                    change(buffer.AsSpan(0, length));
+                    RandomAccess.Write(file, buffer.AsSpan(0, length), offset);
+                }
+                RandomAccess.FlushToDisk(file);
+            }
+            lock (_opening)
+            {
+                if (!File.Exists(path)) return; // removed meanwhile: it shall not come back
+                File.Move(next, path, overwrite: true);
+                if (_files.TryRemove(segment, out var old)) old.Dispose();
+            }
+        }
+        finally
+        {
+            File.Delete(next);
+            _rewriting.ExitWriteLock();
+        }
+    }
+
     /// <summary>Numbers of the segments that exist, in no particular order.</summary>
     public IEnumerable<int> SegmentsOnDisk()
     {
@@ -90,14 +164,17 @@ internal sealed class FileDevice : StorageDeviceBase
 
     private void Remove(int segment)
     {
-        if (_files.TryRemove(segment, out var file)) file.Dispose();
-        try
+        lock (_opening)
         {
-            File.Delete(SegmentPath(segment));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The space stays taken; the next pass tries again.
+            if (_files.TryRemove(segment, out var file)) file.Dispose();
+            try
+            {
+                File.Delete(SegmentPath(segment));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The space stays taken; the next pass tries again.
+            }
         }
     }
 
@@ -114,9 +191,17 @@ internal sealed class FileDevice : StorageDeviceBase
 
     private unsafe void Write(IntPtr source, int segment, long at, int count)
     {
-        var file = Open(segment, create: true);
-        RandomAccess.Write(file, new ReadOnlySpan<byte>((void*)source, count), at);
-        if (_sync) RandomAccess.FlushToDisk(file);
+        _rewriting.EnterReadLock();
+        try
+        {
+            var file = Open(segment, create: true);
+            RandomAccess.Write(file, new ReadOnlySpan<byte>((void*)source, count), at);
+            if (_sync) RandomAccess.FlushToDisk(file);
+        }
+        finally
+        {
+            _rewriting.ExitReadLock();
+        }
     }
 
     /// <summary>What lies beyond the end of the file reads as zeros, because the last sectors of a page are written only when filled.</summary>
@@ -143,7 +228,7 @@ internal sealed class FileDevice : StorageDeviceBase
             try
             {
                 if (write) device.Write(memory, segment, (long)at, (int)count);
-                else device.Read(memory, segment, (long)at, (int)count);
+                else ReadOnce();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
@@ -156,5 +241,25 @@ internal sealed class FileDevice : StorageDeviceBase
             }
             callback(error, error == 0 ? count : 0, context);
         }
+
+        /// <summary>A file that was rewritten between its opening and the read is opened again.</summary>
+        private void ReadOnce()
+        {
+            while (true)
+            {
+                try
+                {
+                    device.Read(memory, segment, (long)at, (int)count);
+                    return;
+                }
+                catch (ObjectDisposedException) when (!device._disposed)
+                {
+                    // Once more, with the new file.
+                }
+            }
+        }
     }
 }
+
+/// <summary>Changes bytes in place.</summary>
+internal delegate void SpanChange(Span<byte> bytes);

@@ -9,6 +9,7 @@ namespace Streaming.Storage.Tests;
 public sealed class GoldenTests
 {
     private const string RecordHex = "015447169980A0D5EDEE6606757365722D3176616C7565";
+    private const string ErasedHex = "0224CD25C9000000000000000000000000000000000000";
     private const string PositionsHex = "01FB3ECD7202004001808080808020";
     private const string ListsHex = "010204686F6D6501610566697273740664657461696C0162067365636F6E64";
     private const string ManifestHex = "011DE1B22833221100554477668899AABBCCDDEEFFCCDDEEFFAABB8899776655443322110040000000000000000000100000000000011D696E6465782D636865636B706F696E74732F782F68742E6461742E300010000000000000EFBEADDE";
@@ -46,6 +47,18 @@ public sealed class GoldenTests
             LogRecord.TryParse(stored, out _, out _, out _).ShouldBeFalse();
             stored[bit / 8] ^= (byte)(1 << (bit % 8));
         }
+    }
+
+    [Fact]
+    public void An_erased_log_record_keeps_its_length_and_nothing_else()
+    {
+        var stored = Convert.FromHexString(RecordHex);
+        LogRecord.Erase(stored);
+        Convert.ToHexString(stored).ShouldBe(ErasedHex);
+        LogRecord.IsErased(stored).ShouldBeTrue();
+        LogRecord.TryParse(stored, out _, out _, out _).ShouldBeFalse();
+        stored[^1] ^= 1;
+        LogRecord.IsErased(stored).ShouldBeFalse();
     }
 
     [Fact]

@@ -109,3 +109,16 @@ public sealed class Interaction
     /// <summary>|N(u)|: positive actions of the user so far, this one included.</summary>
     public int UserActions { get; init; }
 }
+
+/// <summary>
+/// A user was deleted: whoever keeps a row for the user drops it. The third record of the <c>examples</c> topic; it names the user by hash, as such
+/// rows do.
+/// </summary>
+public sealed class Forgotten
+{
+    /// <summary>The deletion.</summary>
+    public required LogPosition Source { get; init; }
+
+    /// <summary><see cref="Ids.StableHash"/> of the user's id.</summary>
+    public required ulong User { get; init; }
+}

@@ -6,8 +6,8 @@ using Streaming.Core.Wire;
 
 namespace Streaming.Core.Examples;
 
-/// <summary>One record of the <c>examples</c> topic; exactly one of the two is set.</summary>
-public readonly record struct ExampleRecord(Example? Example, Interaction? Interaction);
+/// <summary>One record of the <c>examples</c> topic; exactly one of the three is set.</summary>
+public readonly record struct ExampleRecord(Example? Example, Interaction? Interaction, Forgotten? Forgotten = null);
 
 /// <summary>
 /// Binary form of the <c>examples</c> topic. Byte 0 is the version, byte 1 the kind, byte 2 the flags; then the members in
@@ -18,6 +18,7 @@ public static class ExampleCodec
     private const byte Version = 1;
     private const byte ExampleKind = 1;
     private const byte InteractionKind = 2;
+    private const byte ForgottenKind = 3;
 
     [Flags]
     private enum Flags : byte
@@ -76,6 +77,17 @@ public static class ExampleCodec
         Keys(into, interaction.Recent);
     }
 
+    /// <summary>Appends the deletion of a user.</summary>
+    public static void Write(Forgotten forgotten, ByteWriter into)
+    {
+        into.Byte(Version);
+        into.Byte(ForgottenKind);
+        into.Byte((byte)Flags.None);
+        into.Signed(forgotten.Source.Partition);
+        into.Signed(forgotten.Source.Offset);
+        into.UInt64(forgotten.User);
+    }
+
     /// <exception cref="FormatException">Cut short, corrupt, or from a newer build.</exception>
     public static ExampleRecord Read(ReadOnlySpan<byte> bytes)
     {
@@ -89,7 +101,9 @@ public static class ExampleCodec
         {
             ExampleKind => new ExampleRecord(ReadExample(ref reader, flags), null),
             InteractionKind => new ExampleRecord(null, ReadInteraction(ref reader, flags)),
-            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} and {InteractionKind}"),
+            ForgottenKind => new ExampleRecord(
+                null, null, new Forgotten { Source = new LogPosition(reader.SignedInt32(), reader.Signed()), User = reader.UInt64() }),
+            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} to {ForgottenKind}"),
         };
         if (!reader.AtEnd) throw new FormatException($"{reader.Remaining} bytes follow a record of the examples topic");
         return record;

@@ -30,6 +30,35 @@ public sealed record KafkaSettings
     /// <summary>How long a broker may hold a fetch that finds nothing new, ms. It answers at once when a record arrives.</summary>
     public int FetchWaitMs { get; init; } = 100;
 
+    /// <summary>"plaintext", "ssl", "sasl_plaintext" or "sasl_ssl".</summary>
+    public string SecurityProtocol { get; init; } = "plaintext";
+
+    /// <summary>"PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; with a protocol that starts with sasl_.</summary>
+    public string SaslMechanism { get; init; } = "SCRAM-SHA-512";
+
+    public string SaslUsername { get; init; } = "";
+
+    /// <summary>File with the password; empty: the variable KAFKA_SASL_PASSWORD. The password itself is no setting: it would show on a command line.</summary>
+    public string SaslPasswordFile { get; init; } = "";
+
+    /// <summary>PEM of the authorities that may have signed the brokers' certificates; empty: the system's.</summary>
+    public string SslCaFile { get; init; } = "";
+
+    /// <summary>PEM of this client's certificate, where the brokers ask for one.</summary>
+    public string SslCertificateFile { get; init; } = "";
+
+    /// <summary>PEM of its private key.</summary>
+    public string SslKeyFile { get; init; } = "";
+
+    /// <summary>File with the password of the private key; empty: the variable KAFKA_SSL_KEY_PASSWORD, or none.</summary>
+    public string SslKeyPasswordFile { get; init; } = "";
+
+    /// <summary>Whether connections are encrypted.</summary>
+    public bool UsesSsl => SecurityProtocol is "ssl" or "sasl_ssl";
+
+    /// <summary>Whether this client names itself with a user and password.</summary>
+    public bool UsesSasl => SecurityProtocol is "sasl_plaintext" or "sasl_ssl";
+
     /// <summary>
     /// Whether a round's outputs, the states of the users it changed and its input positions are committed in one transaction. Without, a crash
     /// repeats outputs of the last moments (consumers can tell them by their source), and users' states are in the data folder only.
@@ -41,6 +70,7 @@ public sealed record KafkaSettings
 
     public void Validate(SettingsProblems problems)
     {
+        ValidateSecurity(problems);
         problems.InRange("Kafka:ReplicationFactor", ReplicationFactor, 1, 16);
         problems.InRange("Kafka:TimeoutMs", TimeoutMs, 100, 600_000);
         problems.InRange("Kafka:LingerMs", LingerMs, 0, 1_000);
@@ -49,5 +79,23 @@ public sealed record KafkaSettings
         problems.InRange("Kafka:FetchQueueMbMax", FetchQueueMbMax, 1, 2_000);
         problems.InRange("Kafka:FetchWaitMs", FetchWaitMs, 1, 10_000);
         problems.InRange("Kafka:TransactionTimeoutMs", TransactionTimeoutMs, 1_000, 900_000);
+    }
+
+    private void ValidateSecurity(SettingsProblems problems)
+    {
+        if (SecurityProtocol is not ("plaintext" or "ssl" or "sasl_plaintext" or "sasl_ssl"))
+            problems.Add("Kafka:SecurityProtocol", $"is '{SecurityProtocol}'; allowed are 'plaintext', 'ssl', 'sasl_plaintext' and 'sasl_ssl'");
+        if (SaslMechanism is not ("PLAIN" or "SCRAM-SHA-256" or "SCRAM-SHA-512"))
+            problems.Add("Kafka:SaslMechanism", $"is '{SaslMechanism}'; allowed are 'PLAIN', 'SCRAM-SHA-256' and 'SCRAM-SHA-512'");
+        if (UsesSasl) problems.NotEmpty("Kafka:SaslUsername", SaslUsername);
+        else if (SaslUsername.Length + SaslPasswordFile.Length > 0)
+            problems.Add("Kafka:SecurityProtocol", $"is '{SecurityProtocol}', which sends no user; with Kafka:SaslUsername it must be 'sasl_ssl' or 'sasl_plaintext'");
+        if (!UsesSsl && SslCaFile.Length + SslCertificateFile.Length + SslKeyFile.Length > 0)
+            problems.Add("Kafka:SecurityProtocol", $"is '{SecurityProtocol}', which is not encrypted; with Kafka:Ssl... it must be 'ssl' or 'sasl_ssl'");
+        if ((SslCertificateFile.Length == 0) != (SslKeyFile.Length == 0))
+            problems.Add("Kafka:SslCertificateFile", "a client certificate needs both Kafka:SslCertificateFile and Kafka:SslKeyFile");
+        foreach (var (path, file) in (ReadOnlySpan<(string, string)>)[
+                     ("SaslPasswordFile", SaslPasswordFile), ("SslCaFile", SslCaFile), ("SslCertificateFile", SslCertificateFile), ("SslKeyFile", SslKeyFile), ("SslKeyPasswordFile", SslKeyPasswordFile)])
+            SecuritySettings.Exists(problems, "Kafka:" + path, file);
     }
 }

@@ -36,6 +36,15 @@ public sealed record NodeSettings
     /// </summary>
     public long LagOffsetsMax { get; init; } = 512_000_000;
 
+    /// <summary>
+    /// Pause between two runs that overwrite what the disk still holds of deleted users, ms: each reads the partitions and stores through. The
+    /// first deletion after a pause does not wait.
+    /// </summary>
+    public int ErasureIntervalMs { get; init; } = 3_600_000;
+
+    /// <summary>How long the receipt of a deletion is kept, days.</summary>
+    public int DeletionReceiptDays { get; init; } = 1095;
+
     /// <summary>Whether this process has a role.</summary>
     public bool Has(string role) => Roles.Count == 0 || Roles.Contains(role);
 
@@ -56,6 +65,8 @@ public sealed record NodeSettings
         problems.InRange("Node:CheckpointIntervalMs", CheckpointIntervalMs, 100, 86_400_000);
         problems.InRange("Node:CheckpointsKept", CheckpointsKept, 2, 100);
         problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, 1L << 50);
+        problems.InRange("Node:ErasureIntervalMs", ErasureIntervalMs, 0, 7 * 86_400_000);
+        problems.InRange("Node:DeletionReceiptDays", DeletionReceiptDays, 1, 36_500);
         problems.InRange("Node:TickIntervalMs", TickIntervalMs, 10, 3_600_000);
     }
 }

@@ -6,6 +6,12 @@ public sealed record ServingSettings
     /// <summary>Address and port to listen on; loopback until configured otherwise.</summary>
     public string Listen { get; init; } = "127.0.0.1:8080";
 
+    /// <summary>
+    /// A second address for what operators ask (metrics, status, users' state, deletions): then only that one answers it. Empty: one address
+    /// for all.
+    /// </summary>
+    public string AdminListen { get; init; } = "";
+
     /// <summary>Items per response when the caller does not say.</summary>
     public int DefaultLimit { get; init; } = 20;
 
@@ -18,14 +24,29 @@ public sealed record ServingSettings
     /// <summary>Bytes of one request at most.</summary>
     public int RequestBytesMax { get; init; } = 16 << 20;
 
+    /// <summary>Bytes of one request's headers at most.</summary>
+    public int HeaderBytesMax { get; init; } = 32 << 10;
+
+    /// <summary>Open connections at most, over both addresses; further ones are closed.</summary>
+    public int ConnectionsMax { get; init; } = 10_000;
+
     public void Validate(SettingsProblems problems)
     {
-        // An address without a colon would parse as one with any free port.
-        if (!Listen.Contains(':', StringComparison.Ordinal) || !System.Net.IPEndPoint.TryParse(Listen, out _))
-            problems.Add("Serving:Listen", $"is '{Listen}'; it must be IP:PORT, as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface");
+        Address(problems, "Serving:Listen", Listen);
+        if (AdminListen.Length > 0) Address(problems, "Serving:AdminListen", AdminListen);
+        if (AdminListen == Listen && !Listen.EndsWith(":0", StringComparison.Ordinal)) problems.Add("Serving:AdminListen", "is the same as Serving:Listen; leave it empty for one address");
         problems.InRange("Serving:DefaultLimit", DefaultLimit, 1, 1000);
         problems.InRange("Serving:FreshnessWaitMsMax", FreshnessWaitMsMax, 0, 60_000);
         problems.InRange("Serving:BatchEventsMax", BatchEventsMax, 1, 1_000_000);
         problems.InRange("Serving:RequestBytesMax", RequestBytesMax, 1024, 1 << 30);
+        problems.InRange("Serving:HeaderBytesMax", HeaderBytesMax, 1024, 1 << 20);
+        problems.InRange("Serving:ConnectionsMax", ConnectionsMax, 1, 1_000_000);
+    }
+
+    /// <summary>An address without a colon would parse as one with any free port.</summary>
+    private static void Address(SettingsProblems problems, string path, string value)
+    {
+        if (!value.Contains(':', StringComparison.Ordinal) || !System.Net.IPEndPoint.TryParse(value, out _))
+            problems.Add(path, $"is '{value}'; it must be IP:PORT, as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface");
     }
 }

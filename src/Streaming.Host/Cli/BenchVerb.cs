@@ -42,9 +42,11 @@ internal static class BenchVerb
         var rate = new Option<int>("--rate") { Description = "Look-ups per second offered", DefaultValueFactory = _ => 20_000 };
         var events = new Option<int>("--events-per-s") { Description = "Events per second posted meanwhile", DefaultValueFactory = _ => 5_000 };
         var connections = new Option<int>("--connections") { Description = "Keep-alive connections", DefaultValueFactory = _ => 32 };
-        foreach (var option in (Option[])[seconds, rate, events, connections]) command.Options.Add(option);
+        var withKey = new Option<bool>("--with-key") { Description = "The node asks for an API key, and every request brings one" };
+        foreach (var option in (Option[])[seconds, rate, events, connections, withKey]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() => LookupBench.RunAsync(
-            common.Load(parse), parse.GetValue(seconds), parse.GetValue(rate), parse.GetValue(events), parse.GetValue(connections), common.Json(parse), cancel)));
+            common.Load(parse), parse.GetValue(seconds), parse.GetValue(rate), parse.GetValue(events), parse.GetValue(connections), parse.GetValue(withKey),
+            common.Json(parse), cancel)));
         return command;
     }
 

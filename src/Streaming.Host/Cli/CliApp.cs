@@ -41,6 +41,8 @@ internal static class CliApp
         root.Subcommands.Add(ColdRecallVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
+        root.Subcommands.Add(BackupVerbs.CreateBackup());
+        root.Subcommands.Add(BackupVerbs.CreateRestore());
         if (args.Length == 0) args = ["demo"];
         // The library's own limit of two seconds would end a node in the middle of its last checkpoint.
         var invocation = new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };

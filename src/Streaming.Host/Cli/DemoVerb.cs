@@ -51,9 +51,10 @@ internal static class DemoVerb
         Environment.SetEnvironmentVariable("STREAMING_LOG_LEVEL", Environment.GetEnvironmentVariable("STREAMING_LOG_LEVEL") ?? "Warning");
         using var logs = Logging.CreateFactory();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        ApiServer.Check(settings, _ => { });
         await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), cancel).ConfigureAwait(false);
         var node = running.Node;
-        var app = ApiServer.Build(node, settings, Logging.Configure);
+        var app = ApiServer.Build(node, settings, Logging.Configure, text => logs.CreateLogger("Streaming").LogWarning("{Notice}", text));
         await using var _ = app.ConfigureAwait(false);
         await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         var loop = Task.Run(() => node.RunAsync(stop.Token), CancellationToken.None);

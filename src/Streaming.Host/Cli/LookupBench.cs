@@ -17,20 +17,25 @@ internal static class LookupBench
     private const int EventsPerPost = 50;
     private const int WarmSeconds = 10;
 
-    public static async Task<int> RunAsync(StreamingSettings settings, int seconds, int rate, int eventsPerS, int connections, bool json, CancellationToken cancel)
+    /// <summary>Of a node that only this process can reach, for as long as it runs.</summary>
+    private const string Key = "bench-0123456789abcdef0123456789abcdef";
+
+    public static async Task<int> RunAsync(StreamingSettings settings, int seconds, int rate, int eventsPerS, int connections, bool withKey, bool json, CancellationToken cancel)
     {
+        var host = withKey ? $"Host: bench\r\nAuthorization: Bearer {Key}\r\n" : "Host: bench\r\n";
         var folder = Directory.CreateTempSubdirectory("streaming-bench-");
         var port = FreePort();
-        using var server = StartNode(port, folder.FullName);
+        using var server = StartNode(port, folder.FullName, withKey);
         try
         {
             await WaitReadyAsync(server, port, cancel).ConfigureAwait(false);
             var traffic = new BenchTraffic(Users, Items, settings.Node.Seed);
-            await WarmAsync(port, traffic, cancel).ConfigureAwait(false);
+            await WarmAsync(port, traffic, host, cancel).ConfigureAwait(false);
             var latency = new LatencyHistogram();
             var bySecond = Seconds(seconds);
-            var outcome = await Task.Run(() => Measure(port, traffic, seconds, rate, eventsPerS, connections, latency, bySecond, cancel), cancel).ConfigureAwait(false);
+            var outcome = await Task.Run(() => Measure(port, traffic, host, seconds, rate, eventsPerS, connections, latency, bySecond, cancel), cancel).ConfigureAwait(false);
             using var http = new HttpClient();
+            if (withKey) http.DefaultRequestHeaders.Add("X-Api-Key", Key);
             var status = await http.GetStringAsync($"http://127.0.0.1:{port}/v1/status", cancel).ConfigureAwait(false);
             using var parsed = System.Text.Json.JsonDocument.Parse(status);
             var figures = new (string, object?)[]
@@ -41,7 +46,7 @@ internal static class LookupBench
                 ("ms_p99_by_second", bySecond.Where(h => h.Count > 0).Select(h => Math.Round(h.Percentile(.99) / 1000, 1))),
                 ("errors", outcome.Errors), ("events_per_s", outcome.Events / outcome.Seconds), ("bytes_per_lookup", outcome.Bytes / Math.Max(1, outcome.Lookups)),
                 ("server_events", parsed.RootElement.GetProperty("users").GetProperty("applied").GetInt64()),
-                ("connections", connections), ("users", Users), ("server_peak_rss_mb", server.PeakWorkingSet64 >> 20), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
+                ("connections", connections), ("with_key", withKey), ("users", Users), ("server_peak_rss_mb", server.PeakWorkingSet64 >> 20), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
             };
             if (json) JsonLine.Print(figures);
             else Tables.Print("Look-up", figures);
@@ -58,12 +63,12 @@ internal static class LookupBench
     private sealed record Outcome(long Lookups, long Errors, long Bytes, long Events, double Seconds);
 
     private static Outcome Measure(
-        int port, BenchTraffic traffic, int seconds, int rate, int eventsPerS, int connections, LatencyHistogram latency, LatencyHistogram[] bySecond,
+        int port, BenchTraffic traffic, string host, int seconds, int rate, int eventsPerS, int connections, LatencyHistogram latency, LatencyHistogram[] bySecond,
         CancellationToken cancel)
     {
         long lookups = 0, errors = 0, bytes = 0, events = 0;
-        var requests = Enumerable.Range(0, 4096).Select(_ => Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n")).ToArray();
-        var posts = Enumerable.Range(0, 200).Select(_ => PostOf("/v1/events", traffic.Events(EventsPerPost))).ToArray();
+        var requests = Enumerable.Range(0, 4096).Select(_ => Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\n{host}\r\n")).ToArray();
+        var posts = Enumerable.Range(0, 200).Select(_ => PostOf(host, "/v1/events", traffic.Events(EventsPerPost))).ToArray();
         var start = 0L;
         var look = new OpenLoop.Stream(requests, rate, (due, end, ok, length) =>
         {
@@ -90,27 +95,27 @@ internal static class LookupBench
 
     private static LatencyHistogram[] Seconds(int count) => [.. Enumerable.Range(0, count + 1).Select(_ => new LatencyHistogram())];
 
-    private static async Task WarmAsync(int port, BenchTraffic traffic, CancellationToken cancel)
+    private static async Task WarmAsync(int port, BenchTraffic traffic, string host, CancellationToken cancel)
     {
         using var http = new RawHttp(port);
-        http.Exchange(PostOf("/v1/items", [.. traffic.Items(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds())]));
+        http.Exchange(PostOf(host, "/v1/items", [.. traffic.Items(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds())]));
         // Every user clicks once, so that everyone has a list; then enough traffic to have the code compiled as in production.
         var first = Enumerable.Range(0, Users).Select(u => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(
             $$"""{"type":"click","user":"user-{{u}}","item":"item-{{u % Items}}","surface":"home"}""")).ToArray();
-        for (var at = 0; at < first.Length; at += 500) http.Exchange(PostOf("/v1/events", first[at..Math.Min(first.Length, at + 500)]));
-        for (var i = 0; i < 100; i++) http.Exchange(PostOf("/v1/events", traffic.Events(500)));
+        for (var at = 0; at < first.Length; at += 500) http.Exchange(PostOf(host, "/v1/events", first[at..Math.Min(first.Length, at + 500)]));
+        for (var i = 0; i < 100; i++) http.Exchange(PostOf(host, "/v1/events", traffic.Events(500)));
         var missing = 0;
         for (var i = 0; i < 20_000; i++)
         {
             cancel.ThrowIfCancellationRequested();
-            var request = Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n");
+            var request = Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\n{host}\r\n");
             if (!http.Exchange(request).Ok) missing++;
         }
         if (missing > 0) throw new InvalidDataException($"{missing} of 20,000 warm-up look-ups failed");
         await Task.Delay(1_000, cancel).ConfigureAwait(false);
     }
 
-    private static byte[] PostOf(string path, ReadOnlyMemory<byte>[] records)
+    private static byte[] PostOf(string host, string path, ReadOnlyMemory<byte>[] records)
     {
         using var body = new MemoryStream();
         foreach (var record in records)
@@ -118,17 +123,18 @@ internal static class LookupBench
             body.Write(record.Span);
             body.WriteByte((byte)'\n');
         }
-        var head = Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\nContent-Length: {body.Length}\r\n\r\n");
+        var head = Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\n{host}Content-Type: application/x-ndjson\r\nContent-Length: {body.Length}\r\n\r\n");
         return [.. head, .. body.ToArray()];
     }
 
-    private static Process StartNode(int port, string folder)
+    private static Process StartNode(int port, string folder, bool withKey)
     {
         var self = Environment.ProcessPath!;
         var start = new ProcessStartInfo(self) { RedirectStandardError = true, RedirectStandardOutput = true };
         if (Path.GetFileNameWithoutExtension(self) == "dotnet") start.ArgumentList.Add(typeof(LookupBench).Assembly.Location);
         foreach (var argument in (string[])["node", "--listen", $"127.0.0.1:{port}", "--data-dir", folder]) start.ArgumentList.Add(argument);
         start.Environment["STREAMING_LOG_LEVEL"] = "Warning";
+        if (withKey) start.Environment[Security.ApiKeys.Variable] = $"bench ingest,read,admin {Key}";
         var process = Process.Start(start)!;
         process.ErrorDataReceived += (_, line) =>
         {

@@ -31,16 +31,17 @@ internal static class NodeVerb
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        ApiServer.Check(settings, _ => { });
         if (settings.Node.IsTrainerAlone) return await TrainerProcess.RunAsync(settings, common.Json(parse), stop.Token).ConfigureAwait(false);
         using var logs = Logging.CreateFactory();
         var logger = logs.CreateLogger("Streaming");
         await using var running = await RunningNode.OpenAsync(settings, settings.Node.DataDir, Logging.Notices(logger), cancel).ConfigureAwait(false);
         var node = running.Node;
-        var app = ApiServer.Build(node, settings, Logging.Configure);
+        var app = ApiServer.Build(node, settings, Logging.Configure, text => logger.LogWarning("{Notice}", text));
         await using var _ = app.ConfigureAwait(false);
         await ApiServer.StartAsync(app, settings.Serving.Listen, cancel).ConfigureAwait(false);
         logger.LogInformation(
-            "node is up: listening on {Listen}, data in {DataDir}, {Partitions} partitions, {Restored}", app.Urls.First(),
+            "node is up: listening on {Listen}{Admin}, data in {DataDir}, {Partitions} partitions, {Restored}", app.Urls.First(), app.Urls.Count > 1 ? $", for operators on {app.Urls.Last()}" : "",
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
             node.Restored is { } checkpoint ? $"restored from checkpoint {checkpoint.Id}" : "fresh state");
         // The request side stops first, so that every event it acknowledged is drained into the last checkpoint.

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Streaming.Core.Events;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Replay;
+using Streaming.Host.Http;
 
 namespace Streaming.Host.Cli;
 
@@ -24,6 +25,7 @@ internal static class ValidateVerb
     private static int Run(CommonOptions common, ParseResult parse, string[] files, DataRoots roots, CancellationToken cancel)
     {
         var settings = common.Load(parse);
+        ApiServer.Check(settings, Console.Error.WriteLine);
         var json = common.Json(parse);
         if (!json) Console.WriteLine("settings are sound");
         long records = 0, bad = 0;

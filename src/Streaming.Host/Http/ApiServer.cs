@@ -1,7 +1,9 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Streaming.Core.Settings;
 using Streaming.Host.Metrics;
+using Streaming.Host.Security;
 using Streaming.Node;
 using Streaming.Node.Deep;
 
@@ -14,9 +16,24 @@ internal static class ApiServer
     /// <param name="node">A node that is open; it need not run yet.</param>
     /// <param name="settings">Address, limits.</param>
     /// <param name="configureLogging">How to log.</param>
-    public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
-    {
-        var builder = NewBuilder(settings, configureLogging);
+    /// <param name="notice">Told what an operator should know of keys and certificates; never of their content.</param>
+    /// <exception cref="Host.Settings.SettingsException">Keys or certificate cannot be used, or strangers could ask.</exception>
+    public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice = null) =>
+        Build(settings, configureLogging, notice, Describe, app => Map(app, node, settings.Serving));
+
+    /// <summary>The same for a process that learns and nothing else: health, figures of its workers, metrics.</summary>
+    /// <inheritdoc cref="Build(StreamingNode, StreamingSettings, Action{ILoggingBuilder}, Action{string}?)" path="/exception"/>
+    public static WebApplication BuildTrainer(
+        DeepWorkers workers, StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice = null) =>
+        Build(settings, configureLogging, notice, _ => { }, app =>
+        {
+            app.MapGet("/v1/status", () => Results.Json(new { Workers = workers.Status }, StatusJson));
+            app.MapGet("/healthz", () => Results.Text("ok\n"));
+            app.MapGet("/readyz", () => workers.Status.Count == settings.Deep.Models.Count ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503));
+            MetricsEndpoint.Map(app);
+        });
+
+    private static void Describe(WebApplicationBuilder builder) =>
         builder.Services.AddOpenApi("v1", options => options.AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "Streaming";
@@ -24,42 +41,68 @@ internal static class ApiServer
             document.Info.Version = "v1";
             return Task.CompletedTask;
         }));
+
+    private static WebApplication Build(
+        StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice, Action<WebApplicationBuilder> describe, Action<WebApplication> map)
+    {
+        var security = settings.Security;
+        var keys = new ApiKeys(security, Environment.GetEnvironmentVariable(ApiKeys.Variable), notice ?? (_ => { }));
+        Exposure.Check(settings, keys.Any);
+        var certificate = security.TlsCertificate.Length == 0 ? null : new ServerCertificate(security, Environment.GetEnvironmentVariable(ServerCertificate.PasswordVariable), notice ?? (_ => { }));
+        var builder = WebApplication.CreateSlimBuilder();
+        configureLogging(builder.Logging);
+        describe(builder);
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, settings.Serving, certificate));
+        builder.Services.AddProblemDetails();
         var app = builder.Build();
         // What the framework itself refuses (a limit that is no number, an unknown path) is a problem document too.
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        Map(app, node, settings.Serving);
+        var limits = new RateLimits(security);
+        app.Lifetime.ApplicationStopped.Register(limits.Dispose);
+        var apart = settings.Serving.AdminListen.Length > 0;
+        app.Use(next => new AccessControl(next, keys, limits, apart).InvokeAsync);
+        map(app);
+        RouteScopes.Check(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints));
+        var (warn, text) = Exposure.Describe(settings, keys.Any);
+        if (warn) app.Logger.LogWarning("{Access}", text);
+        else app.Logger.LogInformation("{Access}", text);
         return app;
     }
 
-    /// <summary>The same for a process that learns and nothing else: health, figures of its workers, metrics.</summary>
-    public static WebApplication BuildTrainer(DeepWorkers workers, StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
+    private static void Configure(KestrelServerOptions kestrel, ServingSettings serving, ServerCertificate? certificate)
     {
-        var app = NewBuilder(settings, configureLogging).Build();
-        app.UseExceptionHandler();
-        app.UseStatusCodePages();
-        app.MapGet("/v1/status", () => Results.Json(new { Workers = workers.Status }, StatusJson));
-        app.MapGet("/healthz", () => Results.Text("ok\n"));
-        app.MapGet("/readyz", () => workers.Status.Count == settings.Deep.Models.Count ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503));
-        MetricsEndpoint.Map(app);
-        return app;
-    }
-
-    private static WebApplicationBuilder NewBuilder(StreamingSettings settings, Action<ILoggingBuilder> configureLogging)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        configureLogging(builder.Logging);
-        var endpoint = IPEndPoint.Parse(settings.Serving.Listen);
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        kestrel.AddServerHeader = false;
+        // Two ids of the largest allowed length, percent-encoded, fit (a path with a user, a query with an event id).
+        kestrel.Limits.MaxRequestLineSize = 64 * 1024;
+        kestrel.Limits.MaxRequestHeadersTotalSize = serving.HeaderBytesMax;
+        kestrel.Limits.MaxRequestBodySize = serving.RequestBytesMax;
+        kestrel.Limits.MaxConcurrentConnections = serving.ConnectionsMax;
+        kestrel.Listen(IPEndPoint.Parse(serving.Listen), listen => Protect(listen, certificate));
+        if (serving.AdminListen.Length == 0) return;
+        kestrel.Listen(IPEndPoint.Parse(serving.AdminListen), listen =>
         {
-            kestrel.AddServerHeader = false;
-            // Two ids of the largest allowed length, percent-encoded, fit (a path with a user, a query with an event id).
-            kestrel.Limits.MaxRequestLineSize = 64 * 1024;
-            kestrel.Limits.MaxRequestBodySize = settings.Serving.RequestBytesMax;
-            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
+            listen.Use(next => connection =>
+            {
+                connection.Features.Set(AccessControl.AdminConnection.Mark);
+                return next(connection);
+            });
+            Protect(listen, certificate);
         });
-        builder.Services.AddProblemDetails();
-        return builder;
+    }
+
+    private static void Protect(ListenOptions listen, ServerCertificate? certificate)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        if (certificate is not null) listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificate.Options) });
+    }
+
+    /// <summary>Checks keys, certificate and addresses before anything is opened.</summary>
+    /// <exception cref="Host.Settings.SettingsException">They cannot be used, or strangers could ask.</exception>
+    public static void Check(StreamingSettings settings, Action<string> notice)
+    {
+        Exposure.Check(settings, new ApiKeys(settings.Security, Environment.GetEnvironmentVariable(ApiKeys.Variable), notice).Any);
+        if (settings.Security.TlsCertificate.Length > 0) _ = new ServerCertificate(settings.Security, Environment.GetEnvironmentVariable(ServerCertificate.PasswordVariable), notice);
     }
 
     /// <summary>Starts listening.</summary>
@@ -98,6 +141,7 @@ internal static class ApiServer
         app.MapGet("/v1/users/{user}", (HttpContext context, string user, CancellationToken cancel) => query.UserAsync(PathId.Of(context, 2, user), cancel)).WithSummary("A user's state, for debugging");
         app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, PathId.Of(context, 2, user))).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
         app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, PathId.Of(context, 2, user))).WithSummary("Forget a user");
+        app.MapGet("/v1/users/{user}/deletion", (HttpContext context, string user) => query.Deletion(PathId.Of(context, 2, user))).WithSummary("How far the deletion of a user has come: the receipt");
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");

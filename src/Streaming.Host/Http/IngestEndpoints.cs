@@ -60,7 +60,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         await OneEventAsync(context, json.WrittenMemory).ConfigureAwait(false);
     }
 
-    /// <summary>Forgets the user: answers with a receipt once state and lists are gone.</summary>
+    /// <summary>Forgets the user: answers once state and lists are gone, and says where the receipt is.</summary>
     public async Task DeleteUserAsync(HttpContext context, string user)
     {
         var now = time.GetUtcNow();
@@ -79,7 +79,10 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         var applied = await node.WaitAppliedAsync(position, TimeSpan.FromSeconds(10), context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = applied ? 200 : 202;
         await context.Response.WriteAsJsonAsync(
-            new DeletionReceipt(user, position.ToString(), now, applied, ["actor state", "cached lists", "events of this user before the deletion are ignored when the log is read again"]),
+            new DeletionAnswer(
+                user, position.ToString(), now, applied,
+                ["actor state", "cached lists", "events of this user before the deletion are ignored when the log is read again"],
+                $"/v1/users/{Uri.EscapeDataString(user)}/deletion"),
             context.RequestAborted).ConfigureAwait(false);
     }
 
@@ -198,10 +201,11 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     }
 }
 
-/// <summary>What a deletion removed.</summary>
+/// <summary>What a deletion has done at once.</summary>
 /// <param name="User">Who.</param>
 /// <param name="Position">Where the deletion stands in the log.</param>
 /// <param name="At">When it was asked for.</param>
 /// <param name="Applied">False: it is durable and will be applied, but was not yet when this answer was due.</param>
 /// <param name="Removed">What goes.</param>
-public sealed record DeletionReceipt(string User, string Position, DateTimeOffset At, bool Applied, IReadOnlyList<string> Removed);
+/// <param name="Receipt">Where to ask how far it has come on the disk.</param>
+public sealed record DeletionAnswer(string User, string Position, DateTimeOffset At, bool Applied, IReadOnlyList<string> Removed, string Receipt);

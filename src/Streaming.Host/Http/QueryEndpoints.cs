@@ -42,6 +42,11 @@ internal sealed class QueryEndpoints(StreamingNode node)
             : Results.Json(view, Json);
     }
 
+    /// <summary>How far a user's deletion has come.</summary>
+    public IResult Deletion(string user) => node.DeletionOf(user) is { } receipt
+        ? Results.Json(receipt, Json)
+        : Results.Problem("there is no deletion of this user on record", statusCode: 404, type: "urn:streaming:unknown-deletion");
+
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     private static void WritePopular(System.Buffers.IBufferWriter<byte> into, ByteWriter? list, int offset, int limit)

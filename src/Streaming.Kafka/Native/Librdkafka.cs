@@ -65,7 +65,9 @@ internal static unsafe partial class Librdkafka
         {
             if (rd_kafka_conf_set(conf, name, value, text, ErrorTextLength) == 0) continue;
             rd_kafka_conf_destroy(conf);
-            throw new EventLogException($"librdkafka refuses the setting {name}={value}: {Text(text)}");
+            // Its own words may repeat the value, which may be a password.
+            throw new EventLogException(
+                KafkaSecurity.IsSecret(name) ? $"librdkafka refuses the value of {name}" : $"librdkafka refuses the setting {name}={value}: {Text(text)}");
         }
         rd_kafka_conf_set_log_cb(conf, callbacks.Log);
         if (callbacks.Error != null) rd_kafka_conf_set_error_cb(conf, callbacks.Error);

@@ -1,6 +1,7 @@
 using Streaming.Core.Settings;
 using Streaming.Learning.Metrics;
 using Streaming.Models.Deep;
+using Streaming.Models.Embeddings;
 
 namespace Streaming.Learning.Deep;
 
@@ -153,6 +154,17 @@ public sealed partial class DeepLearner : IDisposable
     public ModelUpdate Snapshot() =>
         new(Head(UpdateKind.Snapshot, 0, Promoted), WeightsCodec.All(_serving.Weights, _chunkBytesMax));
 
+    /// <summary>Removes the rows of deleted users from what learns; a version that is promoted carries it on.</summary>
+    /// <param name="users">Keys, in an order that is the same every time.</param>
+    public void Forget(IEnumerable<ulong> users)
+    {
+        foreach (var user in users)
+            foreach (var table in UserTables(Model)) table.Forget(user);
+    }
+
+    /// <summary>Whether any copy of the weights has a row for the user: what learns, what is on trial, what serves.</summary>
+    public bool HasRow(ulong user) => new[] { Model, _candidate, _serving }.SelectMany(UserTables).Any(table => table.TryGet(user, out _));
+
     public void Dispose()
     {
         Model.Dispose();
@@ -235,6 +247,8 @@ public sealed partial class DeepLearner : IDisposable
     {
         foreach (var (_, table) in Model.Weights.Tables) table.TracksChanges = true;
     }
+
+    private static IEnumerable<EmbeddingTable> UserTables(IDeepModel model) => model.Weights.Tables.Where(t => t.Name == "user").Select(t => t.Table);
 
     private static byte[] StateOf(IDeepModel model)
     {

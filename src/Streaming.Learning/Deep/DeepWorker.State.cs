@@ -7,7 +7,10 @@ namespace Streaming.Learning.Deep;
 /// <summary>Opening a worker, its checkpoints, and doing the journal's steps again.</summary>
 public sealed partial class DeepWorker
 {
-    private const byte FormatVersion = 1;
+    /// <summary>2 has the deleted users that are still looked for.</summary>
+    private const byte FormatVersion = 2;
+
+    private const int ForgottenMax = 1 << 26;
 
     /// <summary>Longest wait for records that the journal says are in the log.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -150,6 +153,8 @@ public sealed partial class DeepWorker
         _repeats.Save(writer);
         CatalogCodec.Save(_catalog, writer);
         _learner.Save(writer);
+        writer.Int32(_forgotten.Count);
+        foreach (var user in _forgotten) writer.Int64((long)user);
         writer.Finish();
     }
 
@@ -166,6 +171,8 @@ public sealed partial class DeepWorker
         _repeats = RepeatFilter.Read(reader);
         CatalogCodec.Load(_catalog, reader);
         _learner.Load(reader);
+        if (reader.Version >= 2)
+            for (var left = reader.Count(ForgottenMax); left > 0; left--) _forgotten.Add((ulong)reader.Int64());
         reader.Finish();
     }
 }

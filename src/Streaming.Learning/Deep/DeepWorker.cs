@@ -1,4 +1,5 @@
 using Streaming.Core.Examples;
+using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
@@ -55,6 +56,14 @@ public sealed partial class DeepWorker : IDisposable
     private readonly LearningBatch _batch;
     private readonly LogBatch _read = new();
     private readonly List<ExampleRecord>[] _pending;
+
+    /// <summary>Deleted users of whom a copy of the weights may have a row; sorted, so that doing steps again goes the same way.</summary>
+    private readonly SortedSet<ulong> _forgotten = [];
+
+    /// <summary>Of them those whom the batch brings back.</summary>
+    private readonly List<ulong> _cameBack = [];
+
+    private bool _isForgettingDue;
     private readonly ILogReader[] _examples;
     private readonly ILogReader[] _items;
     private readonly ModelPublisher _publisher;
@@ -127,7 +136,7 @@ public sealed partial class DeepWorker : IDisposable
         var read = Read();
         var now = NowMs;
         if (_pendingRecords == 0) return false;
-        var due = _pendingExamples >= _settings.BatchSizeMax || _pendingRecords >= PendingRecordsMax
+        var due = _pendingExamples >= _settings.BatchSizeMax || _pendingRecords >= PendingRecordsMax || _isForgettingDue
             || (_pendingExamples > 0 && now - _waitingSinceMs >= _settings.BatchWaitMs);
         if (!due) return read > 0;
         Step(now);
@@ -183,6 +192,7 @@ public sealed partial class DeepWorker : IDisposable
                 var record = ExampleCodec.Read(_read.Value(i).Span);
                 _pending[partition].Add(record);
                 if (record.Example is not null && _pendingExamples++ == 0) _waitingSinceMs = NowMs;
+                _isForgettingDue |= record.Forgotten is not null;
             }
             catch (FormatException)
             {
@@ -208,8 +218,12 @@ public sealed partial class DeepWorker : IDisposable
     {
         foreach (var change in changes) _catalog.Apply(change);
         (_examplesAt, _itemsAt) = (entry.Examples, entry.Items);
+        _learner.Forget(_forgotten);
+        _learner.Forget(_cameBack);
+        _cameBack.Clear();
         if (_batch.Count == 0) return;
         var outcome = _learner.Step(_batch, entry.Due, entry.NowMs);
+        ForgetWhatCameBack();
         _parts.At?.Invoke("after learning");
         if (outcome.Cut) _due.Cut(entry.Due, entry.NowMs);
         if (outcome.Verdict is { } verdict)
@@ -227,6 +241,17 @@ public sealed partial class DeepWorker : IDisposable
         _parts.At?.Invoke("after publishing");
     }
 
+    /// <summary>
+    /// The batch may still have held examples of a deleted user, and a learner that goes back takes over the rows of what serves: a user is looked
+    /// for until no copy of the weights has the row.
+    /// </summary>
+    private void ForgetWhatCameBack()
+    {
+        if (_forgotten.Count == 0) return;
+        _learner.Forget(_forgotten);
+        _forgotten.RemoveWhere(user => !_learner.HasRow(user));
+    }
+
     /// <summary>Puts the waiting records into the batch, by partition and offset, repeats left out; returns its rows.</summary>
     private int FillBatch()
     {
@@ -235,6 +260,12 @@ public sealed partial class DeepWorker : IDisposable
         {
             foreach (var record in records)
             {
+                if (record.Forgotten is { } forgotten)
+                {
+                    if (_repeats.IsRepeat($"\0{forgotten.User:x16}", forgotten.Source, 0)) Repeats++;
+                    else _forgotten.Add(forgotten.User);
+                    continue;
+                }
                 var (user, source, ordinal) = record.Example is { } e
                     ? (e.User, e.Source, e.Ordinal) : (record.Interaction!.User, record.Interaction.Source, record.Interaction.Ordinal);
                 if (_repeats.IsRepeat(user, source, ordinal))
@@ -245,10 +276,13 @@ public sealed partial class DeepWorker : IDisposable
                 var (id, timeMs) = record.Example is { } x ? (x.ItemId, x.ShownMs) : (record.Interaction!.ItemId, record.Interaction.TimeMs);
                 if (id is not null) _catalog.AddStub(id, timeMs);
                 if (record.Example is { } example && _learner.Model.Learns(example)) _batch.Add(example);
+                // Who comes back begins with a new row.
+                if (_forgotten.Count > 0 && record.Example is { } back && StableHash.Of(back.User) is var key && _forgotten.Remove(key)) _cameBack.Add(key);
             }
             records.Clear();
         }
         (_pendingExamples, _pendingRecords) = (0, 0);
+        _isForgettingDue = false;
         return _batch.Count;
     }
 

@@ -122,6 +122,20 @@ public sealed partial class EmbeddingTable
         return removed;
     }
 
+    /// <summary>Removes a key's row, and what counts towards one; a copy learns of it from the next delta. False when it has none.</summary>
+    public bool Forget(ulong key)
+    {
+        if (_options.AdmitCount > 1)
+        {
+            var cell = StableHash.Finalise(key ^ PendingSalt) & (ulong)(_pendingKeys.Length - 1);
+            if (_pendingKeys[cell] == key) (_pendingKeys[cell], _pendingCounts[cell]) = (0, 0);
+        }
+        if (Find(key) is var at && at < 0) return false;
+        RemoveRow(key, at);
+        if (_tracks) NoteRemoved(key);
+        return true;
+    }
+
     /// <summary>The keys that have a row, in an order that depends on history alone.</summary>
     public IEnumerable<ulong> Keys
     {

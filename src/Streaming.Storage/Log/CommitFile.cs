@@ -24,7 +24,7 @@ internal sealed class CommitFile : ILogCommitManager
     private int _next;
     private Exception? _failure;
 
-    private sealed record Slot(long CommitNum, long Until, byte[] Metadata);
+    private sealed record Slot(long CommitNum, long Begin, long Until, byte[] Metadata);
 
     /// <exception cref="InvalidDataException">The file holds something, but no slot that is whole.</exception>
     public CommitFile(string path, bool sync)
@@ -92,16 +92,28 @@ internal sealed class CommitFile : ILogCommitManager
 
     public void Dispose() => _file.Dispose();
 
+    /// <summary>What the newest whole commit in a copy of such a file says; null when there is none.</summary>
+    public static (long Begin, long Until)? Newest(ReadOnlySpan<byte> file)
+    {
+        Slot? newest = null;
+        for (var i = 0; i < 2 && (i + 1) * SlotBytes <= file.Length; i++)
+            if (Parse(file.Slice(i * SlotBytes, SlotBytes)) is { } slot && (newest is null || slot.CommitNum > newest.CommitNum)) newest = slot;
+        return newest is null ? null : (newest.Begin, newest.Until);
+    }
+
     private Slot? ReadSlot(int index)
     {
         var slot = new byte[SlotBytes];
-        if (RandomAccess.Read(_file, slot, index * SlotBytes) < SlotBytes || slot[0] != Version) return null;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(slot.AsSpan(1)) != Crc32C.Of(slot.AsSpan(HeaderBytes))) return null;
-        var length = BinaryPrimitives.ReadInt32LittleEndian(slot.AsSpan(HeaderBytes + 24));
+        return RandomAccess.Read(_file, slot, index * SlotBytes) < SlotBytes ? null : Parse(slot);
+    }
+
+    private static Slot? Parse(ReadOnlySpan<byte> slot)
+    {
+        if (slot[0] != Version || BinaryPrimitives.ReadUInt32LittleEndian(slot[1..]) != Crc32C.Of(slot[HeaderBytes..])) return null;
+        var length = BinaryPrimitives.ReadInt32LittleEndian(slot[(HeaderBytes + 24)..]);
         if (length is < 0 or > SlotBytes - FixedBytes) return null;
         return new Slot(
-            BinaryPrimitives.ReadInt64LittleEndian(slot.AsSpan(HeaderBytes)),
-            BinaryPrimitives.ReadInt64LittleEndian(slot.AsSpan(HeaderBytes + 16)),
-            slot.AsSpan(FixedBytes, length).ToArray());
+            BinaryPrimitives.ReadInt64LittleEndian(slot[HeaderBytes..]), BinaryPrimitives.ReadInt64LittleEndian(slot[(HeaderBytes + 8)..]),
+            BinaryPrimitives.ReadInt64LittleEndian(slot[(HeaderBytes + 16)..]), slot.Slice(FixedBytes, length).ToArray());
     }
 }

@@ -11,7 +11,7 @@ namespace Streaming.Storage.Log;
 /// </summary>
 internal sealed record LogManifest(int Version, int Partitions, int PageBytes, int SegmentBytes)
 {
-    private const string FileName = "log.json";
+    public const string FileName = "log.json";
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     /// <exception cref="EventLogException">The folder was written with another number of partitions, or cannot take records this large.</exception>
@@ -38,7 +38,7 @@ internal sealed record LogManifest(int Version, int Partitions, int PageBytes, i
         return found;
     }
 
-    private static LogManifest Read(string path)
+    public static LogManifest Read(string path)
     {
         try
         {

@@ -6,7 +6,7 @@ using Streaming.Core.Settings;
 namespace Streaming.Storage.Log;
 
 /// <summary>One partition: a FasterLog, group commit over it, and its retention.</summary>
-internal sealed class LogPartition : IDisposable
+internal sealed partial class LogPartition : IDisposable
 {
     private readonly string _folder;
     private readonly LogManifest _manifest;
@@ -16,6 +16,7 @@ internal sealed class LogPartition : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<long, long> _newestMs = [];
     private readonly long _firstOwnSegment;
+    private readonly long _memoryBytes;
     private Task _commit = Task.CompletedTask;
     private TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _disposed;
@@ -27,17 +28,19 @@ internal sealed class LogPartition : IDisposable
         Number = number;
         _manifest = manifest;
         ReadBytesMax = (long)settings.LogReadMbMax << 20;
+        _memoryBytes = Math.Max(2L * manifest.PageBytes, (long)settings.LogMemoryMbPerPartition << 20);
         try
         {
             Directory.CreateDirectory(folder);
             _commits = new CommitFile(Path.Combine(folder, "commits"), settings.LogSync);
             _device = new FileDevice(Path.Combine(folder, "segment"), settings.LogSync, forStore: false);
+            _device.RemoveLeftovers();
             _log = new FasterLog(new FasterLogSettings
             {
                 LogDevice = _device,
                 LogCommitManager = _commits,
                 PageSize = manifest.PageBytes,
-                MemorySize = Math.Max(2L * manifest.PageBytes, (long)settings.LogMemoryMbPerPartition << 20),
+                MemorySize = _memoryBytes,
                 SegmentSize = manifest.SegmentBytes,
             });
         }

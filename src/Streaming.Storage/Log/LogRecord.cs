@@ -13,6 +13,12 @@ internal readonly struct LogRecord(LogEntry entry) : ILogEnqueueEntry
 {
     public const byte Version = 1;
 
+    /// <summary>
+    /// In place of <see cref="Version"/>: the record was erased, or is one that only fills. The same form, its body all zeros, so that whatever
+    /// stood there is gone and what is around it stays where it is. Readers pass over it.
+    /// </summary>
+    public const byte Erased = 2;
+
     /// <summary>Most that framing adds to key and value, with FasterLog's header and alignment.</summary>
     public const int FramingBytesMax = 64;
 
@@ -44,6 +50,26 @@ internal readonly struct LogRecord(LogEntry entry) : ILogEnqueueEntry
         key = body[..(int)keyLength];
         value = body[(int)keyLength..];
         return true;
+    }
+
+    /// <summary>Whether a stored record is an erased one, and whole.</summary>
+    public static bool IsErased(ReadOnlySpan<byte> stored) =>
+        stored.Length >= HeaderBytes && stored[0] == Erased && BinaryPrimitives.ReadUInt32LittleEndian(stored[1..]) == Crc32C.Of(stored[HeaderBytes..]);
+
+    /// <summary>Makes an erased record of any bytes.</summary>
+    public static void Erase(Span<byte> stored)
+    {
+        stored[0] = Erased;
+        stored[HeaderBytes..].Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(stored[1..], Crc32C.Of(stored[HeaderBytes..]));
+    }
+
+    /// <summary>An erased record of a length, to append.</summary>
+    public static byte[] Filler(int length)
+    {
+        var filler = new byte[length];
+        Erase(filler);
+        return filler;
     }
 
     private static ulong ZigZag(long value) => (ulong)((value << 1) ^ (value >> 63));

@@ -92,6 +92,11 @@ internal sealed class PartitionReader : ILogReader, ILogEntryConsumer
 
     private void Take(ReadOnlySpan<byte> stored, long offset, long next)
     {
+        if (_partition.IsErasedInMemory(offset) || LogRecord.IsErased(stored))
+        {
+            Offset = next;
+            return;
+        }
         if (!LogRecord.TryParse(stored, out var timeMs, out var key, out var value))
         {
             _corrupt = true;

@@ -11,7 +11,7 @@ namespace Streaming.Storage.State;
 /// A checkpoint folds over: it flushes what changed since the last one and leaves it in the log, so it costs what changed. The hash
 /// table is written only when the log has grown enough; recovery replays the rest of the log into it.
 /// </remarks>
-internal sealed class HybridStore : IDisposable
+internal sealed partial class HybridStore : IDisposable
 {
     /// <summary>Room that FASTER's record header, lengths and alignment take of a page.</summary>
     private const int RecordOverheadBytes = 192;
@@ -76,6 +76,7 @@ internal sealed class HybridStore : IDisposable
         {
             Open();
             ThrowIfFailed();
+            PadIfWanted();
             var compacted = Compact();
             if (compacted || _index == Guid.Empty || _kv.Log.TailAddress - _indexTail > (long)_settings.IndexCheckpointMb << 20)
             {
@@ -107,6 +108,9 @@ internal sealed class HybridStore : IDisposable
         VerifySegments(token, manifest);
         cancel.ThrowIfCancellationRequested();
         Recreate();
+        // The log beyond this checkpoint will be written over, so the checkpoints after it are no longer what they were.
+        var newer = CheckpointManifest.Tokens(_checkpoints).Where(other => string.CompareOrdinal(other, token) > 0).ToArray();
+        if (newer.Length > 0) _device.Detach(manifest.Tail);
         try
         {
             // Not RecoverAsync: its count-down of overflow pages never ends when it starts at none.
@@ -121,9 +125,7 @@ internal sealed class HybridStore : IDisposable
         _index = manifest.Index;
         _indexTail = _checkpointTail = manifest.Tail;
         _lastToken = long.Parse(token);
-        // The log beyond this checkpoint will be written over, so the checkpoints after it are no longer what they were.
-        foreach (var newer in CheckpointManifest.Tokens(_checkpoints).Where(other => string.CompareOrdinal(other, token) > 0).ToArray())
-            File.Delete(CheckpointManifest.PathOf(_checkpoints, newer));
+        foreach (var other in newer) File.Delete(CheckpointManifest.PathOf(_checkpoints, other));
     }
 
     public void Prune(IReadOnlyCollection<string> keep)
@@ -164,6 +166,7 @@ internal sealed class HybridStore : IDisposable
     private void Create()
     {
         _device = new FileDevice(Path.Combine(Folder, "log"), sync: false, forStore: true);
+        _device.RemoveLeftovers();
         _files = new CheckpointFiles(_checkpoints);
         _manager = new DeviceLogCommitCheckpointManager(_files, new DefaultCheckpointNamingScheme(_checkpoints), removeOutdated: false);
         _kv = new FasterKV<SpanByte, SpanByte>(new FasterKVSettings<SpanByte, SpanByte>

@@ -56,6 +56,25 @@ public sealed class ExampleCodecTests
         "01020004a41300037531887766554433221100b88fb5c0e663000000c00805686f6d6506020100000000000000ffffffffffffffff";
 
     [Fact]
+    public void A_deletion_in_the_topic_names_its_user_by_hash_only()
+    {
+        var into = new Core.Wire.ByteWriter();
+        ExampleCodec.Write(new Forgotten { Source = new Core.Log.LogPosition(2, 300), User = 0x1122334455667788 }, into);
+        Convert.ToHexString(into.WrittenSpan).ShouldBe(ForgottenGolden);
+        var read = ExampleCodec.Read(Convert.FromHexString(ForgottenGolden));
+        (read.Example is null && read.Interaction is null).ShouldBeTrue();
+        read.Forgotten!.Source.ShouldBe(new Core.Log.LogPosition(2, 300));
+        read.Forgotten.User.ShouldBe(0x1122334455667788UL);
+        for (var length = 0; length < ForgottenGolden.Length / 2; length++)
+        {
+            var cut = Convert.FromHexString(ForgottenGolden)[..length];
+            Should.Throw<FormatException>(() => ExampleCodec.Read(cut));
+        }
+    }
+
+    private const string ForgottenGolden = "01030004D8048877665544332211";
+
+    [Fact]
     public void The_bytes_of_version_1_are_fixed()
     {
         Convert.ToHexStringLower(Bytes(Sample)).ShouldBe(SampleGolden);

@@ -28,11 +28,24 @@ public sealed class LiveNode : IAsyncDisposable
     {
         (_running, _app, _loop, _stop, _temporary, Notices) = (running, app, loop, stop, temporary, notices);
         Address = new Uri(app.Urls.First());
-        Http = new HttpClient { BaseAddress = Address, Timeout = Patience };
+        AdminAddress = new Uri(app.Urls.Last());
+        // Certificates are the tests' own.
+        var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => (PeerCertificate = certificate) is not null } };
+        Http = new HttpClient(handler) { BaseAddress = Address, Timeout = Patience };
     }
 
     public Uri Address { get; }
+
+    /// <summary>The same as <see cref="Address"/> where there is one address for all.</summary>
+    public Uri AdminAddress { get; }
+
     public HttpClient Http { get; }
+
+    /// <summary>What the server showed at the last handshake.</summary>
+    public System.Security.Cryptography.X509Certificates.X509Certificate? PeerCertificate { get; private set; }
+
+    /// <summary>Everything that is mapped.</summary>
+    public IEnumerable<Microsoft.AspNetCore.Http.Endpoint> Endpoints => ((Microsoft.AspNetCore.Routing.IEndpointRouteBuilder)_app).DataSources.SelectMany(d => d.Endpoints);
     public StreamingNode Node => _running.Node;
     public IEventLog Log => Node.Log;
 
@@ -60,10 +73,19 @@ public sealed class LiveNode : IAsyncDisposable
         var stop = new CancellationTokenSource();
         var notices = new ConcurrentQueue<NodeNotice>();
         var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, notices.Enqueue);
-        var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders());
-        await ApiServer.StartAsync(app, settings.Serving.Listen, default);
-        var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
-        return new LiveNode(running, app, loop, stop, temporary, notices);
+        try
+        {
+            var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders(), text => notices.Enqueue(new NodeNotice(NoticeLevel.Warning, text)));
+            await ApiServer.StartAsync(app, settings.Serving.Listen, default);
+            var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
+            return new LiveNode(running, app, loop, stop, temporary, notices);
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            temporary?.Delete(recursive: true);
+            throw;
+        }
     }
 
     /// <summary>What SIGTERM does: no more requests, drain, checkpoint, close.</summary>
@@ -86,9 +108,10 @@ public sealed class LiveNode : IAsyncDisposable
         _temporary?.Delete(recursive: true);
     }
 
-    public async Task<Answer> SendAsync(HttpMethod method, string path, byte[]? body = null, string? type = null)
+    public async Task<Answer> SendAsync(HttpMethod method, string path, byte[]? body = null, string? type = null, string? key = null)
     {
         using var request = new HttpRequestMessage(method, path);
+        if (key is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         if (body is not null)
         {
             request.Content = new ByteArrayContent(body);

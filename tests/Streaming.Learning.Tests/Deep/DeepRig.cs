@@ -67,12 +67,13 @@ public sealed class DeepRig
     public long Made => _made;
 
     /// <summary>Appends examples of users and items in groups: alike groups click four times of five, others one of five. Now and then one stands there twice.</summary>
-    public void Append(int count, bool flipped = false, bool repeats = true)
+    public void Append(int count, bool flipped = false, bool repeats = true, int without = -1)
     {
         var entries = new List<LogEntry>();
         for (var i = 0; i < count; i++)
         {
             var (user, item) = (_random.Next(Users), _random.Next(Items));
+            if (user == without) continue;
             var clicks = _random.NextDouble() < (user % 3 == item % 3 ? 0.8 : 0.2);
             var partition = user % Settings.Log.Partitions;
             var into = new ByteWriter();
@@ -83,6 +84,15 @@ public sealed class DeepRig
                 entries.Add(new LogEntry(Encoding.UTF8.GetBytes($"u{user}"), into.WrittenMemory.ToArray(), Time.NowMs, partition));
         }
         Log.AppendAsync(Topics.Examples, entries.ToArray()).AsTask().GetAwaiter().GetResult();
+    }
+
+    /// <summary>Appends the deletion of a user.</summary>
+    public void AppendForgotten(int user)
+    {
+        var into = new ByteWriter();
+        var partition = user % Settings.Log.Partitions;
+        ExampleCodec.Write(new Forgotten { Source = new LogPosition(partition, _made++), User = StableHash.Of($"u{user}") }, into);
+        Log.AppendAsync(Topics.Examples, new[] { new LogEntry(default, into.WrittenMemory.ToArray(), Time.NowMs, partition) }).AsTask().GetAwaiter().GetResult();
     }
 
     public DeepWorkerParts Parts(string folder, Action<string>? at = null, Action<LogisticModel>? onModel = null, IEventLog? log = null) => new()

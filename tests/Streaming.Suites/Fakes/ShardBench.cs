@@ -112,6 +112,7 @@ public sealed class RecordingSink : IShardSink
     public List<FeedList> Lists { get; } = [];
     public List<(LogPosition Source, byte[] Payload, string Reason)> DeadLetters { get; } = [];
     public List<string> Forgotten { get; } = [];
+    public List<(string User, LogPosition Source, long TimeMs)> LateEvents { get; } = [];
     public List<(byte[] Key, byte[] Value)> Changes { get; } = [];
     public ManualResetEventSlim Gate { get; } = new(initialState: true);
 
@@ -132,7 +133,11 @@ public sealed class RecordingSink : IShardSink
     void IShardSink.DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason) =>
         DeadLetters.Add((source, payload.ToArray(), reason));
 
-    void IShardSink.Forgotten(string user) => Forgotten.Add(user);
+    void IShardSink.Forgotten(string user, LogPosition source, long timeMs, bool isLate)
+    {
+        if (isLate) LateEvents.Add((user, source, timeMs));
+        else Forgotten.Add(user);
+    }
 
     void IShardSink.Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => Changes.Add((key.ToArray(), value.ToArray()));
 }
