@@ -35,6 +35,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private Rounds _rounds = null!;
     private NodeMeters _meters = null!;
     private DeepWorkers? _workers;
+    private SplitSnapshot? _followed;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -109,7 +110,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             {
                 await TickAsync(NowMs()).ConfigureAwait(false);
                 _models.RefreshSegments(_parts.Feeds, NowMs());
-                NodeMeters.Models(_models);
+                _meters.Models(_models);
                 lastTick = NowMs();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
@@ -210,6 +211,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Examples = _models.Examples,
         Models = _models.Versions,
         Deep = _workers?.Status ?? [],
+        Isolation = _meters.LastIsolation,
         ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
         ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
         ClockMs = _clockMs,
@@ -267,6 +269,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         foreach (var (user, surface, after) in _fresh.Waiting())
             if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
                 _host.RequestListAsync(user, surface, cancel).Block();
+        FollowExperiments();
         var started = Stopwatch.GetTimestamp();
         var before = _rounds.Records;
         var work = _rounds.Run(limits, nowMs, receivedMs);
@@ -277,6 +280,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
         return work;
     });
+
+    /// <summary>Makes overlays for isolated arms that show now, and folds in what was promoted; between rounds.</summary>
+    private void FollowExperiments()
+    {
+        var now = Splitter.Now;
+        // Version 0 is no experiments yet: the log's are still to come, and overlays of a checkpoint wait for them.
+        if (now == _followed || now.Version.Version == 0) return;
+        _followed = now;
+        foreach (var promoted in _models.Follow(now.Version.Definitions, now.SinceMs))
+            _parts.Notice(new NodeNotice(NoticeLevel.Info, $"the weights of {promoted} were folded into the shared ones (version {now.Version.Version} of the experiments)"));
+    }
 
     /// <summary>Moves event time past every attribution window and takes rounds until no list waits: the end of a replay.</summary>
     internal async Task FinishAsync(long clockMs, CancellationToken cancel)

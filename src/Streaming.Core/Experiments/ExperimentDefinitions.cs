@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Streaming.Core.Experiments;
 
 /// <summary>
@@ -119,6 +121,21 @@ public sealed record ExperimentDefinition
 
     public TargetDefinition Target { get; init; } = new();
 
+    /// <summary>
+    /// Whether the live ranker learns each arm from that arm's own users, in an overlay on the shared weights, while the experiment shows. Each arm then
+    /// has the less data, the control too, so that the comparison stays fair.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Isolated { get; init; }
+
+    /// <summary>The arm whose overlay has been folded into the shared weights, or is to be now; empty for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Promoted { get; init; }
+
+    /// <summary>What sets the arms' weights; null for whoever wrote them down.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BanditDefinition? Bandit { get; init; }
+
     /// <summary>At least one; the first is what the others are compared with.</summary>
     public IReadOnlyList<ArmDefinition> Arms { get; init; } = [];
 
@@ -140,6 +157,39 @@ public sealed record TargetDefinition
 
     /// <summary>The list's surface must be one of these; the default surface is "".</summary>
     public IReadOnlyList<string> Surfaces { get; init; } = [];
+}
+
+/// <summary>How a bandit weighs arms. Names are persisted.</summary>
+public enum BanditKind
+{
+    /// <summary>By the probability that an arm is the best one.</summary>
+    Thompson,
+    /// <summary>All to the arm with the best rate but for epsilon, which is shared evenly.</summary>
+    EpsilonGreedy,
+}
+
+/// <summary>Weights that change by themselves, at an interval, by the arms' click rates. Users keep their arm as far as the new weights let them.</summary>
+public sealed record BanditDefinition
+{
+    public BanditKind Kind { get; init; }
+
+    /// <summary>Share of the experiment's users that every arm keeps, in [0, 1 / arms): what a change of the best arm, and later estimates, live on.</summary>
+    public double Floor { get; init; } = 0.05;
+
+    /// <summary>Of <see cref="BanditKind.EpsilonGreedy"/>: the share that goes to all arms evenly.</summary>
+    public double Epsilon { get; init; } = 0.1;
+
+    /// <summary>Time between two updates, minutes.</summary>
+    public int EveryMinutes { get; init; } = 60;
+
+    /// <summary>Of the draws.</summary>
+    public long Seed { get; init; } = 1;
+
+    /// <summary>Updates so far; kept by the bandit.</summary>
+    public long Updates { get; init; }
+
+    /// <summary>When the last one was, Unix ms; kept by the bandit.</summary>
+    public long UpdatedMs { get; init; }
 }
 
 /// <summary>One way of making lists.</summary>

@@ -30,6 +30,7 @@ public static class ExperimentRules
         foreach (var layer in definitions.Layers) CheckLayer(problems, definitions, layer);
         foreach (var experiment in definitions.Experiments) CheckExperiment(problems, definitions, experiment, settings, policies);
         CheckSettingsStayInOneLayer(problems, definitions);
+        CheckIsolated(problems, definitions, settings);
         if (problems.List.Count == 0) CheckCombinations(problems, definitions, settings);
         return problems.List;
     }
@@ -86,6 +87,9 @@ public static class ExperimentRules
             Tunables.Apply(settings, arm.Settings, $"{armPath}:settings", problems);
         }
         if (experiment.State == ExperimentState.Running && experiment.Arms.All(a => a.Weight == 0)) problems.Add($"{path}:arms", "none has a weight, so nobody could be in any");
+        if (experiment.Promoted is { } promoted && experiment.Find(promoted) is null) problems.Add($"{path}:promoted", $"there is no arm '{promoted}'");
+        if (experiment.Promoted is not null && !experiment.Isolated) problems.Add($"{path}:promoted", "only isolated arms have weights of their own");
+        CheckBandit(problems, path, experiment);
         foreach (var (user, arm) in experiment.Forced)
         {
             if (user.Length is 0 or > EventLimits.IdCharsMax) problems.Add($"{path}:forced", $"a user's id has 1 to {EventLimits.IdCharsMax} characters");
@@ -108,6 +112,30 @@ public static class ExperimentRules
                    select (domain, key, experiment.Layer);
         foreach (var uses in used.Distinct().GroupBy(u => (u.domain, u.key)).Where(g => g.Count() > 1))
             problems.Add("layers", $"{uses.Key.key} is changed in {string.Join(" and ", uses.Select(u => u.Layer))}; of one domain only one layer may change it");
+    }
+
+    /// <summary>A user learns in one overlay: of one domain only one layer may have isolated experiments. And only the live ranker has overlays.</summary>
+    private static void CheckIsolated(SettingsProblems problems, ExperimentDefinitions definitions, StreamingSettings settings)
+    {
+        var isolated = definitions.Experiments.Where(e => e.Isolated && e.State is ExperimentState.Draft or ExperimentState.Running).ToList();
+        foreach (var experiment in isolated)
+            foreach (var arm in experiment.Arms.Where(a => a.Policy is not ("" or "learned")))
+                problems.Add($"experiments:{experiment.Name}:arms:{arm.Name}:policy", $"is '{arm.Policy}'; only the live ranker can learn in isolation");
+        foreach (var domain in isolated.GroupBy(e => definitions.Layers.FirstOrDefault(l => l.Name == e.Layer)?.Domain ?? ""))
+            if (domain.Select(e => e.Layer).Distinct().Count() > 1)
+                problems.Add("layers", $"{string.Join(" and ", domain.Select(e => e.Name))} are isolated; of one domain only one layer may have isolated experiments");
+        var overlays = isolated.Where(e => e.State == ExperimentState.Running).Sum(e => e.Arms.Count);
+        if (overlays > settings.Experiments.OverlaysMax)
+            problems.Add("experiments", $"have {overlays} isolated arms running; Experiments:OverlaysMax allows {settings.Experiments.OverlaysMax}");
+    }
+
+    private static void CheckBandit(SettingsProblems problems, string path, ExperimentDefinition experiment)
+    {
+        if (experiment.Bandit is not { } bandit) return;
+        if (experiment.Arms.Count > 0 && !(bandit.Floor >= 0 && bandit.Floor * experiment.Arms.Count < 1))
+            problems.Add($"{path}:bandit:floor", $"is {bandit.Floor}; {experiment.Arms.Count} arms allow 0 to under {1.0 / experiment.Arms.Count:0.###}");
+        problems.InRange($"{path}:bandit:epsilon", bandit.Epsilon, 0, 1);
+        problems.InRange($"{path}:bandit:every_minutes", bandit.EveryMinutes, 1, 60 * 24 * 7);
     }
 
     private static void CheckCombinations(SettingsProblems problems, ExperimentDefinitions definitions, StreamingSettings settings)

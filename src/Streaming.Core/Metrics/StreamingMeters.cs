@@ -80,6 +80,16 @@ public static class StreamingMeters
     public static readonly LabelledGauge PrequentialAuc = new(
         Meter, "prequential_auc", "model", "Prequential AUC of a live model over its sliding window.");
 
+    /// <summary>Prequential AUC of each isolated arm's overlay over its window; label: experiment:arm.</summary>
+    public static readonly LabelledGauge OverlayAuc = new(Meter, "overlay_auc", "overlay", "Prequential AUC of an isolated arm's overlay over its sliding window.");
+
+    /// <summary>Weights of its own that an overlay holds; label: experiment:arm.</summary>
+    public static readonly LabelledGauge OverlayEntries = new(Meter, "overlay_entries", "overlay", "Weights of its own that an isolated arm's overlay holds.");
+
+    /// <summary>Share of the gradient mass behind what ranks an arm that other arms' traffic brought; label: the arm.</summary>
+    public static readonly LabelledGauge ArmContamination = new(
+        Meter, "arm_contamination", "arm", "Share of the gradient mass behind what ranks an arm that came from other arms' traffic; 0 for an isolated arm.", max: LabelValuesMax);
+
     /// <summary>Users in memory, over all shards of the process.</summary>
     public static readonly LabelledGauge ResidentUsers = new(Meter, "resident_users", null, "Users held in memory.");
 

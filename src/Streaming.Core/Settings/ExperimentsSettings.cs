@@ -15,13 +15,7 @@ public sealed record ExperimentsSettings
     /// </summary>
     public Dictionary<string, double> ArmShares { get; init; } = [];
 
-    /// <summary>
-    /// Arms whose ranker learns from their own traffic alone, in an overlay on the shared weights. "learned" may be one: compare an isolated arm with one
-    /// that is isolated too.
-    /// </summary>
-    public IReadOnlyList<string> Isolated { get; init; } = [];
-
-    /// <summary>Overlays at most.</summary>
+    /// <summary>Arms of isolated experiments at most: each learns in an overlay of its own.</summary>
     public int OverlaysMax { get; init; } = 16;
 
     /// <summary>Weights of its own that an overlay holds at most (32 to 64 bytes each); beyond, it reads new ones from the shared ones and does not learn them.</summary>
@@ -35,7 +29,6 @@ public sealed record ExperimentsSettings
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);
         problems.InRange("Experiments:OverlaysMax", OverlaysMax, 0, OverlaysMaxMax);
         problems.InRange("Experiments:OverlayEntriesMax", OverlayEntriesMax, 1, 1 << 28);
-        if (Isolated.Count > OverlaysMax) problems.Add("Experiments:Isolated", $"names {Isolated.Count} arms; Experiments:OverlaysMax allows {OverlaysMax}");
         foreach (var (arm, share) in ArmShares) problems.InRange($"Experiments:ArmShares:{arm}", share, 0, 0.99);
         if (HoldoutShare is >= 0 and <= 0.99 && HoldoutShare + ArmShares.Values.Sum() > 1)
             problems.Add("Experiments:ArmShares", $"and the hold-out come to {HoldoutShare + ArmShares.Values.Sum():0.###}; together they may be 1 at most");

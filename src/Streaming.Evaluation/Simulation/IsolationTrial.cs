@@ -2,7 +2,7 @@ using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
-using Streaming.Experiments;
+using Streaming.Experiments.Splitting;
 using Streaming.Learning;
 using Streaming.Learning.Isolation;
 

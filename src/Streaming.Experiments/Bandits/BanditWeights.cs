@@ -1,22 +1,7 @@
+using Streaming.Core.Experiments;
 using Streaming.Core.Ids;
 
 namespace Streaming.Experiments.Bandits;
-
-/// <summary>How a bandit shares out an experiment's users.</summary>
-public enum BanditKind
-{
-    /// <summary>By the probability that an arm is the best one.</summary>
-    Thompson,
-    /// <summary>All to the arm with the best rate but for epsilon, which is shared evenly.</summary>
-    EpsilonGreedy,
-}
-
-/// <summary>A bandit's settings.</summary>
-/// <param name="Kind">How.</param>
-/// <param name="Floor">Share that every arm keeps, in [0, 1 / arms): what later estimates and a change of the best arm live on.</param>
-/// <param name="Epsilon">Of epsilon-greedy.</param>
-/// <param name="Seed">Of Thompson's draws.</param>
-public sealed record BanditRule(BanditKind Kind, double Floor = 0.05, double Epsilon = 0.1, long Seed = 1);
 
 /// <summary>
 /// Weights of arms from what their users have done so far. Thompson sampling in batches (Scott 2010, "A modern Bayesian look at the multi-armed
@@ -34,14 +19,13 @@ public static class BanditWeights
     private const int Draws = 8192;
 
     /// <param name="arms">Their sums, in the order of the definition; at least one.</param>
-    /// <param name="rule">Floors, epsilon, seed.</param>
-    /// <param name="step">How many updates there have been: fixes the draws together with the seed.</param>
+    /// <param name="rule">Floors, epsilon, seed; how many updates there have been fixes the draws together with the seed.</param>
     /// <returns>Shape [arms]; they add up to 1, none below the floor.</returns>
-    public static double[] Of(IReadOnlyList<ArmSums> arms, BanditRule rule, long step)
+    public static double[] Of(IReadOnlyList<ArmSums> arms, BanditDefinition rule)
     {
         if (arms.Count == 0) throw new ArgumentException("there is no arm", nameof(arms));
         if (!(rule.Floor >= 0 && rule.Floor * arms.Count < 1)) throw new ArgumentException($"a floor of {rule.Floor} for each of {arms.Count} arms", nameof(rule));
-        var wanted = rule.Kind == BanditKind.Thompson ? Best(arms, (ulong)rule.Seed, (ulong)step) : Greedy(arms, rule.Epsilon);
+        var wanted = rule.Kind == BanditKind.Thompson ? Best(arms, (ulong)rule.Seed, (ulong)rule.Updates) : Greedy(arms, rule.Epsilon);
         var free = 1 - rule.Floor * arms.Count;
         return [.. wanted.Select(w => rule.Floor + free * w)];
     }

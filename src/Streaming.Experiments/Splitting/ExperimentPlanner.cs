@@ -92,9 +92,14 @@ public static class ExperimentPlanner
         }
         foreach (var arm in was.Arms)
             if (now.Find(arm.Name) is null) yield return $"arm {arm.Name} removed";
-        var same = now with { State = was.State, Share = was.Share, Arms = was.Arms };
+        if (was.Promoted != now.Promoted) yield return now.Promoted is null ? "promotion taken back" : $"promoted {now.Promoted}";
+        var same = now with { State = was.State, Share = was.Share, Arms = was.Arms, Promoted = was.Promoted, Bandit = Counters(was.Bandit, now.Bandit) };
         if (Text(same) != Text(was)) yield return "description, times, target or forced users changed";
     }
+
+    /// <summary>The bandit's own book-keeping is no change of what was asked for.</summary>
+    private static BanditDefinition? Counters(BanditDefinition? was, BanditDefinition? now) =>
+        was is null || now is null ? now : now with { Updates = was.Updates, UpdatedMs = was.UpdatedMs };
 
     private static string State(ExperimentState state) => state.ToString().ToLowerInvariant();
 

@@ -67,6 +67,7 @@ public sealed class FeedBuilder : IFeedBuilder
     public FeedList? Build(UserState user, string surface, string arm, long nowMs)
     {
         var plan = _plans.Of(arm, surface);
+        var own = (_ranker as IArmRanker)?.StartArm(arm);
         _filter.Start(user, plan, nowMs);
         _merger.Merge(user, plan, new RecallRequest(surface, nowMs));
         FillSlate(user, plan, surface, nowMs);
@@ -75,7 +76,7 @@ public sealed class FeedBuilder : IFeedBuilder
         var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
         if (count == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm), _slots.AsSpan(0, count));
+        return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm, own), _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -188,8 +189,10 @@ public sealed class FeedBuilder : IFeedBuilder
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
     }
 
-    private string VersionsOf(ArmPolicy arm) =>
-        !arm.Ranks ? "popularity" : arm.Version is null ? _models.Versions : $"{_models.Versions} {arm.Version()}";
+    /// <param name="own">Of the arm's weights in the builder's ranker.</param>
+    private string VersionsOf(ArmPolicy arm, string? own) => !arm.Ranks ? "popularity"
+        : arm.Version is not null ? $"{_models.Versions} {arm.Version()}"
+        : own is not null && arm.Ranker is null ? $"{_models.Versions} {own}" : _models.Versions;
 
     private FeedList Publish(
         UserState user, string surface, string arm, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)

@@ -19,6 +19,7 @@ internal static class BenchVerb
         command.Subcommands.Add(IndexBench.Create());
         command.Subcommands.Add(FrequencyBench.Create());
         command.Subcommands.Add(IsolationBench.Create());
+        command.Subcommands.Add(InterleavingBench.Create());
         return command;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Streaming.Core.Examples;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
@@ -17,6 +18,16 @@ namespace Streaming.Learning.Isolation;
 /// <param name="Shared">Of the shared weights on the same examples, which they do not learn.</param>
 public sealed record OverlayFigures(
     string Name, long Examples, int Entries, long Refused, long Bytes, long FrozenBytes, PrequentialFigures Own, PrequentialFigures Shared);
+
+/// <summary>The same, as far as it is cheap enough for every second.</summary>
+/// <param name="Name">experiment:arm.</param>
+/// <param name="Examples">Learned.</param>
+/// <param name="Entries">Weights of its own.</param>
+/// <param name="Refused">Gradients that found it full.</param>
+/// <param name="Bytes">Of its table and of what is kept of the weights it was made over.</param>
+/// <param name="AucWindow">Of its last predictions.</param>
+/// <param name="AucWindowShared">Of the shared weights on the same examples.</param>
+public sealed record OverlayStatus(string Name, long Examples, int Entries, long Refused, long Bytes, double AucWindow, double AucWindowShared);
 
 /// <summary>How much of what an arm is ranked by was learned from other arms' traffic.</summary>
 /// <param name="Arm">As examples name it.</param>
@@ -42,14 +53,16 @@ public sealed class ArmOverlays : ICheckpointed
     /// <summary>Predictions with exact figures per overlay: there may be many.</summary>
     private const int ExactMax = 100_000;
 
+    private const int ArmsRememberedMax = 4096;
+
     private readonly FtrlModel _model;
     private readonly LearningSettings _metrics;
     private readonly int _entriesMax;
     private readonly SortedDictionary<string, Overlay> _overlays = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Overlay?> _byArm = new(StringComparer.Ordinal);
-    private readonly SortedSet<string> _promoted = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Overlay?> _byArm = new(StringComparer.Ordinal);
+    private int _byArmCount;
     private ArmTally _shared = new();
-    private IReadOnlyCollection<string> _declared = [];
+    private IReadOnlyCollection<string>? _declared;
     private Func<string, string?> _overlayOf = arm => arm;
 
     /// <summary>What belongs to one overlay.</summary>
@@ -75,19 +88,15 @@ public sealed class ArmOverlays : ICheckpointed
     /// <summary>Overlays that there are now, in order of their names.</summary>
     public IEnumerable<string> Names => _overlays.Keys;
 
-    /// <summary>
-    /// Says which overlays there are to be. New ones start from the shared weights as they are now; the others go, with what they learned. One that
-    /// was promoted does not come back for as long as it is named.
-    /// </summary>
+    /// <summary>Says which overlays there are to be. New ones start from the shared weights as they are now; the others go, with what they learned.</summary>
     /// <param name="names">Of isolated arms or combinations.</param>
     /// <param name="overlayOf">The overlay of an arm as examples name it, or null; without it an arm has the overlay of its name.</param>
     public void Declare(IReadOnlyCollection<string> names, Func<string, string?>? overlayOf = null)
     {
         (_declared, _overlayOf) = (names, overlayOf ?? (arm => arm));
-        _byArm.Clear();
-        _promoted.IntersectWith(names);
+        Forget();
         foreach (var gone in _overlays.Keys.Except(names).ToList()) Remove(gone);
-        foreach (var name in names.Where(n => !_overlays.ContainsKey(n) && !_promoted.Contains(n)))
+        foreach (var name in names.Where(n => !_overlays.ContainsKey(n)))
             _overlays[name] = New(name, new FtrlOverlay(_model, _model.Freeze(), _entriesMax), new ArmTally());
     }
 
@@ -128,7 +137,7 @@ public sealed class ArmOverlays : ICheckpointed
         if (!_overlays.TryGetValue(name, out var overlay)) return false;
         _model.Put(overlay.Weights.Entries);
         Remove(name);
-        _promoted.Add(name);
+        _declared = [.. (_declared ?? []).Where(n => n != name)];
         return true;
     }
 
@@ -139,8 +148,12 @@ public sealed class ArmOverlays : ICheckpointed
             o.Name, o.Weights.Version, o.Weights.Count, o.Weights.Refused, o.Weights.Bytes, o.Weights.Frozen.Bytes, o.Own.Figures(), o.Shared.Figures())),
     ];
 
-    /// <summary>AUC of each overlay over its window.</summary>
-    public IEnumerable<(string Name, double Auc)> WindowAucs() => _overlays.Values.Select(o => (o.Name, o.Own.WindowAuc()));
+    /// <summary>By overlay, from windows alone.</summary>
+    public IReadOnlyList<OverlayStatus> Status() =>
+    [
+        .. _overlays.Values.Select(o => new OverlayStatus(
+            o.Name, o.Weights.Version, o.Weights.Count, o.Weights.Refused, o.Weights.Bytes + o.Weights.Frozen.Bytes, o.Own.WindowAuc(), o.Shared.WindowAuc())),
+    ];
 
     /// <summary>By arm, of all arms whose examples have been learned by what ranks them now.</summary>
     public IReadOnlyList<ArmContamination> Contamination()
@@ -176,12 +189,10 @@ public sealed class ArmOverlays : ICheckpointed
             overlay.Own.Save(writer);
             overlay.Shared.Save(writer);
         }
-        writer.Int32(_promoted.Count);
-        foreach (var name in _promoted) writer.String(name);
         writer.Finish();
     }
 
-    /// <summary>What was saved, as far as it is still declared.</summary>
+    /// <summary>What was saved, as far as it is declared; all of it where nothing has been declared yet.</summary>
     public void Load(Stream from)
     {
         var reader = new CheckpointReader(from, FormatVersion, "overlays");
@@ -196,16 +207,13 @@ public sealed class ArmOverlays : ICheckpointed
             var made = New(name, weights, ArmTally.Read(reader));
             overlays.Add(made with { Own = made.Own.Read(reader), Shared = made.Shared.Read(reader) });
         }
-        var promoted = new string[reader.Count(ExperimentsSettings.OverlaysMaxMax)];
-        for (var i = 0; i < promoted.Length; i++) promoted[i] = reader.String(1 << 16);
         reader.Finish();
         foreach (var name in _overlays.Keys.ToList()) Remove(name);
         _shared = shared;
-        _promoted.Clear();
-        _promoted.UnionWith(promoted);
         foreach (var overlay in overlays) _overlays[overlay.Name] = overlay;
         foreach (var weights in overlays.Select(o => o.Weights.Frozen).Distinct()) _model.Attach(weights);
-        Declare(_declared, _overlayOf);
+        if (_declared is { } declared) Declare(declared, _overlayOf);
+        else Forget();
     }
 
     private Overlay New(string name, FtrlOverlay weights, ArmTally tally) =>
@@ -215,16 +223,23 @@ public sealed class ArmOverlays : ICheckpointed
     {
         if (_overlays.Count == 0) return null;
         if (_byArm.TryGetValue(arm, out var known)) return known;
-        // Arms come from input; what does not fit is looked up each time.
         var found = _overlayOf(arm) is { } name ? _overlays.GetValueOrDefault(name) : null;
-        if (_byArm.Count < 4096) _byArm[arm] = found;
+        // Arms come from input; what does not fit is looked up each time. Shards may race past the bound by one each.
+        if (Volatile.Read(ref _byArmCount) >= ArmsRememberedMax) return found;
+        if (_byArm.TryAdd(arm, found)) Interlocked.Increment(ref _byArmCount);
         return found;
+    }
+
+    private void Forget()
+    {
+        _byArm.Clear();
+        _byArmCount = 0;
     }
 
     private void Remove(string name)
     {
         _overlays.Remove(name, out var gone);
-        _byArm.Clear();
+        Forget();
         if (!_overlays.Values.Any(o => o.Weights.Frozen == gone!.Weights.Frozen)) _model.Release(gone!.Weights.Frozen);
     }
 }

@@ -1,4 +1,5 @@
 using MathNet.Numerics.Distributions;
+using Streaming.Core.Experiments;
 using Streaming.Core.Ids;
 using Streaming.Experiments.Bandits;
 
@@ -6,8 +7,8 @@ namespace Streaming.Experiments.Tests.Bandits;
 
 public sealed class BanditWeightsTests
 {
-    private static readonly BanditRule Thompson = new(BanditKind.Thompson, Floor: 0.02);
-    private static readonly BanditRule Greedy = new(BanditKind.EpsilonGreedy, Floor: 0.02, Epsilon: 0.1);
+    private static readonly BanditDefinition Thompson = new() { Floor = 0.02 };
+    private static readonly BanditDefinition Greedy = new() { Kind = BanditKind.EpsilonGreedy, Floor = 0.02, Epsilon = 0.1 };
 
     /// <summary>Independent impressions: one a user.</summary>
     private static ArmSums Independent(string arm, long clicks, long impressions) => new(arm, impressions, clicks, impressions, clicks, clicks, impressions);
@@ -16,8 +17,8 @@ public sealed class BanditWeightsTests
     public void Without_data_all_arms_are_alike()
     {
         ArmSums[] arms = [ArmSums.Empty("a"), ArmSums.Empty("b"), ArmSums.Empty("c"), ArmSums.Empty("d")];
-        foreach (var weight in BanditWeights.Of(arms, Thompson, 0)) weight.ShouldBe(0.25, 0.02);
-        BanditWeights.Of(arms, Greedy, 0).ShouldAllBe(w => w == 0.25);
+        foreach (var weight in BanditWeights.Of(arms, Thompson with { Updates = 0 })) weight.ShouldBe(0.25, 0.02);
+        BanditWeights.Of(arms, Greedy with { Updates = 0 }).ShouldAllBe(w => w == 0.25);
     }
 
     [Fact]
@@ -27,32 +28,32 @@ public sealed class BanditWeightsTests
         // The difference of two posteriors, integrated on a grid: an independent way to the same number.
         var (a, b) = (new Beta(31, 171), new Beta(46, 156));
         var best = Enumerable.Range(0, 20_000).Select(i => (i + 0.5) / 20_000).Sum(x => b.Density(x) * a.CumulativeDistribution(x)) / 20_000;
-        BanditWeights.Of(arms, Thompson with { Floor = 0 }, 3)[1].ShouldBe(best, 0.01);
+        BanditWeights.Of(arms, Thompson with { Floor = 0, Updates = 3 })[1].ShouldBe(best, 0.01);
     }
 
     [Fact]
     public void The_same_sums_seed_and_step_give_the_same_weights()
     {
         ArmSums[] arms = [Independent("a", 30, 200), Independent("b", 35, 200)];
-        var weights = BanditWeights.Of(arms, Thompson, 3);
-        BanditWeights.Of(arms, Thompson, 3).ShouldBe(weights);
-        BanditWeights.Of(arms, Thompson with { Seed = 2 }, 3).ShouldNotBe(weights);
-        BanditWeights.Of(arms, Thompson, 4).ShouldNotBe(weights);
+        var weights = BanditWeights.Of(arms, Thompson with { Updates = 3 });
+        BanditWeights.Of(arms, Thompson with { Updates = 3 }).ShouldBe(weights);
+        BanditWeights.Of(arms, Thompson with { Seed = 2, Updates = 3 }).ShouldNotBe(weights);
+        BanditWeights.Of(arms, Thompson with { Updates = 4 }).ShouldNotBe(weights);
     }
 
     [Fact]
     public void Floors_hold_and_weights_add_up()
     {
         ArmSums[] arms = [Independent("a", 1, 5000), Independent("b", 900, 5000), Independent("c", 1, 5000)];
-        foreach (var rule in (BanditRule[])[Thompson, Greedy])
+        foreach (var rule in (BanditDefinition[])[Thompson, Greedy])
         {
-            var weights = BanditWeights.Of(arms, rule, 1);
+            var weights = BanditWeights.Of(arms, rule with { Updates = 1 });
             weights.Sum().ShouldBe(1, 1e-9);
             weights.Min().ShouldBeGreaterThanOrEqualTo(0.02);
             weights[1].ShouldBeGreaterThan(0.88);
         }
-        BanditWeights.Of(arms, Thompson, 1)[0].ShouldBe(0.02, 1e-9);
-        Should.Throw<ArgumentException>(() => BanditWeights.Of(arms, Thompson with { Floor = 0.34 }, 1));
+        BanditWeights.Of(arms, Thompson with { Updates = 1 })[0].ShouldBe(0.02, 1e-9);
+        Should.Throw<ArgumentException>(() => BanditWeights.Of(arms, Thompson with { Floor = 0.34, Updates = 1 }));
     }
 
     [Fact]
@@ -77,11 +78,11 @@ public sealed class BanditWeightsTests
         for (var seed = 0; seed < seeds; seed++)
         {
             var arms = rates.Select((_, a) => ArmSums.Empty($"{a}")).ToArray();
-            var rule = new BanditRule(kind, Floor: 0.03, Epsilon: 0.1, Seed: seed);
+            var rule = new BanditDefinition { Kind = kind, Floor = 0.03, Epsilon = 0.1, Seed = seed };
             var weights = new double[4];
             for (var step = 0; step < 40; step++)
             {
-                weights = BanditWeights.Of(arms, rule, step);
+                weights = BanditWeights.Of(arms, rule with { Updates = step });
                 weights.Min().ShouldBeGreaterThanOrEqualTo(0.03 - 1e-12);
                 for (var u = 0; u < 400; u++)
                 {
