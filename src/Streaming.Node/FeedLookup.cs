@@ -51,7 +51,7 @@ public sealed class FeedLookup
     public string ArmOf(string user) => _armOf(user);
 
     /// <summary>Segments' lists are made by the hold-out's policy: popularity and filters, nothing personal.</summary>
-    internal const string SegmentArm = Experiments.TrafficSplitter.Holdout;
+    internal const string SegmentArm = Experiments.Splitting.TrafficSplitter.Holdout;
 
     /// <summary>
     /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless

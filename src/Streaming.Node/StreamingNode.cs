@@ -5,7 +5,7 @@ using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
-using Streaming.Experiments;
+using Streaming.Experiments.Splitting;
 using Streaming.Node.Deep;
 using Streaming.Users;
 

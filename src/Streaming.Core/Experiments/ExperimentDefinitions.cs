@@ -1,0 +1,164 @@
+namespace Streaming.Core.Experiments;
+
+/// <summary>
+/// What is tested on whom, in the terms of Tang et al. 2010 ("Overlapping Experiment Infrastructure"): a domain is a share of the
+/// users; a layer is a set of settings that its experiments may change, and splits the users of its domain by a hash of its own; an
+/// experiment takes buckets of its layer and divides them among its arms. A user is in one domain, in at most one experiment of each of
+/// its layers, and in one arm of each. This is what people write; <see cref="ExperimentsVersion"/> is what the log holds.
+/// </summary>
+public sealed record ExperimentDefinitions
+{
+    public const int DomainsMax = 16;
+    public const int HoldoutsMax = 4;
+    public const int LayersMax = 64;
+
+    /// <summary>Layers that one user may be split by: those of one domain.</summary>
+    public const int LayersPerDomainMax = 8;
+
+    public const int ExperimentsMax = 500;
+    public const int ArmsMax = 20;
+
+    /// <summary>Salt of the domains' hash; changing it reshuffles users between domains.</summary>
+    public string Salt { get; init; } = "domains";
+
+    /// <summary>Users who may ask for any arm by name at a look-up (<c>?arm=experiment:arm</c>).</summary>
+    public IReadOnlyList<string> Testers { get; init; } = [];
+
+    /// <summary>Shares of users set apart; everybody else is in the domain "" (no name).</summary>
+    public IReadOnlyList<DomainDefinition> Domains { get; init; } = [];
+
+    public IReadOnlyList<HoldoutDefinition> Holdouts { get; init; } = [];
+    public IReadOnlyList<LayerDefinition> Layers { get; init; } = [];
+    public IReadOnlyList<ExperimentDefinition> Experiments { get; init; } = [];
+
+    /// <summary>Null where there is none of that name.</summary>
+    public ExperimentDefinition? Find(string experiment) => Experiments.FirstOrDefault(e => e.Name == experiment);
+
+    /// <summary>The same with one experiment replaced, in its place, or added.</summary>
+    public ExperimentDefinitions With(ExperimentDefinition experiment) => this with
+    {
+        Experiments = Find(experiment.Name) is null
+            ? [.. Experiments, experiment]
+            : [.. Experiments.Select(e => e.Name == experiment.Name ? experiment : e)],
+    };
+}
+
+/// <summary>A share of the users, in whose layers nobody else is.</summary>
+public sealed record DomainDefinition
+{
+    public required string Name { get; init; }
+
+    /// <summary>Of all users, in (0, 1].</summary>
+    public double Share { get; init; }
+}
+
+/// <summary>Users who are kept out of experiments across layers: what a quarter's launches are worth together shows against them.</summary>
+public sealed record HoldoutDefinition
+{
+    public required string Name { get; init; }
+
+    /// <summary>Of all users, in (0, 1). Raising it keeps those who are held.</summary>
+    public double Share { get; init; }
+
+    /// <summary>The layers it holds them out of; empty for all.</summary>
+    public IReadOnlyList<string> Layers { get; init; } = [];
+}
+
+/// <summary>Experiments that exclude one another, over a hash of their own.</summary>
+public sealed record LayerDefinition
+{
+    public const int BucketsDefault = 1_000;
+
+    public required string Name { get; init; }
+
+    /// <summary>A domain's name; empty for everybody who is in no named domain.</summary>
+    public string Domain { get; init; } = "";
+
+    /// <summary>Salt of its hash; empty stands for <c>layer:NAME</c>. Changing it reshuffles users.</summary>
+    public string Salt { get; init; } = "";
+
+    /// <summary>1,000 or 10,000; fixed while experiments of the layer run.</summary>
+    public int Buckets { get; init; } = BucketsDefault;
+
+    /// <summary>The salt in force.</summary>
+    public string SaltOrDefault => Salt.Length > 0 ? Salt : $"layer:{Name}";
+}
+
+/// <summary>How far an experiment is. Names are persisted.</summary>
+public enum ExperimentState
+{
+    /// <summary>Written down: holds no buckets; only forced users see its arms.</summary>
+    Draft,
+    /// <summary>Holds buckets; shows between <see cref="ExperimentDefinition.Starts"/> and <see cref="ExperimentDefinition.Ends"/>.</summary>
+    Running,
+    /// <summary>Ended: its users have the default again. Testers may still look at its arms.</summary>
+    Stopped,
+    /// <summary>Ended for cause: nobody sees its arms, testers included.</summary>
+    Killed,
+}
+
+/// <summary>One experiment.</summary>
+public sealed record ExperimentDefinition
+{
+    public required string Name { get; init; }
+    public required string Layer { get; init; }
+
+    /// <summary>What is supposed and why; shown in reports.</summary>
+    public string Description { get; init; } = "";
+
+    public ExperimentState State { get; init; } = ExperimentState.Draft;
+
+    /// <summary>Share of its layer's buckets that it takes while running, over all arms: the ramp, in [0, 1].</summary>
+    public double Share { get; init; }
+
+    /// <summary>Before this, its users have the default; null for at once.</summary>
+    public DateTimeOffset? Starts { get; init; }
+
+    /// <summary>From this on, its users have the default; null for until it is stopped.</summary>
+    public DateTimeOffset? Ends { get; init; }
+
+    public TargetDefinition Target { get; init; } = new();
+
+    /// <summary>At least one; the first is what the others are compared with.</summary>
+    public IReadOnlyList<ArmDefinition> Arms { get; init; } = [];
+
+    /// <summary>Users who are in a given arm whatever their bucket, also in a draft: QA. User to arm.</summary>
+    public Dictionary<string, string> Forced { get; init; } = [];
+
+    /// <summary>Whether its arms are shown at this time to those who hold its buckets.</summary>
+    public bool IsActive(long nowMs) => State == ExperimentState.Running
+        && (Starts is null || Starts.Value.ToUnixTimeMilliseconds() <= nowMs) && (Ends is null || nowMs < Ends.Value.ToUnixTimeMilliseconds());
+
+    public ArmDefinition? Find(string arm) => Arms.FirstOrDefault(a => a.Name == arm);
+}
+
+/// <summary>Who takes part of those who hold the buckets; empty for everybody.</summary>
+public sealed record TargetDefinition
+{
+    /// <summary>Attributes of the user's profile (<c>PUT /v1/users/{user}</c>): each named one must have one of the values.</summary>
+    public Dictionary<string, IReadOnlyList<string>> Attributes { get; init; } = [];
+
+    /// <summary>The list's surface must be one of these; the default surface is "".</summary>
+    public IReadOnlyList<string> Surfaces { get; init; } = [];
+}
+
+/// <summary>One way of making lists.</summary>
+public sealed record ArmDefinition
+{
+    public required string Name { get; init; }
+
+    /// <summary>Of the experiment's buckets it gets weight / sum of weights; 0 for none. Bandits change it.</summary>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>A stopped arm's buckets go back to the default, not to the other arms: what a guard-rail does.</summary>
+    public bool Stopped { get; init; }
+
+    /// <summary>
+    /// What makes the list, before <see cref="Settings"/>: "learned" (the live ranker), "holdout" (popular only), or a model of
+    /// <c>Deep:Models</c>; empty for what the user has by default.
+    /// </summary>
+    public string Policy { get; init; } = "";
+
+    /// <summary>Tunable settings (<see cref="Core.Settings.TunableAttribute"/>) by path, "Feeds:MmrLambda" or "Feeds:Quotas:popular", to values.</summary>
+    public Dictionary<string, string> Settings { get; init; } = [];
+}
