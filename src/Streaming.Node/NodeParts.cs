@@ -1,6 +1,7 @@
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Experiments.Reporting;
 
 namespace Streaming.Node;
 
@@ -14,6 +15,9 @@ public sealed record NodeParts
 
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
+
+    /// <summary>What a harmed guard-rail does.</summary>
+    public IExperimentActions ExperimentActions { get; init; } = NoActions.Instance;
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 

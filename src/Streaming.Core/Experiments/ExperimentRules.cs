@@ -86,6 +86,7 @@ public static class ExperimentRules
             Tunables.Apply(settings, arm.Settings, $"{armPath}:settings", problems);
         }
         if (experiment.State == ExperimentState.Running && experiment.Arms.All(a => a.Weight == 0)) problems.Add($"{path}:arms", "none has a weight, so nobody could be in any");
+        experiment.Analysis?.Validate(problems, $"{path}:analysis");
         foreach (var (user, arm) in experiment.Forced)
         {
             if (user.Length is 0 or > EventLimits.IdCharsMax) problems.Add($"{path}:forced", $"a user's id has 1 to {EventLimits.IdCharsMax} characters");

@@ -15,8 +15,12 @@ public sealed record ExperimentsSettings
     /// </summary>
     public Dictionary<string, double> ArmShares { get; init; } = [];
 
+    /// <summary>What is measured of experiments.</summary>
+    public StatisticsSettings Statistics { get; init; } = new();
+
     public void Validate(SettingsProblems problems)
     {
+        Statistics.Validate(problems);
         problems.NotEmpty("Experiments:Salt", Salt);
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);
         foreach (var (arm, share) in ArmShares) problems.InRange($"Experiments:ArmShares:{arm}", share, 0, 0.99);

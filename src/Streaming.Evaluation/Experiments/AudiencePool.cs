@@ -1,7 +1,7 @@
 using Streaming.Core.Events;
+using Streaming.Core.Experiments;
 using Streaming.Core.Ids;
 using Streaming.Evaluation.Simulation;
-using Streaming.Experiments.Ledger;
 
 namespace Streaming.Evaluation.Experiments;
 

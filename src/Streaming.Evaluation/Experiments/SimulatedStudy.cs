@@ -1,5 +1,5 @@
+using Streaming.Core.Experiments;
 using Streaming.Experiments.Inference;
-using Streaming.Experiments.Ledger;
 
 namespace Streaming.Evaluation.Experiments;
 
@@ -39,7 +39,7 @@ public static class SimulatedStudies
             (plain[r], mismatch[r], users[r]) = (experiment.Plain, SampleRatio.IsMismatch(experiment.LargestMismatch), experiment.Entered);
         });
         return new Study(
-            [.. Enumerable.Range(0, Metric.All.Count).Select(m => RowOf(Metric.All[m].Name, [.. outcomes.Select(o => o[m])]))],
+            [.. Enumerable.Range(0, plan.Metrics).Select(m => RowOf(Metric.All[m].Name, [.. outcomes.Select(o => o[m])]))],
             Share(plain, hit => hit), Share(mismatch, hit => hit), users.Average());
     }
 
@@ -67,15 +67,14 @@ public static class SimulatedStudies
         return (new RunShare(at.Count, runs), Median(at));
     }
 
-    /// <summary>A metric's value and variance per user over the whole pool, clicks thinned: what a team would take from last month's data.</summary>
-    public static Baseline BaselineOf(AudiencePool pool, Metric metric, double keeps, bool useCuped, out double varianceReduction)
+    /// <summary>The click rate and its variance per user over the whole pool, clicks thinned: what a team would take from last month's data.</summary>
+    public static Baseline ClickRateOf(AudiencePool pool, double keeps, out double varianceReduction)
     {
         // Everybody in one experiment; both arms are the same population.
-        var experiment = new SimulatedExperiment(pool, new SimulatedPlan(pool.Users, keeps, keeps, LookEvery: int.MaxValue), seed: 0);
-        var outcome = experiment.Run()[Metric.All.ToList().IndexOf(metric)];
+        var experiment = new SimulatedExperiment(pool, new SimulatedPlan(pool.Users, keeps, keeps, LookEvery: int.MaxValue, ClickRateOnly: true), seed: 0);
+        varianceReduction = experiment.Run()[0].VarianceReduction;
         var both = new UnitMoments();
-        for (var arm = 0; arm < 2; arm++) both.Add(experiment.MomentsOf(Metric.All.ToList().IndexOf(metric), arm));
-        varianceReduction = useCuped ? outcome.VarianceReduction : 0;
+        for (var arm = 0; arm < 2; arm++) both.Add(experiment.MomentsOf(0, arm));
         return Baseline.Of(ArmEstimate.Of(both));
     }
 

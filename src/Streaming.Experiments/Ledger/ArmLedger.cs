@@ -1,3 +1,5 @@
+using Streaming.Core.Experiments;
+using Streaming.Core.Ids;
 using Streaming.Core.Wire;
 using Streaming.Experiments.Inference;
 
@@ -15,6 +17,9 @@ internal sealed class ArmLedger
 
     /// <summary>Control and arm, by metric, as they stood when the arm was stopped.</summary>
     private sealed record StoppedArm(UnitMoments[] Control, UnitMoments[] Arm);
+
+    private HashSet<ulong> _excluded = [];
+    private bool _ended;
 
     private ArmLedger(string id, UserSums users) => (Id, Users) = (id, users);
 
@@ -40,10 +45,19 @@ internal sealed class ArmLedger
     /// <summary>Events that named no list: they count for the user's arm.</summary>
     public long Unnamed { get; set; }
 
-    /// <summary>The arms' shares at present, aligned with <see cref="Arms"/>.</summary>
-    public double[] CurrentShares => [.. Enumerable.Range(0, _arms.Count).Select(i => _epochs.Count > 0 && i < _epochs[^1].Length ? _epochs[^1][i] : 0)];
+    /// <summary>The arms' shares, aligned with <see cref="Arms"/>: the present ones, or the last before it ended.</summary>
+    public double[] CurrentShares
+    {
+        get
+        {
+            var last = _epochs.FindLast(e => e.Any(share => share > 0)) ?? [];
+            return [.. Enumerable.Range(0, _arms.Count).Select(i => i < last.Length ? last[i] : 0)];
+        }
+    }
 
     public bool IsStopped(int arm) => _stopped.ContainsKey(arm);
+
+    public bool IsExcluded(ulong user) => _excluded.Contains(user);
 
     public int IndexOf(string arm) => _arms.IndexOf(arm);
 
@@ -54,7 +68,10 @@ internal sealed class ArmLedger
             throw new ArgumentException($"experiment '{now.Id}' has {now.Arms.Count} arms and {now.Shares.Count} shares", nameof(now));
         foreach (var arm in now.Arms)
             if (!_arms.Contains(arm) && _arms.Count < byte.MaxValue) _arms.Add(arm);
-        (StartMs, EndMs) = (now.StartMs, now.EndMs);
+        StartMs = now.StartMs;
+        if (now.Runs || _epochs.Count == 0 || !_ended) EndMs = now.EndMs;
+        _ended = !now.Runs;
+        _excluded = [.. now.Excluded.Select(StableHash.Of)];
         var shares = new double[_arms.Count];
         for (var i = 0; i < now.Arms.Count; i++)
             if (_arms.IndexOf(now.Arms[i]) is >= 0 and var at) shares[at] = now.Shares[i];
@@ -104,7 +121,8 @@ internal sealed class ArmLedger
     public IEnumerable<(long[] Users, double[] Shares)> SampleRatios()
     {
         var counts = Users.Counts(Math.Max(1, _epochs.Count), Math.Max(1, _arms.Count));
-        for (var epoch = 0; epoch < _epochs.Count; epoch++)
+        // The last one that is told apart may hold users of several.
+        for (var epoch = 0; epoch < Math.Min(_epochs.Count, EpochsMax - 1); epoch++)
         {
             var shares = _epochs[epoch];
             int[] open = [.. Enumerable.Range(0, shares.Length).Where(a => shares[a] > 0)];
@@ -143,6 +161,7 @@ internal sealed class ArmLedger
     public void Save(CheckpointWriter writer)
     {
         writer.String(Id);
+        writer.Byte(_ended ? (byte)1 : (byte)0);
         foreach (var value in (ReadOnlySpan<long>)[StartMs, EndMs, FirstMs, LastMs, CrossedOver, Unnamed]) writer.Int64(value);
         writer.Int32(_arms.Count);
         foreach (var arm in _arms) writer.String(arm);
@@ -165,6 +184,7 @@ internal sealed class ArmLedger
     public static ArmLedger Read(CheckpointReader reader, int usersMax)
     {
         var id = reader.String(1 << 16);
+        var ended = reader.Byte() != 0;
         var times = new long[6];
         foreach (ref var time in times.AsSpan()) time = reader.Int64();
         List<string> arms = [.. Enumerable.Range(0, reader.Count(byte.MaxValue)).Select(_ => reader.String(1 << 16))];
@@ -187,7 +207,7 @@ internal sealed class ArmLedger
         }
         var read = new ArmLedger(id, UserSums.Read(reader, usersMax))
         {
-            StartMs = times[0], EndMs = times[1], FirstMs = times[2], LastMs = times[3], CrossedOver = times[4], Unnamed = times[5],
+            _ended = ended, StartMs = times[0], EndMs = times[1], FirstMs = times[2], LastMs = times[3], CrossedOver = times[4], Unnamed = times[5],
         };
         read._arms.AddRange(arms);
         read._epochs.AddRange(epochs);

@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Experiments;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Wire;
@@ -23,15 +24,14 @@ public sealed class ExperimentLedger
     private const byte FormatVersion = 1;
 
     private readonly LedgerLimits _limits;
-    private readonly IShownArms _shown;
     private readonly List<ArmLedger> _experiments = [];
     private readonly Dictionary<string, (int Experiment, int Arm)[]> _decoded = new(StringComparer.Ordinal);
     private UserHistory _history;
     private RecentEvents _recent;
 
-    public ExperimentLedger(LedgerLimits limits, IShownArms shown)
+    public ExperimentLedger(LedgerLimits limits)
     {
-        (_limits, _shown) = (limits, shown);
+        _limits = limits;
         (_history, _recent) = (NewHistory(), new RecentEvents(limits.RecentEventsMax));
     }
 
@@ -106,7 +106,7 @@ public sealed class ExperimentLedger
         var row = experiment.Users.Find(user);
         if (row < 0)
         {
-            if (arm < 0) return;
+            if (arm < 0 || experiment.IsExcluded(user)) return;
             row = experiment.Users.Enter(user, arm, experiment.Epoch, isNew ? [] : _history.SumsAt(history, e.TimeMs));
             if (row < 0) return;
             experiment.Entered(e.TimeMs);
@@ -139,7 +139,7 @@ public sealed class ExperimentLedger
         var lookup = _decoded.GetAlternateLookup<ReadOnlySpan<char>>();
         if (lookup.TryGetValue(token, out var known)) return known;
         List<(int, int)> arms = [];
-        foreach (var (id, arm) in _shown.ArmsOf(token.ToString()))
+        foreach (var (id, arm) in ArmKey.PartsOf(token.ToString()))
             if (_experiments.FindIndex(x => x.Id == id) is >= 0 and var at && _experiments[at].IndexOf(arm) is >= 0 and var index) arms.Add((at, index));
         // Callers can make ids up; what is remembered of them is bounded.
         if (_decoded.Count > 100_000) _decoded.Clear();

@@ -1,3 +1,5 @@
+using Streaming.Core.Settings;
+
 namespace Streaming.Experiments.Ledger;
 
 /// <summary>An experiment as the ledger needs to know it.</summary>
@@ -14,20 +16,19 @@ public sealed record TrackedExperiment
     /// <summary>Arms that were stopped: their comparison stands as it was when the ledger first heard of it.</summary>
     public IReadOnlyList<string> Stopped { get; init; } = [];
 
+    /// <summary>Users who are shown arms by name: what they do is no result.</summary>
+    public IReadOnlyCollection<string> Excluded { get; init; } = [];
+
     /// <summary>Events from here on count, Unix ms.</summary>
     public long StartMs { get; init; } = long.MinValue;
 
     /// <summary>Events from here on no longer count, Unix ms.</summary>
     public long EndMs { get; init; } = long.MaxValue;
 
-    public const int ArmsMax = 64;
-}
+    /// <summary>False once it has ended: the first <see cref="EndMs"/> that it had then stands.</summary>
+    public bool Runs { get; init; } = true;
 
-/// <summary>Tells what a served list was made under.</summary>
-public interface IShownArms
-{
-    /// <summary>The arms of every experiment that made a list, from the arm that its request id names (<see cref="Core.Feeds.RequestId"/>).</summary>
-    IReadOnlyList<(string Experiment, string Arm)> ArmsOf(string shown);
+    public const int ArmsMax = 64;
 }
 
 /// <summary>Bounds of the ledger, and the rules that it shares with the user actors.</summary>
@@ -52,4 +53,14 @@ public sealed record LedgerLimits
 
     /// <summary>An event that claims a time further ahead of its record is not counted, as the user actors set it aside.</summary>
     public long FutureSkewMsMax { get; init; } = 24 * 3_600_000;
+
+    public static LedgerLimits Of(StreamingSettings settings)
+    {
+        var of = settings.Experiments.Statistics;
+        return new LedgerLimits
+        {
+            UsersMax = of.UsersMax, HistoryUsersMax = of.HistoryUsersMax, HistoryHalfLifeMs = of.HistoryHalfLifeMs, RecentEventsMax = of.RecentEventsMax,
+            ExperimentsMax = of.ExperimentsMax, SessionGapMs = settings.Users.SessionGapMs, FutureSkewMsMax = settings.Users.FutureSkewMsMax,
+        };
+    }
 }

@@ -1,3 +1,4 @@
+using Streaming.Core.Experiments;
 using Streaming.Core.Wire;
 
 namespace Streaming.Experiments.Ledger;

@@ -1,3 +1,4 @@
+using Streaming.Core.Experiments;
 using Streaming.Core.Ids;
 using Streaming.Core.Wire;
 using Streaming.Experiments.Inference;

@@ -64,6 +64,9 @@ public sealed record MetricRow
 
     public required double FixedPValue { get; init; }
 
+    /// <summary>Standard deviation of the metric between users of the control, before CUPED: what <c>ab power</c> asks for.</summary>
+    public required double UserDeviation { get; init; }
+
     /// <summary>Share of the variance that CUPED has taken out.</summary>
     public required double VarianceReduction { get; init; }
 

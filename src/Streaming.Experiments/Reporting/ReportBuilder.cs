@@ -1,3 +1,4 @@
+using Streaming.Core.Experiments;
 using Streaming.Experiments.Inference;
 using Streaming.Experiments.Ledger;
 
@@ -64,7 +65,7 @@ public static class ReportBuilder
                     Interval = enough ? comparison.LiftWithin(test.StandardErrors(comparison.Variance)) : Unknown,
                     PValue = enough ? test.PValue(comparison.Difference, comparison.Variance) : double.NaN,
                     FixedInterval = enough ? comparison.LiftAt(1 - alpha) : Unknown, FixedPValue = enough ? comparison.PValue : double.NaN,
-                    VarianceReduction = reduction,
+                    UserDeviation = Math.Sqrt(Baseline.Of(ArmEstimate.Of(control)).UserVariance), VarianceReduction = reduction,
                 });
             }
         }

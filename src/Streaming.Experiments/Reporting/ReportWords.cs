@@ -41,6 +41,15 @@ public static class ReportWords
         _ => "worse",
     };
 
+    /// <summary>What the state of a guard-rail is called.</summary>
+    public static string Name(RailState state) => state switch
+    {
+        RailState.TooEarly => "too early",
+        RailState.Open => "no harm shown, nor excluded",
+        RailState.Safe => "safe",
+        _ => "harmed",
+    };
+
     private static string Sentence(MetricRow row, ExperimentReport report)
     {
         var name = $"{row.Metric} ({row.Meaning})";

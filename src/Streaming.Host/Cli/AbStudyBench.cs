@@ -2,7 +2,6 @@ using System.CommandLine;
 using Spectre.Console;
 using Streaming.Evaluation.Experiments;
 using Streaming.Experiments.Inference;
-using Streaming.Experiments.Ledger;
 
 namespace Streaming.Host.Cli;
 
@@ -87,12 +86,12 @@ internal static class AbStudyBench
     private static List<string> Power(AudiencePool pool, Plan plan, List<(string, object?)> figures, System.Diagnostics.Stopwatch clock, CancellationToken cancel)
     {
         var keeps = 1 / (1 + Planted);
-        var baseline = SimulatedStudies.BaselineOf(pool, Metric.Ctr, keeps, useCuped: true, out var reduction);
+        var baseline = SimulatedStudies.ClickRateOf(pool, keeps, out var reduction);
         var power = new PowerPlan();
         var cuped = power with { VarianceReduction = reduction };
         var users = Math.Min(plan.Pool, (int)Math.Ceiling(cuped.UsersFor(baseline, Planted)));
         var runs = Math.Max(10, plan.Runs / 4);
-        var found = SimulatedStudies.Run(pool, new SimulatedPlan(users, ControlKeeps: keeps), runs, plan.Seed + 1, cancel);
+        var found = SimulatedStudies.Run(pool, new SimulatedPlan(users, ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 1, cancel);
         Say($"{runs} experiments of {users} users with {Planted:P0} planted", clock);
         var (low, high) = BinomialBand.Of(runs, cuped.PowerFor(baseline, Planted, found.MeanUsers));
         var ctr = found.Metrics[0];
@@ -105,7 +104,7 @@ internal static class AbStudyBench
             ("power_band_low", low), ("power_band_high", high), ("power_interval_covers", ctr.Covered.Value),
         ]);
         var sequentialUsers = (int)Math.Ceiling(cuped.UsersForSequential(baseline, Planted));
-        var looked = SimulatedStudies.Run(pool, new SimulatedPlan(Math.Min(plan.Pool, sequentialUsers), ControlKeeps: keeps), runs, plan.Seed + 2, cancel);
+        var looked = SimulatedStudies.Run(pool, new SimulatedPlan(Math.Min(plan.Pool, sequentialUsers), ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 2, cancel);
         Say($"{runs} experiments of {sequentialUsers} users, looked at all the time", clock);
         figures.AddRange(
         [

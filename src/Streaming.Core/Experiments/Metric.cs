@@ -1,4 +1,4 @@
-namespace Streaming.Experiments.Ledger;
+namespace Streaming.Core.Experiments;
 
 /// <summary>What is summed for each user. The numeric values are persisted; never renumber.</summary>
 public enum UserColumn
