@@ -11,6 +11,7 @@ using Streaming.Learning.Features;
 using Streaming.Learning.Metrics;
 using Streaming.Learning.Statistics;
 using Streaming.Node.Deep;
+using Streaming.Node.Splitting;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -40,6 +41,7 @@ public sealed class ModelSet : IDisposable
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
         if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log);
         _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
+        Policies = new ArmPolicies(settings, Arms());
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
         Trainer = _learners.NewTrainer(_index.Learners, Introduce);
@@ -51,6 +53,9 @@ public sealed class ModelSet : IDisposable
 
     /// <summary>Every part of a checkpoint.</summary>
     public IReadOnlyList<ICheckpointed> Parts { get; }
+
+    /// <summary>What the arms of experiments make of lists.</summary>
+    internal ArmPolicies Policies { get; }
 
     public long Examples => Trainer.Examples;
     public string Versions => _deep is null ? Trainer.Versions : $"{Trainer.Versions} {_deep.Versions}";
@@ -69,7 +74,7 @@ public sealed class ModelSet : IDisposable
 
     /// <summary>A list builder with its own buffers, for one shard's thread.</summary>
     public IFeedBuilder BuilderForShard() =>
-        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds, Arms());
+        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds, Arms(), Policies);
 
     /// <summary>Items like this one, best first.</summary>
     public IReadOnlyList<(string Item, float Score)> Similar(string id, int count, long nowMs)

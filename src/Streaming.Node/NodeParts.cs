@@ -1,7 +1,6 @@
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
-using Streaming.Experiments.Reporting;
 
 namespace Streaming.Node;
 
@@ -15,9 +14,6 @@ public sealed record NodeParts
 
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
-
-    /// <summary>What a harmed guard-rail does.</summary>
-    public IExperimentActions ExperimentActions { get; init; } = NoActions.Instance;
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 

@@ -6,6 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Wire;
+using Streaming.Node.Splitting;
 
 namespace Streaming.Node;
 
@@ -13,7 +14,7 @@ namespace Streaming.Node;
 /// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
 /// thread, until the round takes them.
 /// </summary>
-internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
+internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, WantedLists wanted, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
     : IShardSink
 {
     private readonly EntryArena _examples = new();
@@ -30,6 +31,8 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
         Records.Add(new ExampleRecord(example, null));
         StreamingMeters.CountExamples(
             example.IsCorrection ? ExampleLabel.Correction : example.Label > 0.5f ? ExampleLabel.Positive : ExampleLabel.Negative);
+        if (!example.IsCorrection) StreamingMeters.CountArm(ArmMoment.Example, example.Arm);
+        if (example.Label > 0.5f) StreamingMeters.CountArm(ArmMoment.Positive, example.Arm);
         ExampleCodec.Write(example, _examples.Begin(example.User, partition, example.LabelMs));
         _examples.End();
     }
@@ -51,6 +54,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
             StreamingMeters.ClickToListSeconds.Record(tookMs / 1000.0);
         }
         fresh.Signal(list);
+        wanted.Signal(list);
     }
 
     public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)

@@ -7,6 +7,7 @@ using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 using Streaming.Experiments.Splitting;
 using Streaming.Node.Deep;
+using Streaming.Node.Splitting;
 using Streaming.Node.Statistics;
 using Streaming.Users;
 
@@ -20,6 +21,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
 {
     private const string Group = "node";
 
+    /// <summary>Lists that look-ups may want of one round.</summary>
+    private const int WantedMax = 1_000;
+
     /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
     private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
 
@@ -28,6 +32,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly AsyncSignal _signal = new();
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
+    private readonly WantedLists _wanted;
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly DriverThread _driver = new();
     private ModelSet _models = null!;
@@ -52,7 +57,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
-        Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
+        _wanted = new WantedLists(WantedMax, _signal);
+        Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
     }
 
@@ -62,6 +68,10 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public int Partitions => _shards.Length;
 
     public TrafficSplitter Splitter { get; }
+
+    /// <summary>Changes and audit of the experiments.</summary>
+    public ExperimentControl Experiments { get; private set; } = null!;
+
     public Ingest Ingest { get; }
     public FeedLookup Lookup { get; }
 
@@ -107,7 +117,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
-        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, _parts.ExperimentActions);
+        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments));
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -236,6 +246,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (_statistics is not null) await Task.Run(_statistics.Dispose).ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
+        Experiments?.Dispose();
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
         _models?.Dispose();
@@ -272,12 +283,16 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         AnswerQuestions(_models);
+        MoveExperiments(nowMs);
+        var wanted = _wanted.Waiting();
+        if (wanted.Count > 0) _host.WantAsync(wanted, cancel).Block();
         foreach (var (user, surface, after) in _fresh.Waiting())
             if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
                 _host.RequestListAsync(user, surface, cancel).Block();
         var started = Stopwatch.GetTimestamp();
         var before = _rounds.Records;
         var work = _rounds.Run(limits, nowMs, receivedMs);
+        _wanted.Done(wanted);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
         if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0))) MeasureLag();
@@ -313,11 +328,13 @@ public sealed partial class StreamingNode : IAsyncDisposable
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
         _applied = events;
+        Experiments = new ExperimentControl(Log, _parts.Settings, _models.Policies.Names, _parts.Time, _signal, _parts.Notice);
+        await Experiments.OpenAsync(version => Apply(version, NowMs()), cancel).ConfigureAwait(false);
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
-            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
+            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _wanted, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
             _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
         }
@@ -359,7 +376,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Dimension = _parts.Settings.Learning.EmbeddingDim,
         Machine = new UserMachine(_parts.Settings.Users, _models.ForShard(), _parts.Settings.Node.Seed),
         Builder = _models.BuilderForShard(),
-        ArmOf = Splitter.ArmOf,
+        ArmOf = ArmOf,
         Store = _parts.Users.OpenSession(),
         Sink = sink,
         Reread = offset => Log.OpenReader(Topics.Events, partition, offset),

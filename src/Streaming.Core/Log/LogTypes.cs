@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Streaming.Core.Log;
 
-/// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item.</summary>
+/// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item, and <see cref="Experiments"/>, by version.</summary>
 public static class Topics
 {
     public const string Events = "events";
@@ -11,7 +11,14 @@ public static class Topics
     public const string Models = "models";
     public const string Feeds = "feeds";
     public const string DeadLetter = "dead-letter";
-    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter];
+
+    /// <summary>Versions of the experiments, and so their audit: one partition, as their order decides, and kept for good.</summary>
+    public const string Experiments = "experiments";
+
+    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, Experiments];
+
+    /// <summary>Partitions of a topic where <c>Log:Partitions</c> is <paramref name="partitions"/>.</summary>
+    public static int PartitionsOf(string topic, int partitions) => topic is DeadLetter or Experiments ? 1 : partitions;
 }
 
 /// <summary>Where a record is. Offsets of a partition strictly increase; they are dense on Kafka and sparse on the embedded log.</summary>

@@ -87,6 +87,17 @@ public static class StreamingMeters
     public static readonly LabelledGauge LogLagRecords = new(
         Meter, "log_lag_records", "partition", "Records of the event log that are appended but not yet applied, by partition.");
 
+    private static readonly Counter<long>[] ByArm =
+    [
+        Meter.CreateCounter<long>("arm_served_total", description: "Look-ups answered with a list, by experiment and arm; the default layer is the experiment \"default\"."),
+        Meter.CreateCounter<long>("arm_impressions_total", description: "Items reported as shown under a look-up's request id, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_clicks_total", description: "Clicks reported under a look-up's request id, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_examples_total", description: "Joined examples without corrections, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_positives_total", description: "Joined examples with a positive label, corrections included, by experiment and arm."),
+    ];
+
+    private static readonly ArmLabels Arms = new(experimentsMax: LabelValuesMax, armsMax: 4 * LabelValuesMax);
+
     private static readonly BoundedLabel EventTypes = new(LabelValuesMax);
     private static readonly BoundedLabel Reasons = new(LabelValuesMax);
 
@@ -108,10 +119,30 @@ public static class StreamingMeters
     public static void CountExamples(ExampleLabel label, long count = 1) =>
         Examples.Add(count, new KeyValuePair<string, object?>("label", ExampleNames[(int)label]));
 
+    /// <summary>Counts for every experiment that an arm (<see cref="Experiments.ArmKey"/>) takes part in; an empty arm is nobody's.</summary>
+    public static void CountArm(ArmMoment moment, ReadOnlySpan<char> arm, long count = 1)
+    {
+        if (arm.IsEmpty) return;
+        var counter = ByArm[(int)moment];
+        if (!counter.Enabled) return;
+        foreach (var (experiment, of) in Arms.Of(arm))
+            counter.Add(count, new KeyValuePair<string, object?>("experiment", experiment), new KeyValuePair<string, object?>("arm", of));
+    }
+
     private static readonly string[] LookupNames = ["personal", "segment", "empty", "not_yet", "error"];
     private static readonly string[] ExampleNames = ["positive", "negative", "correction"];
 
     private static InstrumentAdvice<double> Buckets(params double[] upperBounds) => new() { HistogramBucketBoundaries = upperBounds };
+}
+
+/// <summary>What is counted per arm.</summary>
+public enum ArmMoment
+{
+    Served,
+    Impression,
+    Click,
+    Example,
+    Positive,
 }
 
 /// <summary>How a feed look-up ended.</summary>

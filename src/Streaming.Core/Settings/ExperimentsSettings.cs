@@ -18,8 +18,21 @@ public sealed record ExperimentsSettings
     /// <summary>What is measured of experiments.</summary>
     public StatisticsSettings Statistics { get; init; } = new();
 
+    /// <summary>
+    /// A file of definitions (README, "Experiments"), taken over where the log has none yet; later changes come through the API. Empty
+    /// for none.
+    /// </summary>
+    public string File { get; init; } = "";
+
+    /// <summary>
+    /// How long a look-up waits for the first list of an arm that its user was moved into, or that a tester asked for, ms; after that it
+    /// answers with the popular list.
+    /// </summary>
+    public int FirstListWaitMs { get; init; } = 200;
+
     public void Validate(SettingsProblems problems)
     {
+        problems.InRange("Experiments:FirstListWaitMs", FirstListWaitMs, 0, 60_000);
         Statistics.Validate(problems);
         problems.NotEmpty("Experiments:Salt", Salt);
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);

@@ -10,7 +10,6 @@ public sealed record FeedsSettings
     public int ListLength { get; init; } = 50;
 
     /// <summary>Candidates that are ranked at most, after filters.</summary>
-    [Tunable]
     public int CandidatesMax { get; init; } = 100;
 
     /// <summary>Candidates wanted of each recall channel after filters; 0 switches a channel off.</summary>

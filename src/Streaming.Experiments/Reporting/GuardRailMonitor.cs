@@ -12,15 +12,6 @@ public interface IExperimentActions
     Task StopArmAsync(string experiment, string arm, string reason, CancellationToken cancel);
 }
 
-/// <summary>For a node without the means to change experiments: a guard-rail that is harmed is told, and nothing stops.</summary>
-public sealed class NoActions : IExperimentActions
-{
-    public static NoActions Instance { get; } = new();
-
-    public Task StopArmAsync(string experiment, string arm, string reason, CancellationToken cancel) =>
-        throw new InvalidOperationException($"this node cannot stop arm '{arm}' ({reason}).");
-}
-
 /// <summary>
 /// Stops arms that are shown to harm a guard-rail. It may look as often as it likes: a rail is harmed where the interval that holds at all looks lies
 /// beyond the margin, so the chance that an arm is ever stopped without cause is alpha at most, over all arms and rails of the experiment.

@@ -39,7 +39,6 @@ public sealed class SplitSnapshot
     public SplitSnapshot(ExperimentsSettings settings, ExperimentsVersion version, long nowMs)
     {
         Version = version;
-        SinceMs = nowMs;
         _default = new DefaultLayer(settings);
         var definitions = version.Definitions;
         var layers = definitions.Layers.OrderBy(l => l.Name, StringComparer.Ordinal).ToList();
@@ -48,15 +47,15 @@ public sealed class SplitSnapshot
         _domainSalt = StableHash.Of(definitions.Salt);
         _domainOf = version.Domains?.Buckets;
         _domains = [.. (version.Domains?.Owners ?? []).Prepend("").Select(name => DomainOf(name, layers, holdouts, nowMs))];
-        UntilMs = definitions.Experiments.Where(e => e.State == ExperimentState.Running)
-            .SelectMany(e => new[] { e.Starts, e.Ends }).Select(t => t?.ToUnixTimeMilliseconds() ?? long.MaxValue).Where(t => t > nowMs).DefaultIfEmpty(long.MaxValue).Min();
+        SinceMs = Times(definitions).Where(t => t <= nowMs).Append(version.ChangedMs).Max();
+        UntilMs = Times(definitions).Where(t => t > nowMs).DefaultIfEmpty(long.MaxValue).Min();
         foreach (var experiment in definitions.Experiments.Where(e => e.State is ExperimentState.Draft or ExperimentState.Running))
             foreach (var (user, arm) in experiment.Forced) Force(user, (experiment.Layer, experiment.Name, arm));
     }
 
     public ExperimentsVersion Version { get; }
 
-    /// <summary>From when on this holds, Unix ms.</summary>
+    /// <summary>When it came to this, Unix ms: by a change, or by an experiment's start or end.</summary>
     public long SinceMs { get; }
 
     /// <summary>When an experiment starts or ends next, Unix ms; <see cref="long.MaxValue"/> for never. Then another snapshot is due.</summary>
@@ -189,6 +188,13 @@ public sealed class SplitSnapshot
         NeedsTraits |= target.Attributes.Count > 0;
         return new Owner(experiment, arm, [.. target.Attributes.Select(a => a.Value.Select(v => TraitKey.Of(a.Key, v)).ToArray())], [.. target.Surfaces]);
     }
+
+    private static IEnumerable<long> Times(ExperimentDefinitions definitions) =>
+        from experiment in definitions.Experiments
+        where experiment.State == ExperimentState.Running
+        from time in new[] { experiment.Starts, experiment.Ends }
+        where time is not null
+        select time.Value.ToUnixTimeMilliseconds();
 
     private void Force(string user, (string Layer, string Experiment, string Arm) arm)
     {

@@ -21,7 +21,10 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
     /// <summary>Buckets of the default layer and of hold-outs.</summary>
     public const int Buckets = 10_000;
 
+    private const int BeforeMax = 4;
+
     private readonly DefaultLayer _default = new(settings);
+    private volatile SplitSnapshot[] _before = [];
     private volatile SplitSnapshot _now = new(settings, ExperimentsVersion.None, 0);
 
     /// <summary>What is in force.</summary>
@@ -36,8 +39,16 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
     /// <inheritdoc cref="SplitSnapshot.ArmOf"/>
     public string ArmOf(string user, string surface, ReadOnlySpan<ulong> traits) => _now.ArmOf(user, surface, traits);
 
+    /// <summary>What was in force before, newest first; a few.</summary>
+    public IReadOnlyList<SplitSnapshot> Before => _before;
+
     /// <summary>Takes a version over.</summary>
-    public void Apply(ExperimentsVersion version, long nowMs) => _now = new SplitSnapshot(settings, version, nowMs);
+    public void Apply(ExperimentsVersion version, long nowMs)
+    {
+        var next = new SplitSnapshot(settings, version, nowMs);
+        _before = [_now, .. _before.Take(BeforeMax - 1)];
+        _now = next;
+    }
 
     /// <summary>Lets experiments begin and end whose time has come; true when one did.</summary>
     public bool MoveTo(long nowMs)

@@ -25,17 +25,21 @@ public sealed class FeedBuilder : IFeedBuilder
     private readonly FeedsSettings _settings;
     private readonly ListPlans _plans;
     private readonly CandidateFilter _filter;
-    private readonly CandidateMerger _merger;
-    private readonly Reranker _reranker;
-    private readonly Slate _slate;
-    private readonly KeyMap<int> _slateIndex;
-    private readonly Slot[] _slots;
-    private readonly ulong[] _recallOrder;
-    private readonly ulong[] _rankOrder;
-    private readonly ulong[] _keys;
-    private readonly float[] _scores;
+    private readonly IItemVectors _vectors;
     private readonly ulong[] _pool;
     private readonly Candidate[] _popular;
+
+    // As large as the largest plan so far needs them (Fit).
+    private CandidateMerger _merger = null!;
+    private Reranker _reranker = null!;
+    private Slate _slate = null!;
+    private KeyMap<int> _slateIndex = null!;
+    private Slot[] _slots = [];
+    private ulong[] _recallOrder = [];
+    private ulong[] _rankOrder = [];
+    private ulong[] _keys = [];
+    private float[] _scores = [];
+    private (int Quota, int Quotas, int Length, int Candidates) _fits;
 
     /// <param name="index">Shared by all shards.</param>
     /// <param name="models">The catalogue and the versions in force.</param>
@@ -45,28 +49,27 @@ public sealed class FeedBuilder : IFeedBuilder
     /// <param name="arms">Policies by name; without any, <see cref="ArmPolicy.Learned"/> and <see cref="ArmPolicy.Holdout"/>.</param>
     public FeedBuilder(
         FeedIndex index, IUserModels models, IItemVectors vectors, IRanker ranker, FeedsSettings settings, params IReadOnlyList<ArmPolicy> arms)
+        : this(index, models, vectors, ranker, settings, arms, null)
     {
-        (_index, _models, _ranker, _settings) = (index, models, ranker, settings);
-        _plans = new ListPlans(settings, arms.Count > 0 ? arms : [ArmPolicy.Learned, ArmPolicy.Holdout(settings.CandidatesMax)]);
+    }
+
+    /// <inheritdoc cref="FeedBuilder(FeedIndex, IUserModels, IItemVectors, IRanker, FeedsSettings, IReadOnlyList{ArmPolicy})"/>
+    /// <param name="policies">Of arms that come and go; null for none.</param>
+    public FeedBuilder(
+        FeedIndex index, IUserModels models, IItemVectors vectors, IRanker ranker, FeedsSettings settings, IReadOnlyList<ArmPolicy> arms, IArmPolicies? policies)
+    {
+        (_index, _models, _vectors, _ranker, _settings) = (index, models, vectors, ranker, settings);
+        _plans = new ListPlans(settings, arms.Count > 0 ? arms : [ArmPolicy.Learned, ArmPolicy.Holdout(settings.CandidatesMax)], policies);
         _filter = new CandidateFilter(models.Items);
-        var quotaMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Max()));
-        var quotasMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Sum()));
-        _merger = new CandidateMerger(index.Channels, _filter, settings, quotaMax, quotasMax);
-        var lengthMax = _plans.All.Max(p => p.ListLength);
-        var capacity = settings.CandidatesMax + lengthMax + settings.FreshPoolMax;
-        _slate = new Slate(capacity, settings.FreshPoolMax);
-        _slateIndex = new KeyMap<int>(capacity);
-        _reranker = new Reranker(vectors, capacity, settings.FreshPoolMax);
-        _slots = new Slot[lengthMax];
-        _recallOrder = new ulong[Math.Max(quotasMax, settings.CandidatesMax)];
-        (_rankOrder, _keys, _scores) = (new ulong[capacity], new ulong[capacity], new float[capacity]);
+        foreach (var plan in _plans.All) Fit(plan);
         _pool = new ulong[settings.FreshPoolMax];
         _popular = new Candidate[settings.PopularTopMax];
     }
 
     public FeedList? Build(UserState user, string surface, string arm, long nowMs)
     {
-        var plan = _plans.Of(arm, surface);
+        if (_plans.Of(arm, surface) is not { } plan) return null;
+        Fit(plan);
         _filter.Start(user, plan, nowMs);
         _merger.Merge(user, plan, new RecallRequest(surface, nowMs));
         FillSlate(user, plan, surface, nowMs);
@@ -85,7 +88,7 @@ public sealed class FeedBuilder : IFeedBuilder
     /// </summary>
     public FeedList? BuildSegment(string segment, string surface, string arm, long nowMs)
     {
-        var plan = _plans.Of(arm, surface);
+        if (_plans.Of(arm, surface) is not { } plan) return null;
         _filter.Start(null, plan, nowMs);
         _slate.Clear();
         _slateIndex.Clear();
@@ -108,6 +111,22 @@ public sealed class FeedBuilder : IFeedBuilder
         };
     }
 
+    /// <summary>Makes the buffers large enough for a plan; they never shrink. Bounded by the rules that settings and arms keep to.</summary>
+    private void Fit(ListPlan plan)
+    {
+        var (quota, quotas, length, candidates) = (Math.Max(1, plan.Quotas.Max()), Math.Max(1, plan.Quotas.Sum()), plan.ListLength, plan.CandidatesMax);
+        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates) return;
+        _fits = (Math.Max(quota, _fits.Quota), Math.Max(quotas, _fits.Quotas), Math.Max(length, _fits.Length), Math.Max(candidates, _fits.Candidates));
+        _merger = new CandidateMerger(_index.Channels, _filter, _settings.RecallOverfetch, _fits.Candidates, _fits.Quota, _fits.Quotas);
+        var capacity = _fits.Candidates + _fits.Length + _settings.FreshPoolMax;
+        _slate = new Slate(capacity, _settings.FreshPoolMax);
+        _slateIndex = new KeyMap<int>(capacity);
+        _reranker = new Reranker(_vectors, capacity, _settings.FreshPoolMax);
+        _slots = new Slot[_fits.Length];
+        _recallOrder = new ulong[Math.Max(_fits.Quotas, _fits.Candidates)];
+        (_rankOrder, _keys, _scores) = (new ulong[capacity], new ulong[capacity], new float[capacity]);
+    }
+
     private void AddPopular(ReadOnlySpan<Candidate> found, int length)
     {
         foreach (var (key, score) in found)
@@ -122,7 +141,7 @@ public sealed class FeedBuilder : IFeedBuilder
     private void FillSlate(UserState user, ListPlan plan, string surface, long nowMs)
     {
         _slate.Clear();
-        AddRanked(_merger.Kept, _settings.CandidatesMax, user, plan, surface, nowMs);
+        AddRanked(_merger.Kept, plan.CandidatesMax, user, plan, surface, nowMs);
         _slate.FirstCount = _slate.Count;
         // Fatigue yields only where the list would otherwise be short.
         AddRanked(_merger.Reserve, Math.Max(0, plan.ListLength - _slate.Count), user, plan, surface, nowMs);

@@ -67,7 +67,7 @@ internal static class AbPowerVerb
                 said.Add(Say($"At {daily:N0} users a day that is {Math.Ceiling(once / daily):N0} days, or at most {Math.Ceiling(always / daily):N0}. Whole weeks are better: days of the week differ."));
             }
         }
-        if (users ?? (days * perDay) is { } there)
+        if ((users ?? days * perDay) is { } there)
         {
             var least = plan.LiftFor(before, there);
             figures.AddRange([("users_given", there), ("mde_found", least)]);

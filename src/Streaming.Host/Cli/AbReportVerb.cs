@@ -79,7 +79,22 @@ internal static class AbReportVerb
                 ?? throw new InvalidDataException($"there are no figures of an experiment '{experiment}'; there are {string.Join(", ", reader.Experiments)}");
         });
 
-    private static ExperimentsVersion VersionIn(IEventLog log) => ExperimentsVersion.None;
+    /// <summary>The experiments in force at the end of the log.</summary>
+    private static ExperimentsVersion VersionIn(IEventLog log)
+    {
+        var (version, batch) = (ExperimentsVersion.None, new LogBatch());
+        using var reader = log.OpenReader(Topics.Experiments, 0, 0);
+        while (reader.Read(batch, 64) > 0)
+        {
+            for (var i = 0; i < batch.Count; i++)
+            {
+                var next = ExperimentsJson.ReadVersion(batch.Value(i).Span);
+                // One that another writer's came before never applied.
+                if (next.Version == version.Version + 1) version = next;
+            }
+        }
+        return version;
+    }
 
     private static void Print(ExperimentReport report)
     {

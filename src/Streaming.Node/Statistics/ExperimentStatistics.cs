@@ -114,7 +114,12 @@ public sealed class ExperimentStatistics : IDisposable
                 foreach (var arm in _monitor.LookAsync(report, _stop.Token).GetAwaiter().GetResult())
                     _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"experiment '{experiment.Name}': arm '{arm}' was stopped by a guard-rail"));
             }
-            catch (Exception problem) when (problem is not (OperationCanceledException or OutOfMemoryException))
+            catch (OperationCanceledException)
+            {
+                // The node stops; who runs it next looks again.
+                return;
+            }
+            catch (Exception problem) when (problem is not OutOfMemoryException)
             {
                 _parts.Notice(new NodeNotice(NoticeLevel.Error, $"experiment '{experiment.Name}': a guard-rail could not stop an arm: {problem.Message} The next look tries again.", problem));
             }

@@ -29,7 +29,7 @@ public sealed class BucketAllocatorTests
     public void More_buckets_for_all_take_none_from_anybody()
     {
         var random = new Random(2);
-        for (var trial = 0; trial < 100; trial++)
+        for (var trial = 0; trial < 50; trial++)
         {
             var weights = Enumerable.Range(0, random.Next(2, 8)).Select(_ => random.NextDouble() + .01).ToArray();
             var table = BucketAllocator.Allocate(null, 1000, []);
@@ -38,8 +38,7 @@ public sealed class BucketAllocatorTests
                 var counts = Apportionment.Webster(weights, total);
                 counts.Sum().ShouldBe(total);
                 var next = BucketAllocator.Allocate(table, 1000, [.. counts.Select((c, i) => ($"e:{i}", c))]);
-                for (var b = 0; b < 1000; b++)
-                    if (table.Buckets[b] != 0) next.Owners[next.Buckets[b] - 1].ShouldBe(table.Owners[table.Buckets[b] - 1]);
+                Enumerable.Range(0, 1000).Count(b => table.Buckets[b] != 0 && next.Buckets[b] != table.Buckets[b]).ShouldBe(0);
                 table = next;
             }
         }

@@ -30,7 +30,7 @@ public sealed class KafkaNodeTests
             },
         };
         foreach (var topic in Topics.All)
-            mock?.CreateTopic(settings.Kafka.Prefix + topic, topic == Topics.DeadLetter ? 1 : settings.Log.Partitions);
+            mock?.CreateTopic(settings.Kafka.Prefix + topic, Topics.PartitionsOf(topic, settings.Log.Partitions));
         var folder = Directory.CreateTempSubdirectory("streaming-test-");
         try
         {
