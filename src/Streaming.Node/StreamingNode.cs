@@ -8,6 +8,7 @@ using Streaming.Core.Wire;
 using Streaming.Experiments.Splitting;
 using Streaming.Node.Deep;
 using Streaming.Node.Splitting;
+using Streaming.Node.Statistics;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -41,6 +42,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private NodeMeters _meters = null!;
     private DeepWorkers? _workers;
     private SplitSnapshot? _followed;
+    private volatile ExperimentStatistics? _statistics;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -73,6 +75,10 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     public Ingest Ingest { get; }
     public FeedLookup Lookup { get; }
+
+    /// <summary>The figures of experiments; null where they are off, and before the node runs.</summary>
+    public ExperimentStatistics? Statistics => _statistics;
+
     public ServedLog Served { get; }
 
     /// <summary>The checkpoint this node went on from; null after a fresh start.</summary>
@@ -112,6 +118,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
+        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments));
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -238,6 +245,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _closed = true;
         AnswerQuestions(null);
         if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
+        if (_statistics is not null) await Task.Run(_statistics.Dispose).ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
         Experiments?.Dispose();

@@ -142,6 +142,10 @@ public sealed record ExperimentDefinition
     /// <summary>Users who are in a given arm whatever their bucket, also in a draft: QA. User to arm.</summary>
     public Dictionary<string, string> Forced { get; init; } = [];
 
+    /// <summary>What it is judged by; null for the defaults: the click rate, without guard-rails.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AnalysisDefinition? Analysis { get; init; }
+
     /// <summary>Whether its arms are shown at this time to those who hold its buckets.</summary>
     public bool IsActive(long nowMs) => State == ExperimentState.Running
         && (Starts is null || Starts.Value.ToUnixTimeMilliseconds() <= nowMs) && (Ends is null || nowMs < Ends.Value.ToUnixTimeMilliseconds());

@@ -90,6 +90,7 @@ public static class ExperimentRules
         if (experiment.Promoted is { } promoted && experiment.Find(promoted) is null) problems.Add($"{path}:promoted", $"there is no arm '{promoted}'");
         if (experiment.Promoted is not null && !experiment.Isolated) problems.Add($"{path}:promoted", "only isolated arms have weights of their own");
         CheckBandit(problems, path, experiment);
+        experiment.Analysis?.Validate(problems, $"{path}:analysis");
         foreach (var (user, arm) in experiment.Forced)
         {
             if (user.Length is 0 or > EventLimits.IdCharsMax) problems.Add($"{path}:forced", $"a user's id has 1 to {EventLimits.IdCharsMax} characters");

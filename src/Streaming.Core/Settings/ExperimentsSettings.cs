@@ -23,6 +23,9 @@ public sealed record ExperimentsSettings
 
     public const int OverlaysMaxMax = 256;
 
+    /// <summary>What is measured of experiments.</summary>
+    public StatisticsSettings Statistics { get; init; } = new();
+
     /// <summary>
     /// A file of definitions (README, "Experiments"), taken over where the log has none yet; later changes come through the API. Empty
     /// for none.
@@ -38,6 +41,7 @@ public sealed record ExperimentsSettings
     public void Validate(SettingsProblems problems)
     {
         problems.InRange("Experiments:FirstListWaitMs", FirstListWaitMs, 0, 60_000);
+        Statistics.Validate(problems);
         problems.NotEmpty("Experiments:Salt", Salt);
         problems.InRange("Experiments:HoldoutShare", HoldoutShare, 0, 0.99);
         problems.InRange("Experiments:OverlaysMax", OverlaysMax, 0, OverlaysMaxMax);

@@ -20,6 +20,7 @@ internal static class BenchVerb
         command.Subcommands.Add(FrequencyBench.Create());
         command.Subcommands.Add(IsolationBench.Create());
         command.Subcommands.Add(InterleavingBench.Create());
+        command.Subcommands.Add(AbStudyBench.Create());
         return command;
     }
 

@@ -24,6 +24,7 @@ internal static class CliApp
             + "  ./run node --kafka broker:9092            the same on Kafka\n"
             + "  ./run replay ml-100k --json               a real data set through the live path\n"
             + "  ./run evaluate --list                     how models are judged, and which\n"
+            + "  ./run ab report                           what the hold-out shows, for people\n"
             + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
             + "  ./run validate --settings my.json         check settings before a deploy\n\n"
@@ -39,6 +40,7 @@ internal static class CliApp
         root.Subcommands.Add(FreshnessVerb.Create());
         root.Subcommands.Add(DrnVerb.Create());
         root.Subcommands.Add(ColdRecallVerb.Create());
+        root.Subcommands.Add(AbVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];

@@ -78,6 +78,8 @@ internal static class ApiServer
         app.MapGet("/v1/users/{user}", (HttpContext context, string user, CancellationToken cancel) => query.UserAsync(PathId.Of(context, 2, user), cancel)).WithSummary("A user's state, for debugging");
         app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, PathId.Of(context, 2, user))).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
         app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, PathId.Of(context, 2, user))).WithSummary("Forget a user");
+        app.MapGet("/v1/experiments/{id}/report", (HttpContext context, string id) => ReportEndpoint.Handle(node, PathId.Of(context, 2, id)))
+            .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
         new ExperimentEndpoints(node, settings).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
