@@ -118,7 +118,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
-        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments));
+        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments), new BanditMover(Experiments, NowMs));
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)

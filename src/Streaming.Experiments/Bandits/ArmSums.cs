@@ -1,3 +1,5 @@
+using Streaming.Experiments.Inference;
+
 namespace Streaming.Experiments.Bandits;
 
 /// <summary>What is known of one arm's users: sums over users, of clicks c and impressions n, so that they add up over shards and restarts.</summary>
@@ -7,6 +9,15 @@ public readonly record struct ArmSums(string Arm, long Users, double Clicks, dou
 
     /// <summary>Clicks per impression; NaN without any.</summary>
     public double Rate => Clicks / Impressions;
+
+    /// <summary>From the moments of an arm's users.</summary>
+    public static ArmSums Of(string arm, UnitMoments users)
+    {
+        if (users.Count < 2) return new ArmSums(arm, (long)users.Count, users.Sum(0), users.Sum(1), users.Sum(0), users.Sum(0), users.Sum(1));
+        return new ArmSums(arm, (long)users.Count, users.Sum(0), users.Sum(1), Product(0, 0), Product(0, 1), Product(1, 1));
+
+        double Product(int i, int j) => users.Covariance(i, j) * (users.Count - 1) + users.Sum(i) * users.Sum(j) / users.Count;
+    }
 
     /// <summary>One more user.</summary>
     public ArmSums Add(double clicks, double impressions) => this with

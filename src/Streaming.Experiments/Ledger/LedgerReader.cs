@@ -1,6 +1,7 @@
 using Streaming.Core.Events;
 using Streaming.Core.Experiments;
 using Streaming.Core.Log;
+using Streaming.Experiments.Bandits;
 using Streaming.Experiments.Reporting;
 
 namespace Streaming.Experiments.Ledger;
@@ -110,6 +111,16 @@ public sealed class LedgerReader : IDisposable
     public ExperimentReport? Report(string experiment, ReportPlan plan)
     {
         lock (_gate) return ReportBuilder.Build(_ledger, experiment, plan);
+    }
+
+    /// <summary>What a bandit weighs the arms of an experiment by, by arm; empty for an experiment that there are no figures of.</summary>
+    public IReadOnlyDictionary<string, ArmSums> SumsOf(string experiment)
+    {
+        lock (_gate)
+        {
+            if (_ledger.Find(experiment) is not { } found) return new Dictionary<string, ArmSums>();
+            return found.Arms.Select((arm, i) => ArmSums.Of(arm, found.AllOf(Metric.Ctr, i))).ToDictionary(s => s.Arm);
+        }
     }
 
     /// <summary>Names of the experiments that there are figures of.</summary>

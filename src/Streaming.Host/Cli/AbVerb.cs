@@ -23,6 +23,7 @@ internal static class AbVerb
         command.Subcommands.Add(Step("ramp", "Change the share of its layer that a running experiment takes; raising it moves nobody who is in it.", share: true));
         command.Subcommands.Add(Step("stop", "End an experiment: its users have the default again.", share: false));
         command.Subcommands.Add(Step("kill", "End an experiment for cause: nobody sees its arms any more, testers included.", share: false));
+        command.Subcommands.Add(Promote());
         command.Subcommands.Add(Assign());
         command.Subcommands.Add(Audit());
         command.Subcommands.Add(AbReportVerb.Create());
@@ -64,6 +65,24 @@ internal static class AbVerb
             using var client = api.Client(parse);
             var query = share && parse.GetValue(value) is { } to ? string.Create(CultureInfo.InvariantCulture, $"?share={to}") : "";
             using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/experiments/{Uri.EscapeDataString(parse.GetValue(name)!)}/{step}{query}");
+            return await ChangedAsync(client, request, api, parse, cancel).ConfigureAwait(false);
+        }));
+        return command;
+    }
+
+    private static Command Promote()
+    {
+        var command = new Command("promote", "End an isolated experiment, and rank everybody by the weights that one of its arms has learned.");
+        var name = new Argument<string>("EXPERIMENT");
+        var arm = new Argument<string>("ARM");
+        command.Arguments.Add(name);
+        command.Arguments.Add(arm);
+        var api = new ApiOptions().AddTo(command);
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
+        {
+            using var client = api.Client(parse);
+            using var request = new HttpRequestMessage(
+                HttpMethod.Post, $"/v1/experiments/{Uri.EscapeDataString(parse.GetValue(name)!)}/promote?arm={Uri.EscapeDataString(parse.GetValue(arm)!)}");
             return await ChangedAsync(client, request, api, parse, cancel).ConfigureAwait(false);
         }));
         return command;

@@ -42,7 +42,6 @@ internal static class CliApp
         root.Subcommands.Add(FreshnessVerb.Create());
         root.Subcommands.Add(DrnVerb.Create());
         root.Subcommands.Add(ColdRecallVerb.Create());
-        root.Subcommands.Add(AbVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];

@@ -33,8 +33,8 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
             .WithSummary("Replace the definitions; If-Match must be the version that they are based on");
         app.MapGet("/v1/experiments/audit", AuditAsync).WithSummary("Who changed what and when, newest first");
         app.MapGet("/v1/experiments/assignment", Assignment).WithSummary("A user's arms on a surface, with their buckets");
-        app.MapPost("/v1/experiments/{name}/{step}", (HttpContext context, string name, string step, double? share) => StepAsync(context, name, step, share))
-            .WithSummary("One step of an experiment: start, ramp (share=0.2), stop, kill");
+        app.MapPost("/v1/experiments/{name}/{step}", (HttpContext context, string name, string step, double? share, string? arm) => StepAsync(context, name, step, share, arm))
+            .WithSummary("One step of an experiment: start, ramp (share=0.2), stop, kill, promote (arm=b)");
     }
 
     private async Task PutAsync(HttpContext context)
@@ -57,14 +57,14 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
         await ChangeAsync(context, basedOn, before => ExperimentsJson.ReadDefinitions(body.Span, before)).ConfigureAwait(false);
     }
 
-    private async Task StepAsync(HttpContext context, string name, string step, double? share)
+    private async Task StepAsync(HttpContext context, string name, string step, double? share, string? arm)
     {
         if (node.Experiments.Current.Definitions.Find(name) is null)
         {
             await Problems.Write(context, 404, "unknown-experiment", $"there is no experiment '{name}'").ConfigureAwait(false);
             return;
         }
-        await ChangeAsync(context, null, definitions => definitions.With(ExperimentSteps.Take(definitions.Find(name), name, step, share))).ConfigureAwait(false);
+        await ChangeAsync(context, null, definitions => definitions.With(ExperimentSteps.Take(definitions.Find(name), name, step, share, arm))).ConfigureAwait(false);
     }
 
     private async Task ChangeAsync(HttpContext context, long? basedOn, Func<ExperimentDefinitions, ExperimentDefinitions> change)

@@ -19,21 +19,23 @@ public sealed class ExperimentStatistics : IDisposable
     private readonly NodeParts _parts;
     private readonly Func<ExperimentsVersion> _version;
     private readonly GuardRailMonitor _monitor;
+    private readonly BanditMover? _bandit;
     private readonly CancellationTokenSource _stop = new();
     private Thread? _thread;
     private volatile LedgerReader? _reader;
     private (ExperimentsVersion Version, IReadOnlyList<TrackedExperiment> List)? _tracked;
 
-    private ExperimentStatistics(NodeParts parts, Func<ExperimentsVersion> version, IExperimentActions actions) =>
-        (_parts, _version, _monitor) = (parts, version, new GuardRailMonitor(actions));
+    private ExperimentStatistics(NodeParts parts, Func<ExperimentsVersion> version, IExperimentActions actions, BanditMover? bandit) =>
+        (_parts, _version, _monitor, _bandit) = (parts, version, new GuardRailMonitor(actions), bandit);
 
     /// <param name="parts">The node's.</param>
     /// <param name="version">The experiments in force.</param>
     /// <param name="actions">What a harmed guard-rail does.</param>
-    internal static ExperimentStatistics? Start(NodeParts parts, Func<ExperimentsVersion> version, IExperimentActions actions)
+    /// <param name="bandit">Moves weights; null where none are to move.</param>
+    internal static ExperimentStatistics? Start(NodeParts parts, Func<ExperimentsVersion> version, IExperimentActions actions, BanditMover? bandit = null)
     {
         if (!parts.Settings.Experiments.Statistics.Enabled) return null;
-        var statistics = new ExperimentStatistics(parts, version, actions);
+        var statistics = new ExperimentStatistics(parts, version, actions, bandit);
         statistics._thread = BackgroundThread.Start("experiments", BackgroundThread.Idle, statistics.Run);
         return statistics;
     }
@@ -93,6 +95,7 @@ public sealed class ExperimentStatistics : IDisposable
             if (_parts.Time.GetElapsedTime(looked).TotalMilliseconds >= _parts.Settings.Experiments.Statistics.LookIntervalMs)
             {
                 Look(reader);
+                Weigh(reader);
                 looked = _parts.Time.GetTimestamp();
             }
             reader.CheckpointIfDue();
@@ -101,6 +104,22 @@ public sealed class ExperimentStatistics : IDisposable
         }
         reader.CatchUp();
         reader.Checkpoint();
+    }
+
+    private void Weigh(LedgerReader reader)
+    {
+        try
+        {
+            _bandit?.MoveAsync(reader, _stop.Token).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            // The node stops; the next one is as due as this was.
+        }
+        catch (Exception problem) when (problem is not OutOfMemoryException)
+        {
+            _parts.Notice(new NodeNotice(NoticeLevel.Error, $"a bandit could not move its weights: {problem.Message} The next look tries again.", problem));
+        }
     }
 
     private void Look(LedgerReader reader)
