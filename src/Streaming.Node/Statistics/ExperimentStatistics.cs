@@ -1,6 +1,7 @@
 using Streaming.Core.Experiments;
 using Streaming.Core.Settings;
 using Streaming.Core.Threads;
+using Streaming.Experiments.Bandits;
 using Streaming.Experiments.Ledger;
 using Streaming.Experiments.Reporting;
 
@@ -48,6 +49,9 @@ public sealed class ExperimentStatistics : IDisposable
 
     /// <summary>An experiment as it stands; null for one that there are no figures of.</summary>
     public ExperimentReport? Report(string experiment) => _reader?.Report(experiment, PlanOf(experiment));
+
+    /// <summary>What a bandit weighs an experiment's arms by; empty for one that there are no figures of.</summary>
+    public IReadOnlyDictionary<string, ArmSums> SumsOf(string experiment) => _reader?.SumsOf(experiment) ?? new Dictionary<string, ArmSums>();
 
     /// <summary>Saves a checkpoint and ends the thread.</summary>
     public void Dispose()
