@@ -47,7 +47,8 @@ public sealed class SplitSnapshot
         _domainSalt = StableHash.Of(definitions.Salt);
         _domainOf = version.Domains?.Buckets;
         _domains = [.. (version.Domains?.Owners ?? []).Prepend("").Select(name => DomainOf(name, layers, holdouts, nowMs))];
-        SinceMs = Times(definitions).Where(t => t <= nowMs).Append(version.ChangedMs).Max();
+        FromMs = Times(definitions).Where(t => t <= nowMs).DefaultIfEmpty(long.MinValue).Max();
+        SinceMs = Math.Max(FromMs, version.ChangedMs);
         UntilMs = Times(definitions).Where(t => t > nowMs).DefaultIfEmpty(long.MaxValue).Min();
         foreach (var experiment in definitions.Experiments.Where(e => e.State is ExperimentState.Draft or ExperimentState.Running))
             foreach (var (user, arm) in experiment.Forced) Force(user, (experiment.Layer, experiment.Name, arm));
@@ -57,6 +58,9 @@ public sealed class SplitSnapshot
 
     /// <summary>When it came to this, Unix ms: by a change, or by an experiment's start or end.</summary>
     public long SinceMs { get; }
+
+    /// <summary>When an experiment started or ended last, Unix ms; <see cref="long.MinValue"/> for never.</summary>
+    public long FromMs { get; }
 
     /// <summary>When an experiment starts or ends next, Unix ms; <see cref="long.MaxValue"/> for never. Then another snapshot is due.</summary>
     public long UntilMs { get; }

@@ -27,7 +27,6 @@ public sealed class FeedBuilder : IFeedBuilder
     private readonly ListPlans _plans;
     private readonly CandidateFilter _filter;
     private readonly IItemVectors _vectors;
-    private readonly Dictionary<ArmPolicy, IInterleaver> _interleavers = new(ReferenceEqualityComparer.Instance);
     private readonly ulong[] _pool;
     private readonly Candidate[] _popular;
 
@@ -35,7 +34,6 @@ public sealed class FeedBuilder : IFeedBuilder
     private CandidateMerger _merger = null!;
     private Reranker _reranker = null!;
     private Slate _slate = null!;
-    private Slate? _opponent;
     private KeyMap<int> _slateIndex = null!;
     private Slot[] _slots = [];
     private ulong[] _recallOrder = [];
@@ -43,6 +41,7 @@ public sealed class FeedBuilder : IFeedBuilder
     private ulong[] _keys = [];
     private float[] _scores = [];
     private int[] _placed = [];
+    private Slate? _opponent;
     private (int Quota, int Quotas, int Length, int Candidates) _fits;
 
     /// <param name="index">Shared by all shards.</param>
@@ -83,7 +82,7 @@ public sealed class FeedBuilder : IFeedBuilder
         var wanted = _slots.AsSpan(0, plan.ListLength);
         var count = plan.Arm.Interleaving is null
             ? _reranker.Fill(_slate, plan, draws, wanted)
-            : _reranker.FillInterleaved(_slate, _opponent!, plan, InterleaverOf(plan.Arm), draws, wanted);
+            : _reranker.FillInterleaved(_slate, _opponent!, plan, plan.Interleaver!, draws, wanted);
         if (count == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
         return Publish(user, plan, surface, nowMs, version, VersionsOf(plan.Arm, own), _slots.AsSpan(0, count));
@@ -123,8 +122,8 @@ public sealed class FeedBuilder : IFeedBuilder
     private void Fit(ListPlan plan)
     {
         var (quota, quotas, length, candidates) = (Math.Max(1, plan.Quotas.Max()), Math.Max(1, plan.Quotas.Sum()), plan.ListLength, plan.CandidatesMax);
-        if (plan.Arm.Interleaving is not null) _opponent ??= new Slate(_slate?.Keys.Length ?? 0, 0);
-        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates) return;
+        var isOpposed = _opponent is not null || plan.Arm.Interleaving is not null;
+        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates && isOpposed == _opponent is not null) return;
         _fits = (Math.Max(quota, _fits.Quota), Math.Max(quotas, _fits.Quotas), Math.Max(length, _fits.Length), Math.Max(candidates, _fits.Candidates));
         _merger = new CandidateMerger(_index.Channels, _filter, _settings.RecallOverfetch, _fits.Candidates, _fits.Quota, _fits.Quotas);
         var capacity = _fits.Candidates + _fits.Length + _settings.FreshPoolMax;
@@ -134,15 +133,7 @@ public sealed class FeedBuilder : IFeedBuilder
         _slots = new Slot[_fits.Length];
         _recallOrder = new ulong[Math.Max(_fits.Quotas, _fits.Candidates)];
         (_rankOrder, _keys, _scores, _placed) = (new ulong[capacity], new ulong[capacity], new float[capacity], new int[capacity]);
-        if (_opponent is not null) _opponent = new Slate(capacity, 0);
-    }
-
-    /// <summary>An arm's interleaver. Those of arms that have gone are forgotten with all others once there are too many.</summary>
-    private IInterleaver InterleaverOf(ArmPolicy arm)
-    {
-        if (_interleavers.TryGetValue(arm, out var known)) return known;
-        if (_interleavers.Count >= ListPlans.MadeMax) _interleavers.Clear();
-        return _interleavers[arm] = arm.Interleaving!.New();
+        _opponent = isOpposed ? new Slate(capacity, 0) : null;
     }
 
     private void AddPopular(ReadOnlySpan<Candidate> found, int length)
