@@ -182,8 +182,7 @@ public sealed class SimulatedExperiment
         var (control, treatment) = (_moments[0, 0], _moments[0, 1]);
         if (!ReportBuilder.IsEnough(Metric.Ctr, control, treatment)) return;
         var comparison = new Comparison(ArmEstimate.Of(control), ArmEstimate.Of(treatment));
-        Plain |= comparison.IsMeasured
-            && ReportBuilder.TestOf(Alpha, _plan.Lift, comparison).PValue(comparison.Difference, comparison.Variance) <= Alpha;
+        Plain |= comparison.IsMeasured && ReportBuilder.TestOf(Alpha, _plan.Lift, comparison).PValue(comparison.Difference, comparison.Variance) <= Alpha;
     }
 
     /// <summary>Whether the sequential test of the click rate without CUPED, looked at after every page, was ever significant.</summary>
