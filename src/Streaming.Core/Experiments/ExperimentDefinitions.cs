@@ -148,6 +148,15 @@ public sealed record TargetDefinition
     public IReadOnlyList<string> Surfaces { get; init; } = [];
 }
 
+/// <summary>How two rankings become one list. Names are persisted.</summary>
+public enum InterleavingMethod
+{
+    /// <summary>In turn, a coin deciding who is first in each pair of slots (Radlinski, Kurup and Joachims 2008).</summary>
+    TeamDraft,
+    /// <summary>A coin in each slot for the ranking, then a draw by a power of the rank (Hofmann, Whiteson and de Rijke 2011).</summary>
+    Probabilistic,
+}
+
 /// <summary>One way of making lists.</summary>
 public sealed record ArmDefinition
 {
@@ -164,6 +173,14 @@ public sealed record ArmDefinition
     /// <c>Deep:Models</c>; empty for what the user has by default.
     /// </summary>
     public string Policy { get; init; } = "";
+
+    /// <summary>A model of <c>Deep:Models</c> whose ranking is interleaved with the arm's own, slot by slot, every slot knowing whose it is; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Interleave { get; init; }
+
+    /// <summary>How the two rankings are interleaved.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public InterleavingMethod InterleaveBy { get; init; }
 
     /// <summary>Tunable settings (<see cref="Core.Settings.TunableAttribute"/>) by path, "Feeds:MmrLambda" or "Feeds:Quotas:popular", to values.</summary>
     public Dictionary<string, string> Settings { get; init; } = [];

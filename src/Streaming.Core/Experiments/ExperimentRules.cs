@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Settings;
 
 namespace Streaming.Core.Experiments;
@@ -83,6 +84,8 @@ public static class ExperimentRules
             var armPath = $"{path}:arms:{arm.Name}";
             problems.InRange($"{armPath}:weight", arm.Weight, 0, 1e6);
             if (arm.Policy.Length > 0 && !policies.Contains(arm.Policy)) problems.Add($"{armPath}:policy", $"is '{arm.Policy}'; there are {string.Join(", ", policies)}");
+            if (arm.Interleave is { } opponent && (opponent == FeedChannels.TwoTower || opponent == arm.Policy || !settings.Deep.Models.Contains(opponent)))
+                problems.Add($"{armPath}:interleave", $"is '{opponent}'; it must name another model of Deep:Models that ranks");
             Tunables.Apply(settings, arm.Settings, $"{armPath}:settings", problems);
         }
         if (experiment.State == ExperimentState.Running && experiment.Arms.All(a => a.Weight == 0)) problems.Add($"{path}:arms", "none has a weight, so nobody could be in any");
@@ -105,7 +108,7 @@ public static class ExperimentRules
                    let domain = definitions.Layers.FirstOrDefault(l => l.Name == experiment.Layer)?.Domain
                    where domain is not null
                    from arm in experiment.Arms
-                   from key in arm.Policy.Length > 0 ? arm.Settings.Keys.Append("policy") : arm.Settings.Keys
+                   from key in arm.Policy.Length > 0 || arm.Interleave is not null ? arm.Settings.Keys.Append("policy") : arm.Settings.Keys
                    select (domain, key, experiment.Layer);
         foreach (var uses in used.Distinct().GroupBy(u => (u.domain, u.key)).Where(g => g.Count() > 1))
             problems.Add("layers", $"{uses.Key.key} is changed in {string.Join(" and ", uses.Select(u => u.Layer))}; of one domain only one layer may change it");

@@ -24,14 +24,18 @@ public static class ExperimentsJson
     };
 
     private static readonly JsonSerializerOptions Indented = new(Options) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Lenient = new(Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip };
 
     /// <summary>What people write.</summary>
+    /// <param name="json">One object.</param>
+    /// <param name="before">Where an experiment is written without its state or share, it keeps what it has here: writing a text anew must not stop what runs.</param>
     /// <exception cref="FormatException">Not JSON, an unknown member, or a value of the wrong kind; the message names the place.</exception>
-    public static ExperimentDefinitions ReadDefinitions(ReadOnlySpan<byte> json)
+    public static ExperimentDefinitions ReadDefinitions(ReadOnlySpan<byte> json, ExperimentDefinitions? before = null)
     {
         try
         {
-            return JsonSerializer.Deserialize<ExperimentDefinitions>(json, Options) ?? throw new FormatException("the definitions are 'null'");
+            var read = JsonSerializer.Deserialize<ExperimentDefinitions>(json, Options) ?? throw new FormatException("the definitions are 'null'");
+            return before is null ? read : read with { Experiments = [.. Kept(read.Experiments, JsonSerializer.Deserialize<Written>(json, Lenient)!, before)] };
         }
         catch (JsonException problem)
         {
@@ -72,6 +76,30 @@ public static class ExperimentsJson
         {
             throw new FormatException($"a version of the experiments is damaged: {problem.Message}", problem);
         }
+    }
+
+    private static IEnumerable<ExperimentDefinition> Kept(IReadOnlyList<ExperimentDefinition> read, Written written, ExperimentDefinitions before)
+    {
+        for (var i = 0; i < read.Count; i++)
+        {
+            var was = before.Find(read[i].Name);
+            yield return read[i] with
+            {
+                State = written.Experiments[i].State ?? was?.State ?? read[i].State, Share = written.Experiments[i].Share ?? was?.Share ?? read[i].Share,
+            };
+        }
+    }
+
+    /// <summary>Which of the members that move an experiment are written at all.</summary>
+    private sealed class Written
+    {
+        public IReadOnlyList<WrittenExperiment> Experiments { get; init; } = [];
+    }
+
+    private sealed class WrittenExperiment
+    {
+        public ExperimentState? State { get; init; }
+        public double? Share { get; init; }
     }
 
     private sealed class FormatOnly

@@ -47,7 +47,8 @@ public sealed class SplitSnapshot
         _domainSalt = StableHash.Of(definitions.Salt);
         _domainOf = version.Domains?.Buckets;
         _domains = [.. (version.Domains?.Owners ?? []).Prepend("").Select(name => DomainOf(name, layers, holdouts, nowMs))];
-        SinceMs = Times(definitions).Where(t => t <= nowMs).Append(version.ChangedMs).Max();
+        FromMs = Times(definitions).Where(t => t <= nowMs).DefaultIfEmpty(long.MinValue).Max();
+        SinceMs = Math.Max(FromMs, version.ChangedMs);
         UntilMs = Times(definitions).Where(t => t > nowMs).DefaultIfEmpty(long.MaxValue).Min();
         foreach (var experiment in definitions.Experiments.Where(e => e.State is ExperimentState.Draft or ExperimentState.Running))
             foreach (var (user, arm) in experiment.Forced) Force(user, (experiment.Layer, experiment.Name, arm));
@@ -57,6 +58,9 @@ public sealed class SplitSnapshot
 
     /// <summary>When it came to this, Unix ms: by a change, or by an experiment's start or end.</summary>
     public long SinceMs { get; }
+
+    /// <summary>When an experiment started or ended last, Unix ms; <see cref="long.MinValue"/> for never.</summary>
+    public long FromMs { get; }
 
     /// <summary>When an experiment starts or ends next, Unix ms; <see cref="long.MaxValue"/> for never. Then another snapshot is due.</summary>
     public long UntilMs { get; }
@@ -118,7 +122,12 @@ public sealed class SplitSnapshot
     /// <summary>Arms that a definition gives this user whatever their bucket; empty for none.</summary>
     public IReadOnlyList<(string Layer, string Experiment, string Arm)> ForcedOf(string user) => _forced.GetValueOrDefault(user) ?? [];
 
-    internal static int Bucket(ulong salt, ulong user, int buckets) => (int)(StableHash.Combine(salt, user) % (uint)buckets);
+    internal static int Bucket(ulong salt, ulong user, int buckets)
+    {
+        var hash = StableHash.Combine(salt, user);
+        // By a constant the remainder is two multiplications; by a variable it is a division, the dearest part of an assignment.
+        return (int)(buckets switch { 1_000 => hash % 1_000, 10_000 => hash % 10_000, _ => hash % (uint)buckets });
+    }
 
     /// <summary>Which hold-outs a user is in, as bits; and which layers of the domain those keep them out of.</summary>
     private int HeldOut(ulong hash, Domain domain, out uint layers)

@@ -50,10 +50,10 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
         _now = next;
     }
 
-    /// <summary>Lets experiments begin and end whose time has come; true when one did.</summary>
+    /// <summary>Lets experiments begin and end whose time has come; true when one did. In a replay time starts over, before the clock of the opening.</summary>
     public bool MoveTo(long nowMs)
     {
-        if (nowMs < _now.UntilMs) return false;
+        if (nowMs >= _now.FromMs && nowMs < _now.UntilMs) return false;
         Apply(_now.Version, nowMs);
         return true;
     }

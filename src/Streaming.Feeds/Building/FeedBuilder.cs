@@ -5,13 +5,14 @@ using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Feeds.Recall;
 using Streaming.Feeds.Structures;
+using Streaming.Learning.Interleaving;
 using Streaming.Users;
 
 namespace Streaming.Feeds.Building;
 
 /// <summary>
 /// Builds lists: recall, filters and merge (<see cref="CandidateMerger"/>), ranking, re-ranking and exploration
-/// (<see cref="Reranker"/>). One instance per shard thread, with its own buffers; the index and the models are shared and only
+/// (<see cref="Reranker"/>); for arms with an opponent by two rankers, interleaved (<see cref="InterleavingPolicy"/>). One instance per shard thread, with its own buffers; the index and the models are shared and only
 /// read. The same state, models and time give the same list. A build allocates the list, its entries and its
 /// <see cref="ListRef"/>, nothing else.
 /// </summary>
@@ -39,6 +40,8 @@ public sealed class FeedBuilder : IFeedBuilder
     private ulong[] _rankOrder = [];
     private ulong[] _keys = [];
     private float[] _scores = [];
+    private int[] _placed = [];
+    private Slate? _opponent;
     private (int Quota, int Quotas, int Length, int Candidates) _fits;
 
     /// <param name="index">Shared by all shards.</param>
@@ -75,10 +78,13 @@ public sealed class FeedBuilder : IFeedBuilder
         FillSlate(user, plan, surface, nowMs);
         var version = user.ListVersion + 1;
         var draws = StableHash.Combine(StableHash.Combine(_settings.Seed, StableHash.Of(user.User)), (ulong)version);
-        var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
+        var wanted = _slots.AsSpan(0, plan.ListLength);
+        var count = plan.Arm.Interleaving is null
+            ? _reranker.Fill(_slate, plan, draws, wanted)
+            : _reranker.FillInterleaved(_slate, _opponent!, plan, plan.Interleaver!, draws, wanted);
         if (count == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm), _slots.AsSpan(0, count));
+        return Publish(user, plan, surface, nowMs, version, _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -115,7 +121,8 @@ public sealed class FeedBuilder : IFeedBuilder
     private void Fit(ListPlan plan)
     {
         var (quota, quotas, length, candidates) = (Math.Max(1, plan.Quotas.Max()), Math.Max(1, plan.Quotas.Sum()), plan.ListLength, plan.CandidatesMax);
-        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates) return;
+        var isOpposed = _opponent is not null || plan.Arm.Interleaving is not null;
+        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates && isOpposed == _opponent is not null) return;
         _fits = (Math.Max(quota, _fits.Quota), Math.Max(quotas, _fits.Quotas), Math.Max(length, _fits.Length), Math.Max(candidates, _fits.Candidates));
         _merger = new CandidateMerger(_index.Channels, _filter, _settings.RecallOverfetch, _fits.Candidates, _fits.Quota, _fits.Quotas);
         var capacity = _fits.Candidates + _fits.Length + _settings.FreshPoolMax;
@@ -124,7 +131,8 @@ public sealed class FeedBuilder : IFeedBuilder
         _reranker = new Reranker(_vectors, capacity, _settings.FreshPoolMax);
         _slots = new Slot[_fits.Length];
         _recallOrder = new ulong[Math.Max(_fits.Quotas, _fits.Candidates)];
-        (_rankOrder, _keys, _scores) = (new ulong[capacity], new ulong[capacity], new float[capacity]);
+        (_rankOrder, _keys, _scores, _placed) = (new ulong[capacity], new ulong[capacity], new float[capacity], new int[capacity]);
+        _opponent = isOpposed ? new Slate(capacity, 0) : null;
     }
 
     private void AddPopular(ReadOnlySpan<Candidate> found, int length)
@@ -141,15 +149,18 @@ public sealed class FeedBuilder : IFeedBuilder
     private void FillSlate(UserState user, ListPlan plan, string surface, long nowMs)
     {
         _slate.Clear();
+        _opponent?.Clear();
         AddRanked(_merger.Kept, plan.CandidatesMax, user, plan, surface, nowMs);
         _slate.FirstCount = _slate.Count;
+        if (_opponent is not null) _opponent.FirstCount = _opponent.Count;
         // Fatigue yields only where the list would otherwise be short.
         AddRanked(_merger.Reserve, Math.Max(0, plan.ListLength - _slate.Count), user, plan, surface, nowMs);
         _slate.RankedCount = _slate.Count;
+        if (_opponent is not null) _opponent.RankedCount = _opponent.Count;
         if (plan.ExploreEvery > 0) AddPool(nowMs);
     }
 
-    /// <summary>Adds the best of a set by recall rank, then ordered by the ranker's score.</summary>
+    /// <summary>Adds the best of a set by recall rank, then ordered by the ranker's score; with an opponent, to its slate in its own order.</summary>
     private void AddRanked(CandidateSet set, int max, UserState user, ListPlan plan, string surface, long nowMs)
     {
         var count = Math.Min(set.Count, max);
@@ -163,13 +174,29 @@ public sealed class FeedBuilder : IFeedBuilder
             var at = Descending.Index(_recallOrder[i]);
             (_keys[i], _scores[i]) = (set.Keys[at], set.Ranks[at]);
         }
-        if (plan.Arm.Ranks) Score(user, plan, surface, nowMs, count);
+        if (plan.Arm.Ranks) Score(RankerOf(plan), user, surface, nowMs, count);
         Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
         for (var r = 0; r < count; r++)
         {
             var i = Descending.Index(_rankOrder[r]);
             var at = Descending.Index(_recallOrder[i]);
-            _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
+            _placed[i] = _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
+        }
+        if (plan.Arm.Interleaving is { } policy) AddOpposed(policy, set, user, surface, nowMs, count);
+    }
+
+    /// <summary>Puts what <see cref="AddRanked"/> has just added into the opponent's order.</summary>
+    private void AddOpposed(InterleavingPolicy policy, CandidateSet set, UserState user, string surface, long nowMs, int count)
+    {
+        var opponent = _opponent!;
+        Score(policy.Opponent, user, surface, nowMs, count);
+        Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
+        for (var r = 0; r < count; r++)
+        {
+            var i = Descending.Index(_rankOrder[r]);
+            var at = Descending.Index(_recallOrder[i]);
+            opponent.Twins[opponent.Count] = _placed[i];
+            opponent.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
         }
     }
 
@@ -193,15 +220,17 @@ public sealed class FeedBuilder : IFeedBuilder
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _keys[count++] = _slate.Keys[slot.Index];
         if (count == 0 || !plan.Arm.Ranks) return;
-        Score(user, plan, surface, nowMs, count);
+        Score(RankerOf(plan), user, surface, nowMs, count);
         count = 0;
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _slate.Scores[slot.Index] = _scores[count++];
     }
 
-    private void Score(UserState user, ListPlan plan, string surface, long nowMs, int count)
+    private IRanker RankerOf(ListPlan plan) => plan.Arm.Ranker ?? _ranker;
+
+    private void Score(IRanker ranker, UserState user, string surface, long nowMs, int count)
     {
-        (plan.Arm.Ranker ?? _ranker).Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
+        ranker.Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
         // A model that has diverged must not take the list's order with it.
         for (var i = 0; i < count; i++)
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
@@ -211,27 +240,30 @@ public sealed class FeedBuilder : IFeedBuilder
         !arm.Ranks ? "popularity" : arm.Version is null ? _models.Versions : $"{_models.Versions} {arm.Version()}";
 
     private FeedList Publish(
-        UserState user, string surface, string arm, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)
+        UserState user, ListPlan plan, string surface, long nowMs, long version, ReadOnlySpan<Slot> slots)
     {
+        var (arm, models) = (plan.Arm.Name, VersionsOf(plan.Arm));
         var entries = new FeedEntry[slots.Length];
         var (keys, propensities) = (new ulong[slots.Length], new float[slots.Length]);
+        Team[] teams = plan.Arm.Interleaving is null ? [] : new Team[slots.Length];
         for (var s = 0; s < slots.Length; s++)
         {
-            var (index, explored, propensity) = slots[s];
+            var (index, explored, propensity, team) = slots[s];
             var channel = FeedChannels.All[explored ? FreshChannelIndex : _slate.Channels[index]];
             entries[s] = new FeedEntry(_slate.Items[index].Id, _slate.Keys[index], _slate.Scores[index], channel, propensity);
             (keys[s], propensities[s]) = (_slate.Keys[index], propensity);
+            if (teams.Length > 0) teams[s] = team;
         }
         user.ListVersion = version;
         while (user.Lists.Count >= _settings.ListsRememberedMax) user.Lists.RemoveAt(0);
         user.Lists.Add(new ListRef
         {
-            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities,
+            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities, Teams = teams,
         });
         return new FeedList
         {
             User = user.User, Surface = surface, Arm = arm, Version = version, BuiltMs = nowMs, LastEventMs = user.LastEventMs,
-            LastApplied = user.LastApplied, Models = models, Entries = entries,
+            LastApplied = user.LastApplied, Models = models, Entries = entries, Teams = teams,
         };
     }
 }

@@ -1,6 +1,7 @@
 using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
+using Streaming.Learning.Interleaving;
 
 namespace Streaming.Feeds.Building;
 
@@ -10,6 +11,7 @@ internal sealed class ListPlan
     public ListPlan(FeedsSettings settings, ArmPolicy arm, SurfaceRule rule)
     {
         Arm = arm;
+        Interleaver = arm.Interleaving?.New();
         settings = arm.Settings ?? settings;
         rule = Without(rule, arm.Overrides);
         CandidatesMax = settings.CandidatesMax;
@@ -29,6 +31,9 @@ internal sealed class ListPlan
     }
 
     public ArmPolicy Arm { get; }
+
+    /// <summary>The plan's own, with buffers, as plans belong to one builder; null where the arm has no opponent.</summary>
+    public IInterleaver? Interleaver { get; }
     public int ListLength { get; }
 
     /// <summary>Candidates that are ranked at most.</summary>

@@ -14,6 +14,7 @@ internal static class BenchVerb
         command.Subcommands.Add(Pipeline());
         command.Subcommands.Add(Lookup());
         command.Subcommands.Add(Ftrl());
+        command.Subcommands.Add(AssignBench.Create());
         command.Subcommands.Add(SoakTensors());
         command.Subcommands.Add(TrainBench.Create());
         command.Subcommands.Add(IndexBench.Create());

@@ -54,7 +54,7 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
             await Problems.Write(context, 413, "request-too-large", $"a request may have {settings.RequestBytesMax} bytes (Serving:RequestBytesMax)").ConfigureAwait(false);
             return;
         }
-        await ChangeAsync(context, basedOn, _ => ExperimentsJson.ReadDefinitions(body.Span)).ConfigureAwait(false);
+        await ChangeAsync(context, basedOn, before => ExperimentsJson.ReadDefinitions(body.Span, before)).ConfigureAwait(false);
     }
 
     private async Task StepAsync(HttpContext context, string name, string step, double? share)

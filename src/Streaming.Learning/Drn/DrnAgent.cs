@@ -1,4 +1,6 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
+using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Models.Optimizers;
 
@@ -9,10 +11,10 @@ namespace Streaming.Learning.Drn;
 /// <param name="TimeMs">When it was chosen.</param>
 /// <param name="Draw">Fixes the perturbation that took part.</param>
 /// <param name="Items">Shape [K]: indexes into the candidates, by position.</param>
-/// <param name="FromPerturbed">Shape [K]: which ranking each slot's item came from; all false without a duel.</param>
+/// <param name="Teams">Shape [K]: A where the slot's item is the current network's, B where the perturbed one's; none without a duel.</param>
 /// <param name="State">Shape [S].</param>
 /// <param name="Actions">Shape [K, A].</param>
-public sealed record DrnList(ulong User, long TimeMs, ulong Draw, int[] Items, bool[] FromPerturbed, float[] State, float[] Actions);
+public sealed record DrnList(ulong User, long TimeMs, ulong Draw, int[] Items, Team[] Teams, float[] State, float[] Actions);
 
 /// <summary>
 /// DRN's loop (Zheng et al. 2018, figure 5): push (<see cref="Choose"/>), feedback (<see cref="Answer"/>), minor update after each list by the duel
@@ -96,8 +98,8 @@ public sealed partial class DrnAgent
         Complete(user, nowMs, s, actions, count);
         var draw = StableHash.Combine(_seed, (ulong)_chosen++);
         var items = new int[Math.Min(slots, count)];
-        var from = new bool[items.Length];
-        if (_settings.Exploration == DrnExploration.DuelingBandit) Duel(s, actions, count, draw, items, from);
+        var teams = new Team[items.Length];
+        if (_settings.Exploration == DrnExploration.DuelingBandit) Duel(s, actions, count, draw, items, teams);
         else
         {
             _order.AsSpan(0, items.Length).CopyTo(items);
@@ -105,7 +107,7 @@ public sealed partial class DrnAgent
         }
         var chosen = new float[items.Length * width];
         for (var k = 0; k < items.Length; k++) actions.Slice(items[k] * width, width).CopyTo(chosen.AsSpan(k * width));
-        return new DrnList(user, nowMs, draw, items, from, s, chosen);
+        return new DrnList(user, nowMs, draw, items, teams, s, chosen);
     }
 
     /// <summary>What came of a list: updates the network.</summary>
@@ -137,19 +139,20 @@ public sealed partial class DrnAgent
         _replay.Add(transition);
     }
 
-    private void Duel(float[] state, ReadOnlySpan<float> actions, int count, ulong draw, int[] items, bool[] from)
+    private void Duel(float[] state, ReadOnlySpan<float> actions, int count, ulong draw, int[] items, Team[] teams)
     {
         _weights.CopyTo(_perturbed.AsSpan());
         AddPerturbation(_perturbed, draw, 1);
         Rank(_perturbed, state, actions, count, ref _q2, ref _order2);
-        _interleave.Fill(_order.AsSpan(0, count), _order2.AsSpan(0, count), StableHash.Combine(draw, 1), items, from);
+        _interleave.Start(_order.AsSpan(0, count), _order2.AsSpan(0, count), StableHash.Combine(draw, 1));
+        for (var k = 0; k < items.Length; k++) (items[k], teams[k], _) = _interleave.Next();
     }
 
     /// <summary>Toward the perturbed network where its items were clicked more; a draw keeps the current one.</summary>
     private void MinorUpdate(DrnList list, ReadOnlySpan<float> rewards)
     {
         float lead = 0;
-        for (var k = 0; k < rewards.Length; k++) lead += list.FromPerturbed[k] ? rewards[k] : -rewards[k];
+        for (var k = 0; k < rewards.Length; k++) lead += list.Teams[k] switch { Team.A => -rewards[k], Team.B => rewards[k], _ => 0 };
         if (lead <= 0) return;
         AddPerturbation(_weights, list.Draw, (float)_settings.MinorRate);
         _minor++;

@@ -2,6 +2,7 @@ using Streaming.Core.Experiments;
 using Streaming.Core.Settings;
 using Streaming.Feeds;
 using Streaming.Feeds.Building;
+using Streaming.Learning.Interleaving;
 
 namespace Streaming.Node.Splitting;
 
@@ -29,16 +30,25 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
         var parts = ArmKey.PartsOf(arm);
         var name = parts[0].Arm;
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        ArmDefinition? interleaved = null;
         foreach (var (experiment, of) in parts.Skip(1))
         {
             if (of == ArmKey.Held && definitions.Holdouts.Any(h => h.Name == experiment)) continue;
             if (definitions.Find(experiment) is not { State: not ExperimentState.Killed } found || found.Find(of) is not { } definition) return null;
             if (definition.Policy.Length > 0) name = definition.Policy;
+            if (definition.Interleave is not null) interleaved = definition;
             foreach (var (key, value) in definition.Settings) values[key] = value;
         }
         // A model that definitions name may since have been taken out of the settings.
         var policy = policies.FirstOrDefault(p => p.Name == name) ?? policies.FirstOrDefault(p => p.Name == parts[0].Arm);
-        return policy is null ? null : With(policy, arm, values);
+        return policy is null ? null : With(policy with { Interleaving = Interleaving(policy, interleaved) }, arm, values);
+    }
+
+    /// <summary>Null also where the opponent has no ranker of its own here, or is the arm's own ranker: then there is nothing to interleave.</summary>
+    private InterleavingPolicy? Interleaving(ArmPolicy policy, ArmDefinition? arm)
+    {
+        if (arm is null || policies.FirstOrDefault(p => p.Name == arm.Interleave)?.Ranker is not { } opponent || opponent == policy.Ranker) return policy.Interleaving;
+        return new InterleavingPolicy(opponent, arm.InterleaveBy == InterleavingMethod.TeamDraft ? () => new TeamDraft() : () => new ProbabilisticInterleave());
     }
 
     private ArmPolicy With(ArmPolicy policy, string arm, Dictionary<string, string> values)

@@ -1,3 +1,4 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Learning.Drn;
 using Streaming.Suites;
@@ -49,10 +50,10 @@ public sealed class DrnAgentTests
         var before = agent.Weights.ToArray();
 
         var list = Choose(agent, 0);
-        agent.Answer(list, [.. list.FromPerturbed.Select(p => p ? 0f : 1f)]);
+        agent.Answer(list, [.. list.Teams.Select(t => t == Team.B ? 0f : 1f)]);
         agent.Weights.SequenceEqual(before).ShouldBeTrue();
-        while (!(list = Choose(agent, 1)).FromPerturbed.Contains(true)) agent.Answer(list, new float[Slots]);
-        agent.Answer(list, [.. list.FromPerturbed.Select(p => p ? 1f : 0f)]);
+        while (!(list = Choose(agent, 1)).Teams.Contains(Team.B)) agent.Answer(list, new float[Slots]);
+        agent.Answer(list, [.. list.Teams.Select(t => t == Team.B ? 1f : 0f)]);
 
         agent.MinorUpdates.ShouldBe(1);
         for (var i = 0; i < before.Length; i++)

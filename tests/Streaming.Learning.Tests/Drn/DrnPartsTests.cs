@@ -23,39 +23,6 @@ public sealed class DrnPartsTests
     }
 
     [Fact]
-    public void Interleaving_takes_from_both_rankings_and_repeats_nothing()
-    {
-        var interleave = new ProbabilisticInterleave(3);
-        int[] current = [0, 1, 2, 3, 4, 5, 6, 7], perturbed = [7, 6, 5, 4, 3, 2, 1, 0];
-        var firsts = new int[8];
-        var second = 0;
-
-        for (var draw = 1UL; draw <= 4000; draw++)
-        {
-            var (list, from) = (new int[5], new bool[5]);
-            interleave.Fill(current, perturbed, draw, list, from);
-            list.Distinct().Count().ShouldBe(5);
-            firsts[list[0]]++;
-            second += from.Count(f => f);
-        }
-
-        // The first slot: half of each ranking's top at 1 / (1 + 2^-3 + ... + 8^-3) = 0.8427, and half of the other's rank 8.
-        (firsts[0] / 4000.0).ShouldBe(0.4219, 0.03);
-        (firsts[7] / 4000.0).ShouldBe(0.4219, 0.03);
-        (second / 20_000.0).ShouldBe(0.5, 0.02);
-    }
-
-    [Fact]
-    public void A_sharp_interleaving_of_equal_rankings_is_the_ranking()
-    {
-        var (list, from) = (new int[4], new bool[4]);
-
-        new ProbabilisticInterleave(100).Fill([3, 1, 0, 2], [3, 1, 0, 2], 5, list, from);
-
-        list.ShouldBe([3, 1, 0, 2]);
-    }
-
-    [Fact]
     public void The_future_is_the_target_networks_view_of_the_current_networks_choice()
     {
         DoubleQ.Future([1f, 3f, 2f], [10f, 20f, 30f]).ShouldBe(20f);
