@@ -100,7 +100,7 @@ public sealed class SimulatedExperiment
             if (p < _pool.Before)
             {
                 // What was before knows no arm.
-                PageColumns.Add(page, _before.AsSpan(page.User * C, C));
+                page.AddTo(_before.AsSpan(page.User * C, C));
                 _known[page.User] = true;
                 continue;
             }
@@ -131,7 +131,7 @@ public sealed class SimulatedExperiment
         var sums = _sums.AsSpan(page.User * C, C);
         Span<double> old = stackalloc double[C];
         sums.CopyTo(old);
-        PageColumns.Add(Thinned(page, arm == 0 ? _plan.ControlKeeps : _plan.TreatmentKeeps), sums);
+        Thinned(page, arm == 0 ? _plan.ControlKeeps : _plan.TreatmentKeeps).AddTo(sums);
         var first = !_in[page.User];
         if (first)
         {
