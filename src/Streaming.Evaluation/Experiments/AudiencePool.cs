@@ -9,7 +9,21 @@ namespace Streaming.Evaluation.Experiments;
 /// <param name="User">Index of the user.</param>
 /// <param name="OpensSession">Whether a visit began with it.</param>
 public readonly record struct PageVisit(
-    int User, bool OpensSession, int Impressions, int Clicks, int Purchases, int Actions, int Dislikes, double Dwell, double Revenue);
+    int User, bool OpensSession, int Impressions, int Clicks, int Purchases, int Actions, int Dislikes, double Dwell, double Revenue)
+{
+    /// <summary>Adds the page to a user's sums, by <see cref="UserColumn"/>.</summary>
+    public void AddTo(Span<double> sums)
+    {
+        sums[(int)UserColumn.Impressions] += Impressions;
+        sums[(int)UserColumn.Clicks] += Clicks;
+        sums[(int)UserColumn.Dwell] += Dwell;
+        sums[(int)UserColumn.Purchases] += Purchases;
+        sums[(int)UserColumn.Revenue] += Revenue;
+        sums[(int)UserColumn.Actions] += Actions;
+        sums[(int)UserColumn.Dislikes] += Dislikes;
+        if (OpensSession) sums[(int)UserColumn.Sessions]++;
+    }
+}
 
 /// <summary>
 /// Users of the simulator (<see cref="SimulatedUsers"/>) with everything that they did, page by page in the order of time: a population from which
@@ -51,7 +65,7 @@ public sealed class AudiencePool
             if (!index.TryGetValue(request.User, out var user)) index[request.User] = user = index.Count;
             Pick(environment, request, list, KnownSlots(user, list.Length), ref draws);
             var response = environment.Respond(list);
-            if (Comes(user, response.Events[0].SessionId!)) pages[p++] = VisitOf(user, response.Events, session);
+            if (Comes(user, response.Events[0].SessionId!)) pages[p++] = VisitOf(user, response.Events, Opens(response.Events, session));
         }
         return new AudiencePool(users, pages, (int)(pages.Length * beforeShare), settings.PageSize);
     }
@@ -75,7 +89,8 @@ public sealed class AudiencePool
         for (var k = 0; k < list.Length; k++) list[k] = k < best.Count ? best[k] : request.Candidates[(start + k * 7) % request.Candidates.Count].Id;
     }
 
-    private static PageVisit VisitOf(int user, IReadOnlyList<UserEvent> events, Dictionary<string, ulong> sessions)
+    /// <summary>What the events of one page come to.</summary>
+    public static PageVisit VisitOf(int user, IReadOnlyList<UserEvent> events, bool opensSession)
     {
         var (impressions, clicks, purchases, actions, dislikes) = (0, 0, 0, 0, 0);
         var (dwell, revenue) = (0.0, 0.0);
@@ -90,25 +105,14 @@ public sealed class AudiencePool
             purchases++;
             revenue += e.Value;
         }
+        return new PageVisit(user, opensSession, impressions, clicks, purchases, actions, dislikes, dwell, revenue);
+    }
+
+    private static bool Opens(IReadOnlyList<UserEvent> events, Dictionary<string, ulong> sessions)
+    {
         var (name, id) = (events[0].User, StableHash.Of(events[0].SessionId!));
         var opens = !sessions.TryGetValue(name, out var last) || last != id;
         sessions[name] = id;
-        return new PageVisit(user, opens, impressions, clicks, purchases, actions, dislikes, dwell, revenue);
-    }
-}
-
-/// <summary>A user's sums, by <see cref="UserColumn"/>.</summary>
-internal static class PageColumns
-{
-    public static void Add(in PageVisit page, Span<double> sums)
-    {
-        sums[(int)UserColumn.Impressions] += page.Impressions;
-        sums[(int)UserColumn.Clicks] += page.Clicks;
-        sums[(int)UserColumn.Dwell] += page.Dwell;
-        sums[(int)UserColumn.Purchases] += page.Purchases;
-        sums[(int)UserColumn.Revenue] += page.Revenue;
-        sums[(int)UserColumn.Actions] += page.Actions;
-        sums[(int)UserColumn.Dislikes] += page.Dislikes;
-        if (page.OpensSession) sums[(int)UserColumn.Sessions]++;
+        return opens;
     }
 }

@@ -100,7 +100,7 @@ public sealed class SimulatedExperiment
             if (p < _pool.Before)
             {
                 // What was before knows no arm.
-                PageColumns.Add(page, _before.AsSpan(page.User * C, C));
+                page.AddTo(_before.AsSpan(page.User * C, C));
                 _known[page.User] = true;
                 continue;
             }
@@ -131,7 +131,7 @@ public sealed class SimulatedExperiment
         var sums = _sums.AsSpan(page.User * C, C);
         Span<double> old = stackalloc double[C];
         sums.CopyTo(old);
-        PageColumns.Add(Thinned(page, arm == 0 ? _plan.ControlKeeps : _plan.TreatmentKeeps), sums);
+        Thinned(page, arm == 0 ? _plan.ControlKeeps : _plan.TreatmentKeeps).AddTo(sums);
         var first = !_in[page.User];
         if (first)
         {
@@ -182,8 +182,7 @@ public sealed class SimulatedExperiment
         var (control, treatment) = (_moments[0, 0], _moments[0, 1]);
         if (!ReportBuilder.IsEnough(Metric.Ctr, control, treatment)) return;
         var comparison = new Comparison(ArmEstimate.Of(control), ArmEstimate.Of(treatment));
-        Plain |= comparison.IsMeasured
-            && ReportBuilder.TestOf(Alpha, _plan.Lift, comparison).PValue(comparison.Difference, comparison.Variance) <= Alpha;
+        Plain |= comparison.IsMeasured && ReportBuilder.TestOf(Alpha, _plan.Lift, comparison).PValue(comparison.Difference, comparison.Variance) <= Alpha;
     }
 
     /// <summary>Whether the sequential test of the click rate without CUPED, looked at after every page, was ever significant.</summary>

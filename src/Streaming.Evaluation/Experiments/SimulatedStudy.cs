@@ -68,13 +68,18 @@ public static class SimulatedStudies
     }
 
     /// <summary>The click rate and its variance per user over the whole pool, clicks thinned: what a team would take from last month's data.</summary>
-    public static Baseline ClickRateOf(AudiencePool pool, double keeps, out double varianceReduction)
+    /// <param name="pool">Where experiments draw their users.</param>
+    /// <param name="keeps">Chance that a click is kept.</param>
+    /// <param name="varianceReduction">Of CUPED.</param>
+    /// <param name="coming">Part of the pool's users that come at all while an experiment lasts.</param>
+    public static Baseline ClickRateOf(AudiencePool pool, double keeps, out double varianceReduction, out double coming)
     {
         // Everybody in one experiment; both arms are the same population.
         var experiment = new SimulatedExperiment(pool, new SimulatedPlan(pool.Users, keeps, keeps, LookEvery: int.MaxValue, ClickRateOnly: true), seed: 0);
         varianceReduction = experiment.Run()[0].VarianceReduction;
         var both = new UnitMoments();
         for (var arm = 0; arm < 2; arm++) both.Add(experiment.MomentsOf(0, arm));
+        coming = both.Count / pool.Users;
         return Baseline.Of(ArmEstimate.Of(both));
     }
 

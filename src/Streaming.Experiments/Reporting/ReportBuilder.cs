@@ -40,8 +40,12 @@ public static class ReportBuilder
     public static bool IsEnough(Metric metric, UnitMoments control, UnitMoments arm) =>
         Math.Min(control.Count, arm.Count) >= SequentialTest.UsersMin && (!metric.IsCount || control.Sum(0) + arm.Sum(0) >= SequentialTest.EventsMin);
 
-    /// <summary>The sequential test of a metric: tau is the effect that one hopes to find, in the metric's units.</summary>
-    public static SequentialTest TestOf(double alpha, double lift, Comparison comparison) => new(alpha, Math.Max(1e-300, Math.Abs(lift * comparison.Control.Value)));
+    /// <summary>
+    /// The sequential test of a measured metric: tau is the effect that one hopes to find, in the metric's units. Its scale is the mean of both arms', as a
+    /// control without any events has none.
+    /// </summary>
+    public static SequentialTest TestOf(double alpha, double lift, Comparison comparison) =>
+        new(alpha, Math.Max(1e-100, Math.Abs(lift * (comparison.Control.Value + comparison.Treatment.Value) / 2)));
 
     private static List<MetricRow> Rows(ArmLedger found, ReportPlan plan)
     {
@@ -56,8 +60,8 @@ public static class ReportBuilder
                 var (comparison, reduction) = Compare(control, treatment, plan.UseCuped);
                 // The interval of what decides is as wide as the number of decisions asks for.
                 var alpha = primary ? plan.Alpha / comparisons : plan.Alpha;
-                var test = TestOf(alpha, plan.Lift, comparison);
                 var enough = comparison.IsMeasured && IsEnough(metric, control, treatment);
+                var test = enough ? TestOf(alpha, plan.Lift, comparison) : default;
                 rows.Add(new MetricRow
                 {
                     Metric = metric.Name, Meaning = metric.Meaning, Arm = found.Arms[arm], Primary = primary,

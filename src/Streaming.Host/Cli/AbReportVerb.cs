@@ -23,7 +23,7 @@ internal static class AbReportVerb
         {
             Description = "Its name; 'default' is the hold-out beside the learned feed", DefaultValueFactory = _ => ArmKey.DefaultExperiment,
         };
-        var node = new Option<string?>("--node") { Description = "Address of the node; default is that of Serving:Listen", HelpName = "URL" };
+        var node = new Option<Uri?>("--url") { Description = "The node; default is the address of Serving:Listen", HelpName = "URL" };
         var offline = new Option<bool>("--offline") { Description = "Read the log in --data-dir (or on Kafka) instead of asking a node" };
         command.Arguments.Add(experiment);
         foreach (var option in (Option[])[node, offline]) command.Options.Add(option);
@@ -34,7 +34,7 @@ internal static class AbReportVerb
             var name = parse.GetValue(experiment)!;
             var report = parse.GetValue(offline)
                 ? await OfflineAsync(settings, name, cancel).ConfigureAwait(false)
-                : await AskAsync(new Uri(parse.GetValue(node) ?? "http://" + settings.Serving.Listen), name, cancel).ConfigureAwait(false);
+                : await AskAsync(parse.GetValue(node) ?? new Uri("http://" + settings.Serving.Listen), name, cancel).ConfigureAwait(false);
             if (common.Json(parse)) Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
             else Print(report);
             return 0;
@@ -59,7 +59,7 @@ internal static class AbReportVerb
         }
         catch (HttpRequestException problem) when (problem.StatusCode is null)
         {
-            throw new IOException($"no node answers at {node} ({problem.Message}); start one, give its address with --node, or read a stopped node's log with --offline --data-dir DIR", problem);
+            throw new IOException($"no node answers at {node} ({problem.Message}); start one, give its address with --url, or read a stopped node's log with --offline --data-dir DIR", problem);
         }
     }
 

@@ -86,10 +86,11 @@ internal static class AbStudyBench
     private static List<string> Power(AudiencePool pool, Plan plan, List<(string, object?)> figures, System.Diagnostics.Stopwatch clock, CancellationToken cancel)
     {
         var keeps = 1 / (1 + Planted);
-        var baseline = SimulatedStudies.ClickRateOf(pool, keeps, out var reduction);
+        var baseline = SimulatedStudies.ClickRateOf(pool, keeps, out var reduction, out var coming);
         var power = new PowerPlan();
         var cuped = power with { VarianceReduction = reduction };
-        var users = Math.Min(plan.Pool, (int)Math.Ceiling(cuped.UsersFor(baseline, Planted)));
+        // Not everybody who is drawn comes; the plan counts those who do.
+        var users = Math.Min(plan.Pool, (int)Math.Ceiling(cuped.UsersFor(baseline, Planted) / coming));
         var runs = Math.Max(10, plan.Runs / 4);
         var found = SimulatedStudies.Run(pool, new SimulatedPlan(users, ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 1, cancel);
         Say($"{runs} experiments of {users} users with {Planted:P0} planted", clock);
@@ -103,12 +104,12 @@ internal static class AbStudyBench
             ("power_computed_plain", power.PowerFor(baseline, Planted, found.MeanUsers)), ("power_observed_plain", ctr.Fixed.Value),
             ("power_band_low", low), ("power_band_high", high), ("power_interval_covers", ctr.Covered.Value),
         ]);
-        var sequentialUsers = (int)Math.Ceiling(cuped.UsersForSequential(baseline, Planted));
+        var sequentialUsers = (int)Math.Ceiling(cuped.UsersForSequential(baseline, Planted) / coming);
         var looked = SimulatedStudies.Run(pool, new SimulatedPlan(Math.Min(plan.Pool, sequentialUsers), ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 2, cancel);
         Say($"{runs} experiments of {sequentialUsers} users, looked at all the time", clock);
         figures.AddRange(
         [
-            ("power_users_sequential", sequentialUsers), ("power_observed_sequential", looked.Metrics[0].Sequential.Value),
+            ("power_users_sequential", cuped.UsersForSequential(baseline, Planted)), ("power_users_sequential_mean", looked.MeanUsers), ("power_observed_sequential", looked.Metrics[0].Sequential.Value),
             ("power_median_users_at_stop", looked.Metrics[0].MedianUsersAtStop), ("power_interval_covers_always", looked.Metrics[0].CoveredAlways.Value),
         ]);
         List<string> broken = [];

@@ -15,7 +15,7 @@ internal static class AbVerb
 {
     public static Command Create()
     {
-        var command = new Command("ab", "Experiments of a running node: define, start, ramp, stop, kill; who is in which arm; who changed what; what they show.");
+        var command = new Command("ab", "Experiments of a running node: define, start, ramp, stop, kill; who is in which arm; who changed what; what they show, and how many users they take.");
         command.Subcommands.Add(Define());
         command.Subcommands.Add(List());
         command.Subcommands.Add(Show());
