@@ -65,9 +65,7 @@ public sealed class BanditLiveTests : IDisposable
     private static async Task BrowseAsync(NodeRig rig, string user)
     {
         var first = (await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'click','user':'{user}','item':'i1'}}")]))[0];
-        var (outcome, bytes) = await rig.FindAsync(user, first.Position, 5_000);
-        outcome.ShouldBe(FeedOutcome.Own);
-        var list = FeedListCodec.Read(bytes.WrittenSpan);
+        var list = await rig.ListAsync(user, first.Position);
         var request = RequestId.Format(list.Arm, list.Version, 1);
         var shown = string.Join(',', list.Entries.Take(5).Select(e => $"'{e.Item}'"));
         await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'impression','user':'{user}','request_id':'{request}','items':[{shown}]}}")]);

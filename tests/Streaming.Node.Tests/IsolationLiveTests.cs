@@ -60,9 +60,7 @@ public sealed class IsolationLiveTests : IDisposable
         for (var u = 0; u < 20; u++)
         {
             var first = (await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'click','user':'u{u}','item':'i{u}'}}")]))[0];
-            var (outcome, bytes) = await rig.FindAsync($"u{u}", first.Position, 5_000);
-            outcome.ShouldBe(FeedOutcome.Own);
-            var list = FeedListCodec.Read(bytes.WrittenSpan);
+            var list = await rig.ListAsync($"u{u}", first.Position);
             var request = RequestId.Format(list.Arm, list.Version, (ulong)u);
             var shown = string.Join(',', list.Entries.Take(3).Select(e => $"'{e.Item}'"));
             await rig.Node.Ingest.EventsAsync(
@@ -101,7 +99,7 @@ public sealed class IsolationLiveTests : IDisposable
             await TrafficAsync(rig);
             var user = Enumerable.Range(0, 20).Select(u => $"u{u}").First(u => rig.Node.Splitter.ArmOf(u).EndsWith("apart:a", StringComparison.Ordinal));
             var position = (await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'click','user':'{user}','item':'i1'}}")]))[0].Position;
-            FeedListCodec.Read((await rig.FindAsync(user, position, 5_000)).List.WrittenSpan).Models.ShouldContain(" overlay:");
+            (await rig.ListAsync(user, position)).Models.ShouldContain(" overlay:");
             await NodeRig.Until(() => Task.FromResult(rig.Node.Status().Isolation.Overlays.Count == 2));
             rig.Node.Status().Isolation.Arms.ShouldContain(a => a.Overlay == "apart:a");
             await rig.Node.CheckpointAsync(null, default);
