@@ -70,6 +70,19 @@ public sealed class InProcessUserHost : IUserHost
         },
         cancel);
 
+    /// <summary>Asks for lists of given arms with the next <see cref="RefreshAsync"/>; unknown users get none.</summary>
+    public async Task WantAsync(IReadOnlyList<WantedList> lists, CancellationToken cancel = default)
+    {
+        foreach (var ofShard in lists.GroupBy(l => WorkerOf(l.User)))
+            await ofShard.Key.CallAsync(
+                shard =>
+                {
+                    shard.Want([.. ofShard]);
+                    return 0;
+                },
+                cancel).ConfigureAwait(false);
+    }
+
     public Task FlushAsync(CancellationToken cancel = default) => OnEveryShard(
         shard =>
         {

@@ -31,6 +31,9 @@ public interface IShardSink
     void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);
 }
 
+/// <summary>A list that a look-up lacks: of the arm that the user has now, or that a tester asks for.</summary>
+public readonly record struct WantedList(string User, string Surface, string Arm);
+
 /// <summary>What a shard is made of. One per shard: machine, builder, session and sink are used from its thread only.</summary>
 public sealed record ShardParts
 {
@@ -43,8 +46,8 @@ public sealed record ShardParts
     public required UserMachine Machine { get; init; }
     public required IFeedBuilder Builder { get; init; }
 
-    /// <summary>The arm of a user: fixed before a list is built.</summary>
-    public required Func<string, string> ArmOf { get; init; }
+    /// <summary>The arm of a user on a surface: fixed before a list is built.</summary>
+    public required Func<UserState, string, string> ArmOf { get; init; }
 
     public required IStateSession Store { get; init; }
     public required IShardSink Sink { get; init; }

@@ -24,6 +24,7 @@ public sealed partial class UserShard
     private readonly HotUsers _hot = new();
     private readonly WakeQueue _wakes = new();
     private readonly RefreshQueue _refresh = new();
+    private readonly List<WantedList> _wanted = [];
     private readonly ForgottenUsers _forgotten;
     private readonly HashSet<long> _poison = [];
     private readonly Effects _effects;
@@ -81,19 +82,20 @@ public sealed partial class UserShard
     }
 
     /// <summary>
-    /// Builds up to <paramref name="listsMax"/> of the lists that are stale, those that only showing made stale where
-    /// <paramref name="quietToo"/> says so; returns how many stay waiting. Ends the round: where a changelog is kept, what has changed is told.
+    /// Builds every list that look-ups want (<see cref="Want"/>), then up to <paramref name="listsMax"/> of those that are stale, those
+    /// that only showing made stale where <paramref name="quietToo"/> says so; returns how many stay waiting. Ends the round: where a
+    /// changelog is kept, what has changed is told.
     /// </summary>
     public int Refresh(long nowMs, int listsMax, bool quietToo)
     {
+        foreach (var wanted in _wanted)
+            if (TryUse(wanted.User, out var resident)) Publish(Build(resident, wanted.Surface, wanted.Arm, nowMs), 0);
+        _wanted.Clear();
         while (listsMax-- > 0 && _refresh.TryTake(quietToo, out var user, out var surface, out var sinceMs))
         {
             // A user may have been forgotten since the list was asked for.
             if (!TryUse(user, out var resident)) continue;
-            if (Build(resident, surface, nowMs) is not { } list) continue;
-            _counts = _counts with { Lists = _counts.Lists + 1 };
-            _parts.Sink.List(list, sinceMs);
-            BackgroundThread.StandBack();
+            Publish(Build(resident, surface, null, nowMs), sinceMs);
         }
         if (_parts.KeepsChangelog) TellChanges();
         return _refresh.Count;
@@ -107,12 +109,21 @@ public sealed partial class UserShard
         _untold.Add(resident);
     }
 
-    private FeedList? Build(Resident resident, string surface, long nowMs)
+    private void Publish(FeedList? list, long sinceMs)
+    {
+        if (list is null) return;
+        _counts = _counts with { Lists = _counts.Lists + 1 };
+        _parts.Sink.List(list, sinceMs);
+        BackgroundThread.StandBack();
+    }
+
+    /// <param name="arm">Null for the user's own.</param>
+    private FeedList? Build(Resident resident, string surface, string? arm, long nowMs)
     {
         var user = resident.State.User;
         try
         {
-            var list = _parts.Builder.Build(resident.State, surface, _parts.ArmOf(user), nowMs);
+            var list = _parts.Builder.Build(resident.State, surface, arm ?? _parts.ArmOf(resident.State, surface), nowMs);
             Touch(resident);
             return list;
         }
@@ -127,6 +138,9 @@ public sealed partial class UserShard
 
     /// <summary>Asks for a list as if an event had made it stale.</summary>
     public void RequestList(string user, string surface) => _refresh.Add(user, surface, urgent: true, _receivedMs);
+
+    /// <summary>Asks for lists of given arms with the next <see cref="Refresh"/>. They are not kept over a restart: look-ups ask again.</summary>
+    public void Want(IReadOnlyList<WantedList> lists) => _wanted.AddRange(lists);
 
     /// <summary>The user's state without making it more recently used; null when unknown.</summary>
     public UserState? Peek(string user) => _hot.TryPeek(user, out var resident) ? resident.State : Load(user);
@@ -208,6 +222,7 @@ public sealed partial class UserShard
                 Touch(resident);
                 _counts = _counts with { Applied = _counts.Applied + 1 };
                 StreamingMeters.CountEvents(e.Type);
+                if (e.RequestId is not null) CountArm(e);
                 if (_effects.Forget) Forget(resident, source, e.TimeMs);
                 else _effects.Release();
                 break;
@@ -222,6 +237,14 @@ public sealed partial class UserShard
                 break;
         }
         if (result != HandleResult.Applied && resident.State.Events == 0) Drop(resident);
+    }
+
+    /// <summary>By the arm that the request id names: the one that made the list, whatever the user's arm is by now.</summary>
+    private static void CountArm(UserEvent e)
+    {
+        if (e.Kind is not (EventKind.Impression or EventKind.Click) || !RequestId.TryParse(e.RequestId, out var arm, out _, out _)) return;
+        if (e.Kind == EventKind.Click) StreamingMeters.CountArm(ArmMoment.Click, arm);
+        else StreamingMeters.CountArm(ArmMoment.Impression, arm, Math.Max(1, e.Items.Count));
     }
 
     private void WakeDue(LogPosition source)

@@ -1,3 +1,4 @@
+using Streaming.Feeds.Building;
 using Streaming.Users;
 
 namespace Streaming.Feeds;
@@ -10,6 +11,16 @@ public interface IRanker
     /// same length. Allocates nothing once warm.
     /// </summary>
     void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores);
+}
+
+/// <summary>Policies of arms that come and go while lists are built. Changes only while no list is built; shards ask at once.</summary>
+public interface IArmPolicies
+{
+    /// <summary>Another one after every change: what was asked before may have changed.</summary>
+    long Generation { get; }
+
+    /// <summary>Null where there is no such arm (any more).</summary>
+    ArmPolicy? Of(string arm);
 }
 
 /// <summary>Item vectors, as a model has learned them. Read-only; safe from several threads while no learner writes.</summary>

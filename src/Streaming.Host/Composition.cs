@@ -55,6 +55,17 @@ internal sealed class RunningNode : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens the log of a node that does not run, and only that.</summary>
+    /// <inheritdoc cref="OpenAsync"/>
+    public static async Task<T> WithLogAsync<T>(StreamingSettings settings, string dataDir, Func<IEventLog, T> work)
+    {
+        if (settings.Log.Kind == "embedded" && !Directory.Exists(Path.Combine(dataDir, "log")))
+            throw new IOException($"there is no log in {Path.GetFullPath(dataDir)}; give the --data-dir of a node that has run");
+        await using var running = new RunningNode(settings, dataDir);
+        if (settings.Log.Kind == "embedded") running.Lock();
+        return work(running.Own(OpenLog(settings, dataDir, notice => Console.Error.WriteLine(notice.Message))));
+    }
+
     public async ValueTask DisposeAsync()
     {
         for (var i = _owned.Count - 1; i >= 0; i--)

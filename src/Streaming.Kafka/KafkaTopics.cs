@@ -130,7 +130,7 @@ internal sealed class KafkaTopics : IDisposable
         }
     }
 
-    private int Wanted(string topic) => topic == Topics.DeadLetter ? 1 : _clients.Log.Partitions;
+    private int Wanted(string topic) => Topics.PartitionsOf(topic, _clients.Log.Partitions);
 
     /// <summary>Null when the topic was created or is there already; else why it was not and may still come by itself.</summary>
     private Error? Create(string topic, string name)
@@ -166,8 +166,8 @@ internal sealed class KafkaTopics : IDisposable
     }
 
     /// <summary>
-    /// The catalogue and the users' states must outlive the retention of clicks, so the last record per key is kept for good; every other
-    /// topic is cut by age and size.
+    /// The catalogue and the users' states must outlive the retention of clicks, so the last record per key is kept for good, and so are the
+    /// experiments, all of them; every other topic is cut by age and size.
     /// </summary>
     private Dictionary<string, string> TopicConfig(string topic)
     {
@@ -182,6 +182,11 @@ internal sealed class KafkaTopics : IDisposable
             config["cleanup.policy"] = "compact";
             // Whoever reads the catalogue sees its changes for as long as clicks are kept; of a user's states only the last one counts.
             config["min.compaction.lag.ms"] = topic != Topics.Items || log.RetentionHours == 0 ? "0" : retentionMs;
+        }
+        else if (topic == Topics.Experiments)
+        {
+            config["cleanup.policy"] = "delete";
+            config["retention.ms"] = config["retention.bytes"] = "-1";
         }
         else
         {

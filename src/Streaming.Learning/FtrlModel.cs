@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Streaming.Core.Examples;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
+using Streaming.Learning.Isolation;
 using Streaming.Models.Embeddings;
 
 namespace Streaming.Learning;
@@ -15,38 +15,29 @@ namespace Streaming.Learning;
 /// g = weight (p - y) x adds g - (sqrt(n + g^2) - sqrt n) / alpha * w to z and g^2 to n. A feature that stands twice in an
 /// example counts twice, with the weights as they were before the example.
 /// </summary>
-public sealed class FtrlModel : IOnlineModel
+public sealed class FtrlModel : IOnlineModel, IRankingWeights
 {
     private const byte FormatVersion = 1;
     private const int StackFeaturesMax = 512;
 
     // z and n of a slot lie side by side, so that a coordinate costs one cache line. Weights follow from them and are kept apart:
     // ranking reads nothing else, and a root and a division per feature are not for the path of every candidate.
-    private Slot[] _slots;
+    private FtrlSlot[] _slots;
     private readonly float[] _weights;
     private readonly uint _mask;
-    private readonly float _inverseAlpha;
-    private readonly float _betaOverAlphaPlusL2;
-    private readonly float _l1;
     private readonly float _negativeRate;
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Slot
-    {
-        public float Z;
-        public float N;
-    }
+    /// <summary>Whoever still reads the weights as they were, and must be told before a slot is written.</summary>
+    private readonly List<FrozenWeights> _frozen = [];
 
     /// <param name="settings">Bits, alpha, beta, L1, L2.</param>
     /// <param name="negativeSampleRate">w in (0, 1]: the rate at which negatives of the training stream were kept.</param>
     public FtrlModel(LearningSettings settings, double negativeSampleRate = 1)
     {
-        _slots = new Slot[1 << settings.FtrlBits];
+        _slots = new FtrlSlot[1 << settings.FtrlBits];
         _weights = new float[_slots.Length];
         _mask = (uint)_slots.Length - 1;
-        _inverseAlpha = (float)(1 / settings.FtrlAlpha);
-        _betaOverAlphaPlusL2 = (float)(settings.FtrlBeta / settings.FtrlAlpha + settings.FtrlL2);
-        _l1 = (float)settings.FtrlL1;
+        Rule = new FtrlRule(settings);
         _negativeRate = (float)negativeSampleRate;
     }
 
@@ -76,8 +67,10 @@ public sealed class FtrlModel : IOnlineModel
     public float PredictAndLearn(ReadOnlySpan<uint> features, ReadOnlySpan<float> values, float label, float weight = 1f)
     {
         Span<float> weights = features.Length <= StackFeaturesMax ? stackalloc float[StackFeaturesMax] : new float[features.Length];
+        if (_frozen.Count > 0) KeepForFrozen(features);
         var slots = _slots;
         var table = _weights;
+        var rule = Rule;
         var sum = 0f;
         for (var i = 0; i < features.Length; i++)
         {
@@ -90,14 +83,8 @@ public sealed class FtrlModel : IOnlineModel
         for (var i = 0; i < features.Length; i++)
         {
             ref var slot = ref slots[features[i] & _mask];
-            var g = error * values[i];
-            var g2 = g * g;
-            var n = slot.N + g2;
-            // sqrt(n + g^2) - sqrt(n), without cancellation when g is small beside n.
-            var sigma = g2 > 0 ? g2 / (MathF.Sqrt(n) + MathF.Sqrt(slot.N)) * _inverseAlpha : 0f;
-            slot.Z += g - sigma * weights[i];
-            slot.N = n;
-            table[features[i] & _mask] = WeightOf(slot);
+            rule.Step(ref slot, error * values[i], weights[i]);
+            table[features[i] & _mask] = rule.WeightOf(slot);
         }
         Version++;
         return Corrected(p);
@@ -125,6 +112,7 @@ public sealed class FtrlModel : IOnlineModel
         foreach (var feature in features)
         {
             var at = feature & _mask;
+            foreach (var frozen in _frozen) frozen.Keep(at);
             _slots[at] = from._slots[at];
             _weights[at] = from._weights[at];
         }
@@ -134,11 +122,51 @@ public sealed class FtrlModel : IOnlineModel
     /// <summary>Slots: features that agree in their lowest bits share one.</summary>
     public int Slots => _weights.Length;
 
-    private float WeightOf(in Slot slot)
+    /// <summary>The arithmetic of a coordinate.</summary>
+    internal FtrlRule Rule { get; }
+
+    internal uint Mask => _mask;
+
+    internal ref readonly FtrlSlot SlotAt(uint at) => ref _slots[at];
+
+    internal float WeightAt(uint at) => _weights[at];
+
+    internal ReadOnlySpan<FtrlSlot> SlotsFrom(uint at, int count) => _slots.AsSpan((int)at, count);
+
+    /// <summary>Overwrites slots: what is folded in from elsewhere. Counts as one step of the version, so that nobody goes on with remembered sums.</summary>
+    internal void Put(IEnumerable<(uint At, FtrlSlot Slot)> slots)
     {
-        var z = slot.Z;
-        if (MathF.Abs(z) <= _l1) return 0f;
-        return (MathF.CopySign(_l1, z) - z) / (_betaOverAlphaPlusL2 + MathF.Sqrt(slot.N) * _inverseAlpha);
+        foreach (var (at, slot) in slots)
+        {
+            foreach (var frozen in _frozen) frozen.Keep(at);
+            _slots[at] = slot;
+            _weights[at] = Rule.WeightOf(slot);
+        }
+        Version++;
+    }
+
+    /// <summary>
+    /// The weights as they are now, for as long as they are needed: pages are copied when they are first written. Two that are taken between
+    /// the same two examples are one.
+    /// </summary>
+    internal FrozenWeights Freeze()
+    {
+        if (_frozen.Count > 0 && _frozen[^1].MadeAt == Version) return _frozen[^1];
+        var frozen = new FrozenWeights(this, Version);
+        _frozen.Add(frozen);
+        return frozen;
+    }
+
+    /// <summary>Takes part in writes again, after a checkpoint.</summary>
+    internal void Attach(FrozenWeights frozen) => _frozen.Add(frozen);
+
+    /// <summary>Nobody needs it any more.</summary>
+    internal void Release(FrozenWeights frozen) => _frozen.Remove(frozen);
+
+    private void KeepForFrozen(ReadOnlySpan<uint> features)
+    {
+        foreach (var frozen in _frozen)
+            foreach (var feature in features) frozen.Keep(feature & _mask);
     }
 
     /// <summary>q = p / (p + (1 - p) / w): what p would be had no negatives been dropped (He et al. 2014, section 6.3).</summary>
@@ -149,7 +177,7 @@ public sealed class FtrlModel : IOnlineModel
         var writer = new CheckpointWriter(into, FormatVersion);
         writer.Int32(_slots.Length);
         writer.Int64(Version);
-        writer.Values<Slot>(_slots);
+        writer.Values<FtrlSlot>(_slots);
         writer.Finish();
     }
 
@@ -158,10 +186,10 @@ public sealed class FtrlModel : IOnlineModel
         var reader = new CheckpointReader(from, FormatVersion, "FTRL model");
         reader.Expect(_slots.Length, "slots");
         var version = reader.Int64();
-        var slots = new Slot[_slots.Length];
+        var slots = new FtrlSlot[_slots.Length];
         reader.Values(slots.AsSpan());
         reader.Finish();
         (_slots, Version) = (slots, version);
-        for (var i = 0; i < slots.Length; i++) _weights[i] = WeightOf(slots[i]);
+        for (var i = 0; i < slots.Length; i++) _weights[i] = Rule.WeightOf(slots[i]);
     }
 }

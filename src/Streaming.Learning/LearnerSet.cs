@@ -3,6 +3,7 @@ using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Learning.Drn;
 using Streaming.Learning.Features;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Statistics;
 
 namespace Streaming.Learning;
@@ -20,6 +21,7 @@ public sealed class LearnerSet
         Settings = settings;
         Catalog = catalog ?? new ItemCatalog();
         Ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
+        Overlays = new ArmOverlays(Ranker, settings);
         Factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
         Statistics = new ItemStatistics(settings.Learning, Catalog);
         Features = new FeatureExtractor(settings, Catalog, Statistics, Factors, Ranker);
@@ -29,6 +31,9 @@ public sealed class LearnerSet
     public StreamingSettings Settings { get; }
     public ItemCatalog Catalog { get; }
     public FtrlModel Ranker { get; }
+
+    /// <summary>Where isolated arms rank and learn.</summary>
+    public ArmOverlays Overlays { get; }
     public MatrixFactorisation Factors { get; }
     public ItemStatistics Statistics { get; }
     public FeatureExtractor Features { get; }
@@ -40,7 +45,7 @@ public sealed class LearnerSet
     /// <param name="others">Further learners, told of everything after the models, in this order.</param>
     /// <param name="onNewItem">Told of every item that only events have named, once it is in the catalogue.</param>
     public Trainer NewTrainer(IReadOnlyList<IStreamLearner>? others = null, Action<Item>? onNewItem = null) =>
-        new(Settings.Learning, Ranker, Factors, Statistics, others, (id, timeMs) =>
+        new(Settings.Learning, Ranker, Overlays, Factors, Statistics, others, (id, timeMs) =>
         {
             if (Catalog.AddStub(id, timeMs) && Catalog.TryGet(Core.Ids.StableHash.Of(id), out var item)) onNewItem?.Invoke(item);
         });

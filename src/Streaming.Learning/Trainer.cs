@@ -4,6 +4,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Metrics;
 using Streaming.Learning.Statistics;
 
@@ -23,6 +24,7 @@ public sealed class Trainer : ICheckpointed
     private const byte FormatVersion = 1;
 
     private readonly FtrlModel _ranker;
+    private readonly ArmOverlays _overlays;
     private readonly MatrixFactorisation _factors;
     private readonly ItemStatistics _statistics;
     private readonly IStreamLearner[] _others;
@@ -36,15 +38,16 @@ public sealed class Trainer : ICheckpointed
 
     /// <param name="settings">Bounds of the figures.</param>
     /// <param name="ranker">Predicts and learns.</param>
+    /// <param name="overlays">On the ranker: where isolated arms predict and learn.</param>
     /// <param name="factors">Learns the items' side.</param>
     /// <param name="statistics">Learns.</param>
     /// <param name="others">Further learners, told of everything after the models, in this order.</param>
     /// <param name="onUnknownItem">Told the id and time of an item that the catalogue did not know when the record was made; may be told twice.</param>
     public Trainer(
-        LearningSettings settings, FtrlModel ranker, MatrixFactorisation factors, ItemStatistics statistics,
+        LearningSettings settings, FtrlModel ranker, ArmOverlays overlays, MatrixFactorisation factors, ItemStatistics statistics,
         IReadOnlyList<IStreamLearner>? others = null, Action<string, long>? onUnknownItem = null)
     {
-        (_ranker, _factors, _statistics) = (ranker, factors, statistics);
+        (_ranker, _overlays, _factors, _statistics) = (ranker, overlays, factors, statistics);
         (_others, _onUnknownItem) = ([.. others ?? []], onUnknownItem);
         _rankerMetrics = new PrequentialMetrics(ranker.Name, settings);
         _itemMeanMetrics = new PrequentialMetrics("item mean", settings);
@@ -78,7 +81,7 @@ public sealed class Trainer : ICheckpointed
     /// <summary>Event time of the newest label learned by this process, Unix ms; 0 for none yet.</summary>
     public long NewestMs { get; private set; }
 
-    /// <summary>Figures of the ranker; then of the baselines, on the same stream.</summary>
+    /// <summary>Figures of the ranker, each example by the weights of its arm; then of the baselines, on the same stream.</summary>
     public IReadOnlyList<PrequentialFigures> Figures() =>
         [_rankerMetrics.Figures(), _itemMeanMetrics.Figures(), _userItemMeanMetrics.Figures()];
 
@@ -86,7 +89,7 @@ public sealed class Trainer : ICheckpointed
     public IEnumerable<WindowFigures> Windows() => [_rankerMetrics.Window(), _itemMeanMetrics.Window(), _userItemMeanMetrics.Window()];
 
     /// <summary>Every part that a checkpoint needs, this one included.</summary>
-    public IEnumerable<ICheckpointed> Parts => [this, _ranker, _factors, _statistics, .. _others];
+    public IEnumerable<ICheckpointed> Parts => [this, _ranker, _overlays, _factors, _statistics, .. _others];
 
     /// <summary>Learns one record of the topic.</summary>
     public void On(ExampleRecord record)
@@ -102,7 +105,7 @@ public sealed class Trainer : ICheckpointed
         if (example.ItemId is { } id) _onUnknownItem?.Invoke(id, example.ShownMs);
         var user = StableHash.Of(example.User);
         var positive = example.Label > 0.5f;
-        var p = _ranker.PredictAndLearn(example);
+        var p = _overlays.PredictAndLearn(example);
         if (example.IsCorrection) Corrections++;
         else Score(example, user, p, positive);
         _factors.OnExample(example);

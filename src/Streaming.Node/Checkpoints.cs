@@ -141,8 +141,10 @@ public sealed class Checkpoints
     {
         foreach (var part in parts)
         {
-            var stored = manifest.Parts.FirstOrDefault(p => p.Name == part.Name)
-                ?? throw new InvalidDataException($"part '{part.Name}' is not in checkpoint {manifest.Id}");
+            var stored = manifest.Parts.FirstOrDefault(p => p.Name == part.Name);
+            if (stored is null && part.IsOptional) continue;
+            if (stored is null)
+                throw new InvalidDataException($"part '{part.Name}' is not in checkpoint {manifest.Id}");
             using var stream = new FileStream(Path.Combine(FolderOf(manifest.Id), stored.File), FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
             part.Load(stream);
         }

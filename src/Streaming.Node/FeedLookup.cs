@@ -1,8 +1,12 @@
+using System.Diagnostics.CodeAnalysis;
+using Streaming.Actors;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
+using Streaming.Experiments.Splitting;
+using Streaming.Node.Splitting;
 
 namespace Streaming.Node;
 
@@ -25,33 +29,62 @@ public enum FeedOutcome
 /// <param name="Tags">Declared interests, for a user without history; may be empty.</param>
 /// <param name="After">The list must have seen this event; null for any list.</param>
 /// <param name="WaitMs">How long to wait for such a list, ms; bounded by Serving:FreshnessWaitMsMax.</param>
-public readonly record struct FeedRequest(string User, string Surface, IReadOnlyList<string> Tags, LogPosition? After, int WaitMs);
+/// <param name="Arm">The arm (<see cref="FeedLookup.ArmOf"/>), so that the list and what is said of it go by one version; null to find it here.</param>
+/// <param name="IsForced">A tester's own choice of arm: its list is built for the look-up.</param>
+public readonly record struct FeedRequest(
+    string User, string Surface, IReadOnlyList<string> Tags, LogPosition? After, int WaitMs, string? Arm = null, bool IsForced = false);
 
 /// <summary>Answers look-ups from the cache. Any thread; the plain path touches nothing but the cache.</summary>
 public sealed class FeedLookup
 {
     private readonly IFeedCache _cache;
     private readonly FreshLists _fresh;
-    private readonly Func<string, string> _armOf;
+    private readonly WantedLists _wanted;
+    private readonly TrafficSplitter _splitter;
     private readonly ServingSettings _settings;
+    private readonly TimeSpan _firstListWait;
     private readonly AsyncSignal _signal;
     private readonly TimeProvider _time;
 
+    [ThreadStatic]
+    private static ByteWriter? _traits;
+
     internal FeedLookup(
-        IFeedCache cache, FreshLists fresh, Func<string, string> armOf, ServingSettings settings, AsyncSignal signal, TimeProvider time)
+        IFeedCache cache, FreshLists fresh, WantedLists wanted, TrafficSplitter splitter, StreamingSettings settings, AsyncSignal signal, TimeProvider time)
     {
-        _cache = cache;
-        _fresh = fresh;
-        _armOf = armOf;
-        _settings = settings;
-        _signal = signal;
-        _time = time;
+        (_cache, _fresh, _wanted, _splitter, _signal, _time) = (cache, fresh, wanted, splitter, signal, time);
+        _settings = settings.Serving;
+        _firstListWait = TimeSpan.FromMilliseconds(settings.Experiments.FirstListWaitMs);
     }
 
-    public string ArmOf(string user) => _armOf(user);
+    /// <summary>The user's arm on a surface, as the lists are built by.</summary>
+    public string ArmOf(string user, string surface)
+    {
+        var split = _splitter.Now;
+        if (!split.NeedsTraits) return split.ArmOf(user, surface, default);
+        Span<ulong> traits = stackalloc ulong[UserTraits.Max];
+        return split.ArmOf(user, surface, TraitsOf(user, traits));
+    }
+
+    /// <summary>The arm that a tester asks for (<see cref="TrafficSplitter.TryForce"/>).</summary>
+    public bool TryForce(string user, string surface, string wanted, [NotNullWhen(true)] out string? arm, [NotNullWhen(false)] out string? problem)
+    {
+        Span<ulong> traits = stackalloc ulong[UserTraits.Max];
+        return _splitter.TryForce(user, surface, TraitsOf(user, traits), wanted, out arm, out problem);
+    }
+
+    /// <summary>How a user's arm comes about.</summary>
+    public Assignment Explain(string user, string surface)
+    {
+        Span<ulong> traits = stackalloc ulong[UserTraits.Max];
+        var split = _splitter.Now;
+        return split.Explain(user, surface, TraitsOf(user, traits), split.ForcedOf(user));
+    }
+
+    private ReadOnlySpan<ulong> TraitsOf(string user, Span<ulong> into) => into[..UserTraits.Find(_cache, user, _traits ??= new ByteWriter(), into)];
 
     /// <summary>Segments' lists are made by the hold-out's policy: popularity and filters, nothing personal.</summary>
-    internal const string SegmentArm = Experiments.TrafficSplitter.Holdout;
+    internal const string SegmentArm = TrafficSplitter.Holdout;
 
     /// <summary>
     /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless
@@ -59,10 +92,52 @@ public sealed class FeedLookup
     /// </summary>
     public ValueTask<FeedOutcome> FindAsync(FeedRequest request, ByteWriter into, CancellationToken cancel = default)
     {
-        var own = _cache.TryGet(request.User, request.Surface, _armOf(request.User), into);
+        var arm = request.Arm ?? ArmOf(request.User, request.Surface);
+        var own = _cache.TryGet(request.User, request.Surface, arm, into);
+        // Clicks renew the list of the user's own arm only, so a tester's is built for each look-up.
+        if (request.IsForced) return FirstAsync(request, arm, into, cancel);
         if (request.After is { } after && !(own && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)))
-            return WaitAsync(request, after, into, cancel);
-        return ValueTask.FromResult(own ? FeedOutcome.Own : FindSegment(request, into));
+            return WaitAsync(request, arm, after, into, cancel);
+        var split = _splitter.Now;
+        if (own)
+        {
+            // Of before the experiments changed: the user may have been in another arm since, and this list left behind.
+            if (new FeedListView(into.WrittenSpan).BuiltMs < split.SinceMs) _wanted.Ask(new WantedList(request.User, request.Surface, arm), split.Version.Version);
+            return ValueTask.FromResult(FeedOutcome.Own);
+        }
+        if (split.Version.Version > 0 && HasOther(request, arm)) return FirstAsync(request, arm, into, cancel);
+        return ValueTask.FromResult(FindSegment(request, into));
+    }
+
+    /// <summary>Whether the user has a list of an arm that they had before the last changes: then they are known, and their first list here is a round away.</summary>
+    private bool HasOther(FeedRequest request, string arm)
+    {
+        var buffer = _traits ??= new ByteWriter();
+        foreach (var before in _splitter.Before)
+        {
+            // With the traits that count now; who had others then waits for no list, and has one with the next look-up.
+            var other = before.ArmOf(request.User, request.Surface, default);
+            buffer.Clear();
+            if (other != arm && _cache.TryGet(request.User, request.Surface, other, buffer)) return true;
+        }
+        return false;
+    }
+
+    private async ValueTask<FeedOutcome> FirstAsync(FeedRequest request, string arm, ByteWriter into, CancellationToken cancel)
+    {
+        if (_wanted.Want(new WantedList(request.User, request.Surface, arm)) is { } wait)
+        {
+            try
+            {
+                await wait.WaitAsync(_firstListWait, _time, cancel).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // It is being built; until then the popular list has to do.
+            }
+        }
+        into.Clear();
+        return _cache.TryGet(request.User, request.Surface, arm, into) ? FeedOutcome.Own : FindSegment(request, into);
     }
 
     /// <summary>The popular list of a tag or category (empty for everybody) on a surface, else on the default surface.</summary>
@@ -72,14 +147,13 @@ public sealed class FeedLookup
         return _cache.TryGet(user, surface, SegmentArm, into) || (surface.Length > 0 && _cache.TryGet(user, "", SegmentArm, into));
     }
 
-    private async ValueTask<FeedOutcome> WaitAsync(FeedRequest request, LogPosition after, ByteWriter into, CancellationToken cancel)
+    private async ValueTask<FeedOutcome> WaitAsync(FeedRequest request, string arm, LogPosition after, ByteWriter into, CancellationToken cancel)
     {
         var wait = _fresh.Wait(request.User, request.Surface, after);
         if (wait is null) return FeedOutcome.NotYet;
         _signal.Set();
         // The list may have come between the first look and the wait.
         into.Clear();
-        var arm = _armOf(request.User);
         if (_cache.TryGet(request.User, request.Surface, arm, into) && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after))
         {
             _fresh.Abandon(request.User, wait);

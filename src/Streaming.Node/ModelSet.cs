@@ -1,4 +1,5 @@
 using Streaming.Core.Examples;
+using Streaming.Core.Experiments;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
@@ -8,9 +9,11 @@ using Streaming.Feeds;
 using Streaming.Feeds.Building;
 using Streaming.Learning;
 using Streaming.Learning.Features;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Metrics;
 using Streaming.Learning.Statistics;
 using Streaming.Node.Deep;
+using Streaming.Node.Splitting;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -41,6 +44,7 @@ public sealed class ModelSet : IDisposable
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
         if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log, learnsDeepInRounds);
         _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
+        Policies = new ArmPolicies(settings, Arms());
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
         Trainer = _learners.NewTrainer([.. _index.Learners, .. _deep?.Learners ?? []], Introduce);
@@ -53,6 +57,9 @@ public sealed class ModelSet : IDisposable
 
     /// <summary>Every part of a checkpoint.</summary>
     public IReadOnlyList<ICheckpointed> Parts { get; }
+
+    /// <summary>What the arms of experiments make of lists.</summary>
+    internal ArmPolicies Policies { get; }
 
     public long Examples => Trainer.Examples;
     public string Versions => _deep is null ? Trainer.Versions : $"{Trainer.Versions} {_deep.Versions}";
@@ -69,6 +76,12 @@ public sealed class ModelSet : IDisposable
     /// <summary>Records of <c>items</c> that were set aside.</summary>
     public long ItemDeadLetters { get; internal set; }
 
+    /// <summary>Where isolated arms learn.</summary>
+    public ArmOverlays Overlays => _learners.Overlays;
+
+    /// <summary>Brings the overlays to what the experiments ask for at this time; returns those that were folded into the shared weights.</summary>
+    internal IReadOnlyList<string> Follow(ExperimentDefinitions definitions, long nowMs) => new IsolatedArms(definitions, nowMs).Apply(Overlays);
+
     /// <summary>Prequential figures: the ranker first, then the baselines on the same stream.</summary>
     public IReadOnlyList<PrequentialFigures> Figures() => Trainer.Figures();
 
@@ -77,7 +90,7 @@ public sealed class ModelSet : IDisposable
 
     /// <summary>A list builder with its own buffers, for one shard's thread.</summary>
     public IFeedBuilder BuilderForShard() =>
-        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners.Features.NewScorer()), _settings.Feeds, Arms());
+        new FeedBuilder(_index, _learners.UserModels, _vectors, new ScorerRanker(_learners), _settings.Feeds, Arms(), Policies);
 
     /// <summary>Items like this one, best first.</summary>
     public IReadOnlyList<(string Item, float Score)> Similar(string id, int count, long nowMs)
@@ -135,12 +148,31 @@ public sealed class ModelSet : IDisposable
     }
 
     /// <summary>Ranks by the scorer that also extracts the features to train on: the user's side is done once for all candidates.</summary>
-    private sealed class ScorerRanker(CandidateScorer scorer) : IRanker
+    private sealed class ScorerRanker : IArmRanker
     {
+        private readonly LearnerSet _learners;
+        private readonly CandidateScorer _scorer;
+        private FtrlOverlay? _overlay;
+        private (FtrlOverlay? Overlay, long Version, string Text) _named;
+
+        public ScorerRanker(LearnerSet learners)
+        {
+            _learners = learners;
+            _scorer = learners.Features.NewScorer(() => (IRankingWeights?)_overlay ?? learners.Ranker);
+        }
+
+        public string? StartArm(string arm)
+        {
+            _overlay = _learners.Overlays.Of(arm);
+            if (_overlay is null) return null;
+            if (_named.Overlay != _overlay || _named.Version != _overlay.Version) _named = (_overlay, _overlay.Version, $"overlay:{_overlay.Version}");
+            return _named.Text;
+        }
+
         public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
         {
-            scorer.BeginUser(user, nowMs, surface);
-            for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
+            _scorer.BeginUser(user, nowMs, surface);
+            for (var i = 0; i < items.Length; i++) scores[i] = _scorer.Score(items[i]);
         }
     }
 

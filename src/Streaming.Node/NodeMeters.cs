@@ -1,5 +1,6 @@
 using Streaming.Actors;
 using Streaming.Core.Metrics;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Metrics;
 
 namespace Streaming.Node;
@@ -9,6 +10,7 @@ internal sealed class NodeMeters
 {
     private readonly string[] _partitions;
     private UserHostCounts _last;
+    private IsolationStatus _isolation = IsolationStatus.None;
 
     public NodeMeters(int partitions, UserHostCounts restored)
     {
@@ -31,8 +33,9 @@ internal sealed class NodeMeters
 
     public void Lag(int partition, long offsets) => StreamingMeters.LogLagRecords.Set(_partitions[partition], offsets);
 
-    public static void Models(ModelSet models)
+    public void Models(ModelSet models)
     {
+        Isolation(models.Overlays);
         foreach (var window in models.Trainer.Windows()) Window(window);
         foreach (var replica in models.Deep?.Replicas ?? []) StreamingMeters.ModelVersion.Set(replica.Name, replica.Version);
     }
@@ -50,5 +53,26 @@ internal sealed class NodeMeters
         {
             if (double.IsFinite(value)) gauge.Set(window.Model, value);
         }
+    }
+
+    /// <summary>Overlays and contamination as of the last tick; from any thread.</summary>
+    public IsolationStatus LastIsolation => Volatile.Read(ref _isolation);
+
+    private void Isolation(ArmOverlays overlays)
+    {
+        var status = IsolationStatus.Of(overlays);
+        foreach (var gone in _isolation.Overlays.Select(o => o.Name).Except(status.Overlays.Select(o => o.Name)))
+        {
+            StreamingMeters.OverlayAuc.Remove(gone);
+            StreamingMeters.OverlayEntries.Remove(gone);
+        }
+        foreach (var overlay in status.Overlays)
+        {
+            if (!double.IsNaN(overlay.AucWindow)) StreamingMeters.OverlayAuc.Set(overlay.Name, overlay.AucWindow);
+            StreamingMeters.OverlayEntries.Set(overlay.Name, overlay.Entries);
+        }
+        foreach (var gone in _isolation.Arms.Select(a => a.Arm).Except(status.Arms.Select(a => a.Arm))) StreamingMeters.ArmContamination.Remove(gone);
+        foreach (var arm in status.Arms) StreamingMeters.ArmContamination.Set(arm.Arm, arm.ForeignMass);
+        Volatile.Write(ref _isolation, status);
     }
 }

@@ -31,6 +31,9 @@ public sealed record NodeStatus
     /// <summary>Deep models that this process serves; empty where they are off.</summary>
     public IReadOnlyList<DeepModelStatus> Deep { get; init; } = [];
 
+    /// <summary>Isolated arms and contamination, as of the last tick.</summary>
+    public IsolationStatus Isolation { get; init; } = IsolationStatus.None;
+
     /// <summary>Milliseconds from the receipt of an event to the list that has seen it being in the cache; NaN when none.</summary>
     public required double ClickToListMsP50 { get; init; }
 

@@ -9,6 +9,7 @@ using Streaming.Core.Ports;
 using Streaming.Core.Wire;
 using Streaming.Node.Deep;
 using Streaming.Node.Deletion;
+using Streaming.Node.Splitting;
 
 namespace Streaming.Node;
 
@@ -20,9 +21,8 @@ namespace Streaming.Node;
 /// What a record before <paramref name="committed"/> releases was made durable by an earlier run, and is learned from here but not written again.
 /// </remarks>
 internal sealed class PartitionSink(
-    int partition, IFeedCache cache, FreshLists fresh, Deletions deletions, bool hasDeep, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax,
-    SkewWatch skew,
-    long committed = 0) : IShardSink
+    int partition, IFeedCache cache, FreshLists fresh, WantedLists wanted, Deletions deletions, bool hasDeep, LatencyHistogram clickToList, TimeProvider time,
+    int recordBytesMax, SkewWatch skew, long committed = 0) : IShardSink
 {
     private readonly EntryArena _examples = new();
     private readonly EntryArena _deadLetters = new();
@@ -39,6 +39,8 @@ internal sealed class PartitionSink(
         Records.Add(new ExampleRecord(example, null));
         StreamingMeters.CountExamples(
             example.IsCorrection ? ExampleLabel.Correction : example.Label > 0.5f ? ExampleLabel.Positive : ExampleLabel.Negative);
+        if (!example.IsCorrection) StreamingMeters.CountArm(ArmMoment.Example, example.Arm);
+        if (example.Label > 0.5f) StreamingMeters.CountArm(ArmMoment.Positive, example.Arm);
         if (example.Source.Offset < committed) return;
         ExampleCodec.Write(example, _examples.Begin(example.User, partition, example.LabelMs));
         _examples.End();
@@ -63,6 +65,7 @@ internal sealed class PartitionSink(
             StreamingMeters.ClickToListSeconds.Record(tookMs / 1000.0);
         }
         fresh.Signal(list);
+        wanted.Signal(list);
     }
 
     public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)

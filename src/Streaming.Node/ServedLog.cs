@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
+using Streaming.Node.Splitting;
 
 namespace Streaming.Node;
 
@@ -16,7 +17,7 @@ public sealed class ServedLog : IAsyncDisposable
     private readonly IEventLog _log;
     private readonly TimeProvider _time;
     private readonly Action<NodeNotice> _notice;
-    private readonly RecentPages _pages = new(1 << 16);
+    private readonly RecentHashes _pages = new(1 << 16);
     private readonly Task _pump;
     private long _dropped;
     private long _logged;
@@ -74,13 +75,5 @@ public sealed class ServedLog : IAsyncDisposable
                 _notice(new NodeNotice(NoticeLevel.Warning, $"{entries.Count} served lists could not be logged: {problem.Message}", problem));
             }
         }
-    }
-
-    /// <summary>A bounded set of recent hashes: direct-mapped, the newer one wins a slot. Forgetting one costs a repeated record, no more.</summary>
-    private sealed class RecentPages(int slots)
-    {
-        private readonly ulong[] _slots = new ulong[slots];
-
-        public bool Add(ulong page) => Interlocked.Exchange(ref _slots[page & (ulong)(_slots.Length - 1)], page) != page;
     }
 }

@@ -5,10 +5,12 @@ using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
-using Streaming.Experiments;
+using Streaming.Experiments.Splitting;
 using Streaming.Learning.Deep;
 using Streaming.Node.Deep;
 using Streaming.Node.Deletion;
+using Streaming.Node.Splitting;
+using Streaming.Node.Statistics;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -21,6 +23,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
 {
     private const string Group = "node";
 
+    /// <summary>Lists that look-ups may want of one round.</summary>
+    private const int WantedMax = 1_000;
+
     /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
     private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
 
@@ -29,6 +34,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly AsyncSignal _signal = new();
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
+    private readonly WantedLists _wanted;
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly DriverThread _driver = new();
     private readonly Deletions _deletions;
@@ -39,6 +45,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private Rounds _rounds = null!;
     private RoundOutputs _outputs = null!;
     private NodeMeters _meters = null!;
+    private SplitSnapshot? _followed;
+    private volatile ExperimentStatistics? _statistics;
     private long _nextCheckpointId = 1;
     private long _clockMs;
     private long _lag;
@@ -56,7 +64,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
-        Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
+        _wanted = new WantedLists(WantedMax, _signal);
+        Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
     }
 
@@ -66,8 +75,16 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public int Partitions => _shards.Length;
 
     public TrafficSplitter Splitter { get; }
+
+    /// <summary>Changes and audit of the experiments.</summary>
+    public ExperimentControl Experiments { get; private set; } = null!;
+
     public Ingest Ingest { get; }
     public FeedLookup Lookup { get; }
+
+    /// <summary>The figures of experiments; null where they are off, and before the node runs.</summary>
+    public ExperimentStatistics? Statistics => _statistics;
+
     public ServedLog Served { get; }
 
     /// <summary>The checkpoint this node went on from; null after a fresh start.</summary>
@@ -108,6 +125,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var settings = _parts.Settings.Node;
         _outputs.Stopping = cancel;
         StartDeep();
+        _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments), new BanditMover(Experiments, NowMs));
         var lastCheckpoint = NowMs();
         var lastTick = 0L;
         while (!cancel.IsCancellationRequested)
@@ -116,7 +134,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             {
                 await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs())).ConfigureAwait(false);
                 _models.RefreshSegments(_parts.Feeds, NowMs());
-                NodeMeters.Models(_models);
+                _meters.Models(_models);
                 lastTick = NowMs();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
@@ -223,6 +241,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Models = _models.Versions,
         VersionSkew = _models.Skew.Counts,
         Deep = DeepStatus(),
+        Isolation = _meters.LastIsolation,
         ClickToListMsP50 = _clickToList.Percentile(.50) / 1000,
         ClickToListMsP99 = _clickToList.Percentile(.99) / 1000,
         ClockMs = _clockMs,
@@ -240,9 +259,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _closed = true;
         AnswerQuestions(null);
         await DisposeDeepAsync().ConfigureAwait(false);
+        if (_statistics is not null) await Task.Run(_statistics.Dispose).ConfigureAwait(false);
         await Served.DisposeAsync().ConfigureAwait(false);
         await _deletions.DisposeAsync().ConfigureAwait(false);
         await Task.Run(_driver.Dispose).ConfigureAwait(false);
+        Experiments?.Dispose();
         if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
         _rounds?.Dispose();
         _models?.Dispose();
@@ -280,12 +301,16 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         AnswerQuestions(_models);
+        MoveExperiments(nowMs);
+        var wanted = _wanted.Waiting();
+        if (wanted.Count > 0) _host.WantAsync(wanted, cancel).Block();
         foreach (var (user, surface, after) in _fresh.Waiting())
             if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
                 _host.RequestListAsync(user, surface, cancel).Block();
         var started = Stopwatch.GetTimestamp();
         var before = _rounds.Records;
         var work = _rounds.Run(limits, nowMs, receivedMs);
+        _wanted.Done(wanted);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
         if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0)))
@@ -322,6 +347,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
         }
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
+        _applied = events;
+        Experiments = new ExperimentControl(Log, _parts.Settings, _models.Policies.Names, _parts.Time, _signal, _parts.Notice);
+        await Experiments.OpenAsync(version => Apply(version, NowMs()), cancel).ConfigureAwait(false);
         var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel).ConfigureAwait(false);
         var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel).ConfigureAwait(false);
         var sinks = new PartitionSink[events.Length];
@@ -329,7 +357,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         for (var p = 0; p < events.Length; p++)
         {
             sinks[p] = new PartitionSink(
-                p, _parts.Feeds, _fresh, _deletions, _parts.Settings.Deep.Models.Count > 0, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax,
+                p, _parts.Feeds, _fresh, _wanted, _deletions, _parts.Settings.Deep.Models.Count > 0, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax,
                 _models.Skew, committedEvents[p]);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
@@ -393,7 +421,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Dimension = _parts.Settings.Learning.EmbeddingDim,
         Machine = new UserMachine(_parts.Settings.Users, _models.ForShard(), _parts.Settings.Node.Seed),
         Builder = _models.BuilderForShard(),
-        ArmOf = Splitter.ArmOf,
+        ArmOf = ArmOf,
         Store = _parts.Users.OpenSession(),
         Sink = sink,
         KeepsChangelog = _transactions is not null,

@@ -21,6 +21,35 @@ public sealed class OffPolicyTests
     }
 
     [Fact]
+    public void Self_normalised_and_clipped_forms_and_the_weights_equal_the_hand_worked_case()
+    {
+        // Residuals .5, -.5, -.2, .8; weights 1.6, 1.6, .4, .4, summing to 4: (.8 - .8 - .08 + .32) / 4.
+        OffPolicy.SelfNormalisedDoublyRobust(Log).ShouldBe(0.44 + 0.24 / 4, 1e-12);
+        OffPolicy.SelfNormalisedDoublyRobust(Log.AsSpan(0, 3)).ShouldBe(0.44 - 0.08 / 3.6, 1e-12);
+        // Cut at 1: (.5 - .5 - .08 + .32) / 4.
+        OffPolicy.ClippedDoublyRobust(Log, 1).ShouldBe(0.44 + 0.24 / 4, 1e-12);
+        OffPolicy.ClippedDoublyRobust(Log.AsSpan(0, 1), 1).ShouldBe(0.44 + 0.5, 1e-12);
+        OffPolicy.ClippedDoublyRobust(Log, 10).ShouldBe(OffPolicy.DoublyRobust(Log), 1e-12);
+        var weights = OffPolicy.Diagnose(Log, 1);
+        weights.Mean.ShouldBe(1, 1e-12);
+        weights.Largest.ShouldBe(1.6, 1e-12);
+        weights.LargestShare.ShouldBe(0.4, 1e-12);
+        weights.EffectiveRows.ShouldBe(OffPolicy.EffectiveSampleSize(Log), 1e-12);
+        weights.ShareCut.ShouldBe(0.5, 1e-12);
+        weights.WeightLost.ShouldBe(1.2 / 4, 1e-12);
+    }
+
+    [Fact]
+    public void One_huge_weight_throws_the_plain_form_off_and_not_the_self_normalised_one()
+    {
+        var log = Enumerable.Range(0, 1000).Select(i => new LoggedAction(i % 10 == 0 ? 1 : 0, 0.5, 0.5, 0.1, 0.1)).Append(new LoggedAction(0, 1e-4, 0.5, 0.1, 0.1)).ToArray();
+        OffPolicy.DoublyRobust(log).ShouldBeLessThan(-0.3);
+        OffPolicy.SelfNormalisedDoublyRobust(log).ShouldBeInRange(0, 0.1);
+        OffPolicy.ClippedDoublyRobust(log, 10).ShouldBe(0.1, 0.002);
+        OffPolicy.Diagnose(log, 10).LargestShare.ShouldBe(5000.0 / 6000, 1e-3);
+    }
+
+    [Fact]
     public void A_policy_judged_on_its_own_log_gets_what_it_got()
     {
         var own = Log.Select(r => r with { TargetProbability = r.Propensity }).ToArray();

@@ -68,7 +68,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
         foreach (var channel in world.Index.Channels.Where(c => c.Name != Core.Feeds.FeedChannels.TwoTower))
             Report($"recall {channel.Name}", u => channel.Recall(users[u], new RecallRequest("home", World.Now), into));
         Report("hold-out build", u => builder.Build(users[u], "home", "holdout", World.Now)!.Entries.Length);
-        var merger = new CandidateMerger(world.Index.Channels, filter, world.Settings, 100, 400);
+        var merger = new CandidateMerger(world.Index.Channels, filter, world.Settings.RecallOverfetch, world.Settings.CandidatesMax, 100, 400);
         Report("recall, filters and merge", u =>
         {
             filter.Start(users[u], plan, World.Now);

@@ -82,6 +82,6 @@ internal static class TestKafka
     private static void CreateTopics(MockKafkaCluster cluster, KafkaSettings settings, LogSettings log)
     {
         foreach (var topic in Topics.All)
-            cluster.CreateTopic(settings.Prefix + topic, topic == Topics.DeadLetter ? 1 : log.Partitions);
+            cluster.CreateTopic(settings.Prefix + topic, Topics.PartitionsOf(topic, log.Partitions));
     }
 }

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using Streaming.Core.Items;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Statistics;
 
 namespace Streaming.Learning.Tests;
@@ -33,6 +34,10 @@ public sealed class GoldenTests
     private const string TrainerPart =
         "H4sIAAAAAAACA2NkYoAAZijNyIAKQHwWIOaEKgCp14LKpQshxLDodYBQH+yx07QG9LJn1B/EgQvDxB8vhok/hgugff6AlG8O9txgusGOiwGLwOAsBOkGHEYT" +
         "4milMQqGb3xAyzdomcdgDy0EUQVGW4Kj/hhtCY6mq+EKmKANPm5oAxBaCGIIIAeqA6gwZIWLN9jDxMTQxBaXJe4HAHmzZyyQDwAA";
+
+    private const string Overlays =
+        "H4sIAAAAAAACA2NkYmBgYATiJGYGZPDFHiSYzIgi+MAeQv8BS7JCRUFsJgZ84MB+BoYGB4ZRMApGwSgYBaNgFAw7wAjFiSAOO1SQCYlmR2oMRIAlFICNgg"
+        + "Z7uEZ2VAMd0OhRMApGwSgYdoBpNAhGwSgYBSO+0HuhwNMNACWDkbmTEgAA";
 
     [Fact]
     public void Ftrl_version_1()
@@ -77,6 +82,21 @@ public sealed class GoldenTests
         rig.Trainer.Examples.ShouldBe(2);
         rig.Trainer.Interactions.ShouldBe(3);
         rig.Trainer.Figures().Select(f => f.Auc).ShouldBe([1.0, 0.5, 0.0]);
+    }
+
+    [Fact]
+    public void Overlays_version_1()
+    {
+        var overlays = new ArmOverlays(new FtrlModel(Settings), new StreamingSettings { Learning = Settings });
+        RoundTrips(overlays, Unzip(Overlays));
+        overlays.Names.ShouldBe(["a"]);
+        var overlay = overlays.Of("a")!;
+        (overlay.Version, overlay.Refused, overlay.Count).ShouldBe((7L, 2L, 2));
+        // One of its own, one of the page that was kept, and one that is not there.
+        overlay.Weight(7).ShouldBe(1f / 30f, 1e-6f);
+        overlay.Weight(2 * 256 + 3).ShouldBe(1f / 30f, 1e-6f);
+        overlay.Weight(8).ShouldBe(0f);
+        overlays.Contamination().Select(c => (c.Arm, c.Foreign)).ShouldBe([("a", 0), ("b", 0.25), ("c", 0.75)]);
     }
 
     private static void RoundTrips(ICheckpointed part, byte[] golden)

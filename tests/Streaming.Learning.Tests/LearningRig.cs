@@ -5,6 +5,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Learning.Features;
+using Streaming.Learning.Isolation;
 using Streaming.Learning.Statistics;
 using Streaming.Users;
 
@@ -23,7 +24,7 @@ public sealed class LearningRig
         Statistics = new ItemStatistics(settings.Learning, catalog);
         Features = new FeatureExtractor(settings, catalog, Statistics, Factors, Ranker);
         Models = new UserModels(Features);
-        Trainer = new Trainer(settings.Learning, Ranker, Factors, Statistics);
+        Trainer = new Trainer(settings.Learning, Ranker, new ArmOverlays(Ranker, settings), Factors, Statistics);
     }
 
     public StreamingSettings Settings { get; }

@@ -3,6 +3,7 @@ using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
+using Streaming.Learning.Isolation;
 using Streaming.Users;
 
 namespace Streaming.Learning.Tests;
@@ -99,7 +100,7 @@ public sealed class TrainerTests
     {
         var seen = new List<(string, long)>();
         var rig = new LearningRig(Settings, new ItemCatalog());
-        var trainer = new Trainer(Settings.Learning, rig.Ranker, rig.Factors, rig.Statistics, onUnknownItem: (id, at) => seen.Add((id, at)));
+        var trainer = new Trainer(Settings.Learning, rig.Ranker, new ArmOverlays(rig.Ranker, Settings), rig.Factors, rig.Statistics, onUnknownItem: (id, at) => seen.Add((id, at)));
         trainer.OnExample(At(0, 1, 0, itemId: "new"));
         trainer.OnExample(At(0, 2, 0));
         seen.ShouldBe([("new", 1L)]);

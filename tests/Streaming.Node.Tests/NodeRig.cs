@@ -116,6 +116,19 @@ public sealed class NodeRig : IAsyncDisposable
         return (await Node.Lookup.FindAsync(new FeedRequest(user, surface, [], after, waitMs), into), into);
     }
 
+    /// <summary>The user's own list that has seen an event, however long the node takes for it.</summary>
+    public async Task<FeedList> ListAsync(string user, LogPosition after)
+    {
+        FeedList? list = null;
+        await Until(async () =>
+        {
+            var (outcome, bytes) = await FindAsync(user, after, 1_000);
+            if (outcome == FeedOutcome.Own) list = FeedListCodec.Read(bytes.WrittenSpan);
+            return list is not null;
+        });
+        return list!;
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (Node is not null) await Node.DisposeAsync();

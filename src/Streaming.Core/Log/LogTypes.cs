@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Streaming.Core.Log;
 
-/// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item.</summary>
+/// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item, and <see cref="Experiments"/>, by version.</summary>
 public static class Topics
 {
     public const string Events = "events";
@@ -15,10 +15,16 @@ public static class Topics
     /// <summary>Users' states as of the last committed round, where the log knows transactions (<see cref="ITransactionalLog"/>); else empty.</summary>
     public const string UserState = "user-state";
 
-    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, UserState];
+    /// <summary>Versions of the experiments, and so their audit: one partition, as their order decides, and kept for good.</summary>
+    public const string Experiments = "experiments";
+
+    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, UserState, Experiments];
 
     /// <summary>Whether the last record of each key is kept for good, instead of all records for a time.</summary>
     public static bool IsCompacted(string topic) => topic is Items or UserState;
+
+    /// <summary>Partitions of a topic where <c>Log:Partitions</c> is <paramref name="partitions"/>.</summary>
+    public static int PartitionsOf(string topic, int partitions) => topic is DeadLetter or Experiments ? 1 : partitions;
 }
 
 /// <summary>Where a record is. Offsets of a partition strictly increase; they are dense on Kafka and sparse on the embedded log.</summary>

@@ -97,6 +97,16 @@ public static class StreamingMeters
     public static readonly LabelledGauge ModelVersion = new(
         Meter, "model_version", "model", "Version of a deep model that this process makes lists with; 0 for none yet.");
 
+    /// <summary>Prequential AUC of each isolated arm's overlay over its window; label: experiment:arm.</summary>
+    public static readonly LabelledGauge OverlayAuc = new(Meter, "overlay_auc", "overlay", "Prequential AUC of an isolated arm's overlay over its sliding window.");
+
+    /// <summary>Weights of its own that an overlay holds; label: experiment:arm.</summary>
+    public static readonly LabelledGauge OverlayEntries = new(Meter, "overlay_entries", "overlay", "Weights of its own that an isolated arm's overlay holds.");
+
+    /// <summary>Share of the gradient mass behind what ranks an arm that other arms' traffic brought; label: the arm.</summary>
+    public static readonly LabelledGauge ArmContamination = new(
+        Meter, "arm_contamination", "arm", "Share of the gradient mass behind what ranks an arm that came from other arms' traffic; 0 for an isolated arm.", max: LabelValuesMax);
+
     /// <summary>Users in memory, over all shards of the process.</summary>
     public static readonly LabelledGauge ResidentUsers = new(Meter, "resident_users", null, "Users held in memory.");
 
@@ -106,6 +116,16 @@ public static class StreamingMeters
 
     private static readonly Counter<long> VersionSkews = Meter.CreateCounter<long>(
         "version_skew_total", description: "Lists made by a mismatched pair of versions, by kind: user_index, recall_ranker, ranker_embeddings.");
+    private static readonly Counter<long>[] ByArm =
+    [
+        Meter.CreateCounter<long>("arm_served_total", description: "Look-ups answered with a list, by experiment and arm; the default layer is the experiment \"default\"."),
+        Meter.CreateCounter<long>("arm_impressions_total", description: "Items reported as shown under a look-up's request id, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_clicks_total", description: "Clicks reported under a look-up's request id, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_examples_total", description: "Joined examples without corrections, by experiment and arm."),
+        Meter.CreateCounter<long>("arm_positives_total", description: "Joined examples with a positive label, corrections included, by experiment and arm."),
+    ];
+
+    private static readonly ArmLabels Arms = new(experimentsMax: LabelValuesMax, armsMax: 4 * LabelValuesMax);
 
     private static readonly BoundedLabel EventTypes = new(LabelValuesMax);
     private static readonly BoundedLabel Reasons = new(LabelValuesMax);
@@ -132,11 +152,31 @@ public static class StreamingMeters
     public static void CountExamples(ExampleLabel label, long count = 1) =>
         Examples.Add(count, new KeyValuePair<string, object?>("label", ExampleNames[(int)label]));
 
+    /// <summary>Counts for every experiment that an arm (<see cref="Experiments.ArmKey"/>) takes part in; an empty arm is nobody's.</summary>
+    public static void CountArm(ArmMoment moment, ReadOnlySpan<char> arm, long count = 1)
+    {
+        if (arm.IsEmpty) return;
+        var counter = ByArm[(int)moment];
+        if (!counter.Enabled) return;
+        foreach (var (experiment, of) in Arms.Of(arm))
+            counter.Add(count, new KeyValuePair<string, object?>("experiment", experiment), new KeyValuePair<string, object?>("arm", of));
+    }
+
     private static readonly string[] LookupNames = ["personal", "segment", "empty", "not_yet", "error"];
     private static readonly string[] SkewNames = ["user_index", "recall_ranker", "ranker_embeddings"];
     private static readonly string[] ExampleNames = ["positive", "negative", "correction"];
 
     private static InstrumentAdvice<double> Buckets(params double[] upperBounds) => new() { HistogramBucketBoundaries = upperBounds };
+}
+
+/// <summary>What is counted per arm.</summary>
+public enum ArmMoment
+{
+    Served,
+    Impression,
+    Click,
+    Example,
+    Positive,
 }
 
 /// <summary>How a feed look-up ended.</summary>

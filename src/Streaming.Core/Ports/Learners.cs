@@ -8,6 +8,9 @@ public interface ICheckpointed
     /// <summary>File-name safe and unique within a node.</summary>
     string Name { get; }
 
+    /// <summary>Whether a checkpoint may lack it: one of a build that did not know it yet. It then stays as it was made.</summary>
+    bool IsOptional => false;
+
     void Save(Stream into);
 
     /// <exception cref="InvalidDataException">Torn, corrupt, or from a newer build.</exception>

@@ -6,12 +6,14 @@ namespace Streaming.Core.Settings;
 public sealed record FeedsSettings
 {
     /// <summary>Slots of a built list.</summary>
+    [Tunable]
     public int ListLength { get; init; } = 50;
 
     /// <summary>Candidates that are ranked at most, after filters.</summary>
     public int CandidatesMax { get; init; } = 100;
 
     /// <summary>Candidates wanted of each recall channel after filters; 0 switches a channel off.</summary>
+    [Tunable]
     public Dictionary<string, int> Quotas { get; init; } = new()
     {
         [FeedChannels.Popular] = 40, [FeedChannels.Trending] = 20, [FeedChannels.ItemCf] = 50, [FeedChannels.Embedding] = 40,
@@ -116,30 +118,38 @@ public sealed record FeedsSettings
     public double FreshUcb { get; init; } = 0.1;
 
     /// <summary>Every k-th slot may explore; 0 never explores.</summary>
+    [Tunable]
     public int ExploreEvery { get; init; } = 5;
 
     /// <summary>Probability with which such a slot explores, in [0, 1].</summary>
+    [Tunable]
     public double ExploreEpsilon { get; init; } = 0.5;
 
     /// <summary>An item seen this often without a click leaves the list; 0 means never.</summary>
+    [Tunable]
     public int SeenMax { get; init; } = 5;
 
     /// <summary>An item served this often leaves the list; 0 means never.</summary>
+    [Tunable]
     public int ServedMax { get; init; } = 20;
 
     /// <summary>Time after which a clicked item may come back, ms; -1 means never.</summary>
+    [Tunable]
     public long RepeatClickedAfterMs { get; init; } = -1;
 
     /// <summary>Items of these categories are never listed.</summary>
     public string[] ExcludedCategories { get; init; } = [];
 
     /// <summary>Any so many consecutive slots hold at most <see cref="DiversityMax"/> items of one category or author; 0 switches it off.</summary>
+    [Tunable]
     public int DiversityWindow { get; init; } = 8;
 
     /// <summary>See <see cref="DiversityWindow"/>.</summary>
+    [Tunable]
     public int DiversityMax { get; init; } = 4;
 
     /// <summary>Weight of relevance against novelty in maximal marginal relevance, in [0, 1]; 1 switches it off.</summary>
+    [Tunable]
     public double MmrLambda { get; init; } = 0.9;
 
     /// <summary>Lists remembered per user, to tie impressions to them.</summary>

@@ -6,7 +6,7 @@ public sealed record LogSettings
     /// <summary>"embedded" (FasterLog on disk) or "kafka".</summary>
     public string Kind { get; init; } = "embedded";
 
-    /// <summary>Partitions of every topic but dead-letter, which has one. Fixed once data exists.</summary>
+    /// <summary>Partitions of every topic but dead-letter and experiments, which have one. Fixed once data exists.</summary>
     public int Partitions { get; init; } = 4;
 
     /// <summary>Oldest data kept by size, MB per partition; 0 keeps all. Never cuts what a consumer group still needs.</summary>

@@ -18,6 +18,9 @@ public sealed class OffPolicyEstimates : IProtocol
     /// <summary>Impressions' worth of the overall click rate in the reward model's rate of an item: about what one item gets.</summary>
     private const double PriorImpressions = 300;
 
+    /// <summary>Where dr-clipped cuts weights.</summary>
+    private const double WeightMax = 50;
+
     public string Name => "off-policy";
 
     public string Description =>
@@ -55,10 +58,11 @@ public sealed class OffPolicyEstimates : IProtocol
             return
             [
                 OffPolicy.DirectMethod(everything), OffPolicy.InversePropensity(everything), OffPolicy.SelfNormalised(everything),
-                OffPolicy.DoublyRobust(everything), OffPolicy.EffectiveSampleSize(everything),
+                OffPolicy.DoublyRobust(everything), OffPolicy.SelfNormalisedDoublyRobust(everything), OffPolicy.ClippedDoublyRobust(everything, WeightMax),
+                OffPolicy.Diagnose(everything, WeightMax).LargestShare, OffPolicy.EffectiveSampleSize(everything),
             ];
         }, what.Seed);
-        string[] names = ["dm", "ips", "snips", "dr", "effective-impressions"];
+        string[] names = ["dm", "ips", "snips", "dr", "dr-self-normalised", "dr-clipped", "largest-weight", "effective-impressions"];
         return
         [
             .. names.Zip(intervals, (name, interval) => new Figure(name, interval)),

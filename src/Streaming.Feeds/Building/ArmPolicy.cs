@@ -1,4 +1,5 @@
 using Streaming.Core.Feeds;
+using Streaming.Core.Settings;
 using Streaming.Learning.Interleaving;
 
 namespace Streaming.Feeds.Building;
@@ -32,6 +33,12 @@ public sealed record ArmPolicy
 
     /// <summary>Names the version of the arm's own model, written into its lists after the others'; null where it has none.</summary>
     public Func<string>? Version { get; init; }
+
+    /// <summary>The arm's own settings, or null for the builder's.</summary>
+    public FeedsSettings? Settings { get; init; }
+
+    /// <summary>Names of those of <see cref="Settings"/> that the arm itself sets ("SeenMax", "Quotas:popular"): no surface overrides them.</summary>
+    public IReadOnlySet<string> Overrides { get; init; } = new HashSet<string>();
 
     /// <summary>Everything that is learned.</summary>
     public static ArmPolicy Learned { get; } = new() { Name = "learned" };

@@ -1,5 +1,4 @@
 using Streaming.Core.Items;
-using Streaming.Core.Settings;
 using Streaming.Feeds.Structures;
 using Streaming.Users;
 
@@ -36,16 +35,17 @@ internal sealed class CandidateMerger
 
     /// <param name="channels">In the order of <see cref="Core.Feeds.FeedChannels.All"/>.</param>
     /// <param name="filter">Started by the caller for each list.</param>
-    /// <param name="settings">Overfetch.</param>
+    /// <param name="overfetch">A channel is asked for this multiple of its quota.</param>
+    /// <param name="reserveMax">How many to hold apart.</param>
     /// <param name="quotaMax">Largest quota of a channel in any plan.</param>
     /// <param name="quotasMax">Largest sum of quotas in any plan.</param>
-    public CandidateMerger(IReadOnlyList<IRecallChannel> channels, CandidateFilter filter, FeedsSettings settings, int quotaMax, int quotasMax)
+    public CandidateMerger(IReadOnlyList<IRecallChannel> channels, CandidateFilter filter, double overfetch, int reserveMax, int quotaMax, int quotasMax)
     {
-        (_channels, _filter, _overfetch) = (channels, filter, settings.RecallOverfetch);
+        (_channels, _filter, _overfetch) = (channels, filter, overfetch);
         _found = new Candidate[Fetch(quotaMax)];
         _places = new KeyMap<int>(Fetch(quotasMax));
         Kept = new CandidateSet(quotasMax);
-        Reserve = new CandidateSet(settings.CandidatesMax);
+        Reserve = new CandidateSet(reserveMax);
     }
 
     /// <summary>What passed the filters.</summary>

@@ -26,20 +26,23 @@ public sealed class FeedBuilder : IFeedBuilder
     private readonly FeedsSettings _settings;
     private readonly ListPlans _plans;
     private readonly CandidateFilter _filter;
-    private readonly CandidateMerger _merger;
-    private readonly Reranker _reranker;
-    private readonly Slate _slate;
-    private readonly Slate? _opponent;
-    private readonly Dictionary<ArmPolicy, IInterleaver> _interleavers = new(ReferenceEqualityComparer.Instance);
-    private readonly KeyMap<int> _slateIndex;
-    private readonly Slot[] _slots;
-    private readonly ulong[] _recallOrder;
-    private readonly ulong[] _rankOrder;
-    private readonly ulong[] _keys;
-    private readonly float[] _scores;
-    private readonly int[] _placed;
+    private readonly IItemVectors _vectors;
     private readonly ulong[] _pool;
     private readonly Candidate[] _popular;
+
+    // As large as the largest plan so far needs them (Fit).
+    private CandidateMerger _merger = null!;
+    private Reranker _reranker = null!;
+    private Slate _slate = null!;
+    private KeyMap<int> _slateIndex = null!;
+    private Slot[] _slots = [];
+    private ulong[] _recallOrder = [];
+    private ulong[] _rankOrder = [];
+    private ulong[] _keys = [];
+    private float[] _scores = [];
+    private int[] _placed = [];
+    private Slate? _opponent;
+    private (int Quota, int Quotas, int Length, int Candidates) _fits;
 
     /// <param name="index">Shared by all shards.</param>
     /// <param name="models">The catalogue and the versions in force.</param>
@@ -49,30 +52,28 @@ public sealed class FeedBuilder : IFeedBuilder
     /// <param name="arms">Policies by name; without any, <see cref="ArmPolicy.Learned"/> and <see cref="ArmPolicy.Holdout"/>.</param>
     public FeedBuilder(
         FeedIndex index, IUserModels models, IItemVectors vectors, IRanker ranker, FeedsSettings settings, params IReadOnlyList<ArmPolicy> arms)
+        : this(index, models, vectors, ranker, settings, arms, null)
     {
-        (_index, _models, _ranker, _settings) = (index, models, ranker, settings);
-        _plans = new ListPlans(settings, arms.Count > 0 ? arms : [ArmPolicy.Learned, ArmPolicy.Holdout(settings.CandidatesMax)]);
+    }
+
+    /// <inheritdoc cref="FeedBuilder(FeedIndex, IUserModels, IItemVectors, IRanker, FeedsSettings, IReadOnlyList{ArmPolicy})"/>
+    /// <param name="policies">Of arms that come and go; null for none.</param>
+    public FeedBuilder(
+        FeedIndex index, IUserModels models, IItemVectors vectors, IRanker ranker, FeedsSettings settings, IReadOnlyList<ArmPolicy> arms, IArmPolicies? policies)
+    {
+        (_index, _models, _vectors, _ranker, _settings) = (index, models, vectors, ranker, settings);
+        _plans = new ListPlans(settings, arms.Count > 0 ? arms : [ArmPolicy.Learned, ArmPolicy.Holdout(settings.CandidatesMax)], policies);
         _filter = new CandidateFilter(models.Items);
-        var quotaMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Max()));
-        var quotasMax = Math.Max(1, _plans.All.Max(p => p.Quotas.Sum()));
-        _merger = new CandidateMerger(index.Channels, _filter, settings, quotaMax, quotasMax);
-        var lengthMax = _plans.All.Max(p => p.ListLength);
-        var capacity = settings.CandidatesMax + lengthMax + settings.FreshPoolMax;
-        _slate = new Slate(capacity, settings.FreshPoolMax);
-        _slateIndex = new KeyMap<int>(capacity);
-        foreach (var arm in _plans.All.Select(p => p.Arm).Where(a => a.Interleaving is not null)) _interleavers.TryAdd(arm, arm.Interleaving!.New());
-        if (_interleavers.Count > 0) _opponent = new Slate(capacity, 0);
-        _reranker = new Reranker(vectors, capacity, settings.FreshPoolMax);
-        _slots = new Slot[lengthMax];
-        _recallOrder = new ulong[Math.Max(quotasMax, settings.CandidatesMax)];
-        (_rankOrder, _keys, _scores, _placed) = (new ulong[capacity], new ulong[capacity], new float[capacity], new int[capacity]);
+        foreach (var plan in _plans.All) Fit(plan);
         _pool = new ulong[settings.FreshPoolMax];
         _popular = new Candidate[settings.PopularTopMax];
     }
 
     public FeedList? Build(UserState user, string surface, string arm, long nowMs)
     {
-        var plan = _plans.Of(arm, surface);
+        if (_plans.Of(arm, surface) is not { } plan) return null;
+        var own = (_ranker as IArmRanker)?.StartArm(arm);
+        Fit(plan);
         _filter.Start(user, plan, nowMs);
         _merger.Merge(user, plan, new RecallRequest(surface, nowMs));
         FillSlate(user, plan, surface, nowMs);
@@ -81,10 +82,10 @@ public sealed class FeedBuilder : IFeedBuilder
         var wanted = _slots.AsSpan(0, plan.ListLength);
         var count = plan.Arm.Interleaving is null
             ? _reranker.Fill(_slate, plan, draws, wanted)
-            : _reranker.FillInterleaved(_slate, _opponent!, plan, _interleavers[plan.Arm], draws, wanted);
+            : _reranker.FillInterleaved(_slate, _opponent!, plan, plan.Interleaver!, draws, wanted);
         if (count == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, plan, surface, nowMs, version, _slots.AsSpan(0, count));
+        return Publish(user, plan, surface, nowMs, version, VersionsOf(plan.Arm, own), _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -94,7 +95,7 @@ public sealed class FeedBuilder : IFeedBuilder
     /// </summary>
     public FeedList? BuildSegment(string segment, string surface, string arm, long nowMs)
     {
-        var plan = _plans.Of(arm, surface);
+        if (_plans.Of(arm, surface) is not { } plan) return null;
         _filter.Start(null, plan, nowMs);
         _slate.Clear();
         _slateIndex.Clear();
@@ -117,6 +118,24 @@ public sealed class FeedBuilder : IFeedBuilder
         };
     }
 
+    /// <summary>Makes the buffers large enough for a plan; they never shrink. Bounded by the rules that settings and arms keep to.</summary>
+    private void Fit(ListPlan plan)
+    {
+        var (quota, quotas, length, candidates) = (Math.Max(1, plan.Quotas.Max()), Math.Max(1, plan.Quotas.Sum()), plan.ListLength, plan.CandidatesMax);
+        var isOpposed = _opponent is not null || plan.Arm.Interleaving is not null;
+        if (quota <= _fits.Quota && quotas <= _fits.Quotas && length <= _fits.Length && candidates <= _fits.Candidates && isOpposed == _opponent is not null) return;
+        _fits = (Math.Max(quota, _fits.Quota), Math.Max(quotas, _fits.Quotas), Math.Max(length, _fits.Length), Math.Max(candidates, _fits.Candidates));
+        _merger = new CandidateMerger(_index.Channels, _filter, _settings.RecallOverfetch, _fits.Candidates, _fits.Quota, _fits.Quotas);
+        var capacity = _fits.Candidates + _fits.Length + _settings.FreshPoolMax;
+        _slate = new Slate(capacity, _settings.FreshPoolMax);
+        _slateIndex = new KeyMap<int>(capacity);
+        _reranker = new Reranker(_vectors, capacity, _settings.FreshPoolMax);
+        _slots = new Slot[_fits.Length];
+        _recallOrder = new ulong[Math.Max(_fits.Quotas, _fits.Candidates)];
+        (_rankOrder, _keys, _scores, _placed) = (new ulong[capacity], new ulong[capacity], new float[capacity], new int[capacity]);
+        _opponent = isOpposed ? new Slate(capacity, 0) : null;
+    }
+
     private void AddPopular(ReadOnlySpan<Candidate> found, int length)
     {
         foreach (var (key, score) in found)
@@ -132,7 +151,7 @@ public sealed class FeedBuilder : IFeedBuilder
     {
         _slate.Clear();
         _opponent?.Clear();
-        AddRanked(_merger.Kept, _settings.CandidatesMax, user, plan, surface, nowMs);
+        AddRanked(_merger.Kept, plan.CandidatesMax, user, plan, surface, nowMs);
         _slate.FirstCount = _slate.Count;
         if (_opponent is not null) _opponent.FirstCount = _opponent.Count;
         // Fatigue yields only where the list would otherwise be short.
@@ -218,13 +237,15 @@ public sealed class FeedBuilder : IFeedBuilder
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
     }
 
-    private string VersionsOf(ArmPolicy arm) =>
-        !arm.Ranks ? "popularity" : arm.Version is null ? _models.Versions : $"{_models.Versions} {arm.Version()}";
+    /// <param name="own">Of the arm's weights in the builder's ranker.</param>
+    private string VersionsOf(ArmPolicy arm, string? own) => !arm.Ranks ? "popularity"
+        : arm.Version is not null ? $"{_models.Versions} {arm.Version()}"
+        : own is not null && arm.Ranker is null ? $"{_models.Versions} {own}" : _models.Versions;
 
     private FeedList Publish(
-        UserState user, ListPlan plan, string surface, long nowMs, long version, ReadOnlySpan<Slot> slots)
+        UserState user, ListPlan plan, string surface, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)
     {
-        var (arm, models) = (plan.Arm.Name, VersionsOf(plan.Arm));
+        var arm = plan.Arm.Name;
         var entries = new FeedEntry[slots.Length];
         var (keys, propensities) = (new ulong[slots.Length], new float[slots.Length]);
         Team[] teams = plan.Arm.Interleaving is null ? [] : new Team[slots.Length];

@@ -1,6 +1,7 @@
 using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
+using Streaming.Learning.Interleaving;
 
 namespace Streaming.Feeds.Building;
 
@@ -10,6 +11,10 @@ internal sealed class ListPlan
     public ListPlan(FeedsSettings settings, ArmPolicy arm, SurfaceRule rule)
     {
         Arm = arm;
+        Interleaver = arm.Interleaving?.New();
+        settings = arm.Settings ?? settings;
+        rule = Without(rule, arm.Overrides);
+        CandidatesMax = settings.CandidatesMax;
         ListLength = rule.ListLength ?? settings.ListLength;
         SeenMax = rule.SeenMax ?? settings.SeenMax;
         ServedMax = rule.ServedMax ?? settings.ServedMax;
@@ -26,7 +31,13 @@ internal sealed class ListPlan
     }
 
     public ArmPolicy Arm { get; }
+
+    /// <summary>The plan's own, with buffers, as plans belong to one builder; null where the arm has no opponent.</summary>
+    public IInterleaver? Interleaver { get; }
     public int ListLength { get; }
+
+    /// <summary>Candidates that are ranked at most.</summary>
+    public int CandidatesMax { get; }
     public int SeenMax { get; }
     public int ServedMax { get; }
     public long RepeatClickedAfterMs { get; }
@@ -47,6 +58,18 @@ internal sealed class ListPlan
     /// <summary>Aligned with <see cref="FeedChannels.All"/>.</summary>
     public int[] Quotas { get; }
 
+    /// <summary>What a surface does otherwise, but where the arm is about just that.</summary>
+    private static SurfaceRule Without(SurfaceRule rule, IReadOnlySet<string> own) => own.Count == 0 ? rule : rule with
+    {
+        Quotas = rule.Quotas.Where(q => !own.Contains($"{nameof(FeedsSettings.Quotas)}:{q.Key}")).ToDictionary(),
+        ListLength = own.Contains(nameof(FeedsSettings.ListLength)) ? null : rule.ListLength,
+        SeenMax = own.Contains(nameof(FeedsSettings.SeenMax)) ? null : rule.SeenMax,
+        ServedMax = own.Contains(nameof(FeedsSettings.ServedMax)) ? null : rule.ServedMax,
+        RepeatClickedAfterMs = own.Contains(nameof(FeedsSettings.RepeatClickedAfterMs)) ? null : rule.RepeatClickedAfterMs,
+        DiversityWindow = own.Contains(nameof(FeedsSettings.DiversityWindow)) ? null : rule.DiversityWindow,
+        DiversityMax = own.Contains(nameof(FeedsSettings.DiversityMax)) ? null : rule.DiversityMax,
+    };
+
     private static int Quota(FeedsSettings settings, ArmPolicy arm, SurfaceRule rule, string channel)
     {
         if (arm.Quotas is not null) return arm.Quotas.GetValueOrDefault(channel);
@@ -56,28 +79,57 @@ internal sealed class ListPlan
     private static ulong[] Categories(string[] names) => [.. names.Select(InterestKey.Category)];
 }
 
-/// <summary>The plans of all arms and surfaces; a surface without a rule has the default plan.</summary>
+/// <summary>
+/// The plans of all arms and surfaces; a surface without a rule has the default plan. Those of arms that come and go are made when first
+/// asked for, and forgotten when policies change.
+/// </summary>
 internal sealed class ListPlans
 {
-    private readonly Dictionary<string, (ListPlan Default, Dictionary<string, ListPlan> BySurface)> _arms = [];
+    /// <summary>Arms beyond the fixed ones whose plans are kept; when there are more, all are made again.</summary>
+    internal const int MadeMax = 1024;
 
-    public ListPlans(FeedsSettings settings, IEnumerable<ArmPolicy> arms)
+    private readonly FeedsSettings _settings;
+    private readonly IArmPolicies? _policies;
+    private readonly Dictionary<string, Plans> _arms = [];
+    private readonly Dictionary<string, Plans> _made = [];
+    private long _generation;
+
+    private sealed record Plans(ListPlan Default, Dictionary<string, ListPlan> BySurface);
+
+    /// <param name="settings">Of arms without their own.</param>
+    /// <param name="arms">Fixed ones.</param>
+    /// <param name="policies">All others; null where there are none.</param>
+    public ListPlans(FeedsSettings settings, IEnumerable<ArmPolicy> arms, IArmPolicies? policies = null)
     {
+        (_settings, _policies) = (settings, policies);
         foreach (var arm in arms)
-        {
-            var bySurface = settings.Surfaces.ToDictionary(s => s.Key, s => new ListPlan(settings, arm, s.Value));
-            if (!_arms.TryAdd(arm.Name, (new ListPlan(settings, arm, new SurfaceRule()), bySurface)))
-                throw new ArgumentException($"two arms are named '{arm.Name}'", nameof(arms));
-        }
+            if (!_arms.TryAdd(arm.Name, PlansOf(arm))) throw new ArgumentException($"two arms are named '{arm.Name}'", nameof(arms));
     }
 
+    /// <summary>Of the fixed arms.</summary>
     public IEnumerable<ListPlan> All => _arms.Values.SelectMany(a => a.BySurface.Values.Append(a.Default));
 
-    /// <exception cref="ArgumentException">No policy has this arm's name.</exception>
-    public ListPlan Of(string arm, string surface)
+    /// <summary>Arms that come and go whose plans are kept now.</summary>
+    public int Made => _made.Count;
+
+    /// <summary>Null where the arm is one of those that come and go, and has gone.</summary>
+    /// <exception cref="ArgumentException">No policy has this arm's name, and none can come.</exception>
+    public ListPlan? Of(string arm, string surface)
     {
-        if (!_arms.TryGetValue(arm, out var plans))
-            throw new ArgumentException($"there is no arm '{arm}'; there are {string.Join(", ", _arms.Keys)}", nameof(arm));
+        if (!_arms.TryGetValue(arm, out var plans) && (plans = Make(arm)) is null) return null;
         return plans.BySurface.TryGetValue(surface, out var plan) ? plan : plans.Default;
     }
+
+    private Plans? Make(string arm)
+    {
+        if (_policies is null) throw new ArgumentException($"there is no arm '{arm}'; there are {string.Join(", ", _arms.Keys)}", nameof(arm));
+        if (_generation != _policies.Generation) _made.Clear();
+        _generation = _policies.Generation;
+        if (_made.TryGetValue(arm, out var plans)) return plans;
+        if (_made.Count >= MadeMax) _made.Clear();
+        return _policies.Of(arm) is { } policy ? _made[arm] = PlansOf(policy) : null;
+    }
+
+    private Plans PlansOf(ArmPolicy arm) => new(
+        new ListPlan(_settings, arm, new SurfaceRule()), _settings.Surfaces.ToDictionary(s => s.Key, s => new ListPlan(_settings, arm, s.Value)));
 }

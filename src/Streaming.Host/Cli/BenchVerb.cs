@@ -14,10 +14,14 @@ internal static class BenchVerb
         command.Subcommands.Add(Pipeline());
         command.Subcommands.Add(Lookup());
         command.Subcommands.Add(Ftrl());
+        command.Subcommands.Add(AssignBench.Create());
         command.Subcommands.Add(SoakTensors());
         command.Subcommands.Add(TrainBench.Create());
         command.Subcommands.Add(IndexBench.Create());
         command.Subcommands.Add(FrequencyBench.Create());
+        command.Subcommands.Add(IsolationBench.Create());
+        command.Subcommands.Add(InterleavingBench.Create());
+        command.Subcommands.Add(AbStudyBench.Create());
         return command;
     }
 

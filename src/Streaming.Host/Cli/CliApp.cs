@@ -23,7 +23,9 @@ internal static class CliApp
             + "  ./run node --listen 127.0.0.1:8080        a production node on the embedded log\n"
             + "  ./run node --kafka broker:9092            the same on Kafka\n"
             + "  ./run replay ml-100k --json               a real data set through the live path\n"
+            + "  ./run ab list                             experiments of a running node\n"
             + "  ./run evaluate --list                     how models are judged, and which\n"
+            + "  ./run ab report                           what the hold-out shows, for people\n"
             + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
             + "  ./run validate --settings my.json         check settings before a deploy\n\n"
@@ -32,6 +34,7 @@ internal static class CliApp
         root.Subcommands.Add(demo);
         root.Subcommands.Add(NodeVerb.Create());
         root.Subcommands.Add(ReplayVerb.Create());
+        root.Subcommands.Add(AbVerb.Create());
         root.Subcommands.Add(EvaluateVerbs.CreateEvaluate(protocols));
         root.Subcommands.Add(EvaluateVerbs.CreateCompare(protocols));
         root.Subcommands.Add(LedgerVerb.Create(protocols));

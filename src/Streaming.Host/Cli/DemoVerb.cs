@@ -4,7 +4,7 @@ using System.Globalization;
 using Spectre.Console;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.Simulation;
-using Streaming.Experiments;
+using Streaming.Experiments.Splitting;
 using Streaming.Host.Http;
 using Streaming.Node;
 

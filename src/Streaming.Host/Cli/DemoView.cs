@@ -3,7 +3,7 @@ using System.Globalization;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 using Streaming.Evaluation.Simulation;
-using Streaming.Experiments;
+using Streaming.Experiments.Splitting;
 using Streaming.Node;
 
 namespace Streaming.Host.Cli;

@@ -125,10 +125,10 @@ internal static class ApiServer
         var feed = new FeedEndpoint(node, settings, time);
         var ingest = new IngestEndpoints(node, settings, time);
         var query = new QueryEndpoints(node);
-        app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags) =>
-                feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags))
+        app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags, string? arm) =>
+                feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags, arm))
             .WithSummary("The user's list, from the cache").WithDescription(
-                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history.");
+                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history. arm: a tester's choice, experiment:arm (or the header X-Streaming-Arm).");
         app.MapPost("/v1/events", (Delegate)ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One event, an array of events, or NDJSON; answered once durable");
         app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
@@ -142,6 +142,9 @@ internal static class ApiServer
         app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, PathId.Of(context, 2, user))).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
         app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, PathId.Of(context, 2, user))).WithSummary("Forget a user");
         app.MapGet("/v1/users/{user}/deletion", (HttpContext context, string user) => query.Deletion(PathId.Of(context, 2, user))).WithSummary("How far the deletion of a user has come: the receipt");
+        app.MapGet("/v1/experiments/{id}/report", (HttpContext context, string id) => ReportEndpoint.Handle(node, PathId.Of(context, 2, id)))
+            .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
+        new ExperimentEndpoints(node, settings).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");

@@ -20,6 +20,9 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
 {
     private static readonly JsonWriterOptions Plain = new() { SkipValidation = true };
 
+    /// <summary>A tester's choice of arm where it cannot be in the query.</summary>
+    private const string ArmHeader = "X-Streaming-Arm";
+
     [ThreadStatic]
     private static ByteWriter? _list;
 
@@ -32,7 +35,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     private long _nonce = time.GetUtcNow().ToUnixTimeMilliseconds() << 20;
 
     public Task HandleAsync(
-        HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? waitMs, string? tags)
+        HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? waitMs, string? tags, string? arm)
     {
         var started = Stopwatch.GetTimestamp();
         if (user.Length is 0 or > EventLimits.IdCharsMax || user[0] == '\0')
@@ -48,7 +51,14 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
                 return Problems.Write(context, 400, "bad-after", $"after '{after}' is neither a position 'partition:offset' nor an event id that this node took lately");
             position = found;
         }
-        var request = new FeedRequest(user, surface ?? "", tags is null ? [] : tags.Split(',', StringSplitOptions.RemoveEmptyEntries), position, waitMs ?? settings.FreshnessWaitMsMax);
+        surface ??= "";
+        if (surface.StartsWith('\0')) return Problems.Write(context, 400, "bad-surface", "a surface does not start with NUL");
+        arm ??= context.Request.Headers[ArmHeader];
+        var isForced = !string.IsNullOrEmpty(arm);
+        if (!isForced) arm = node.Lookup.ArmOf(user, surface);
+        else if (!node.Lookup.TryForce(user, surface, arm!, out arm, out var problem)) return Problems.Write(context, 403, "bad-arm", problem);
+        var request = new FeedRequest(
+            user, surface, tags is null ? [] : tags.Split(',', StringSplitOptions.RemoveEmptyEntries), position, waitMs ?? settings.FreshnessWaitMsMax, arm, isForced);
         var list = _list ??= new ByteWriter(16 * 1024);
         list.Clear();
         var finding = node.Lookup.FindAsync(request, list, context.RequestAborted);
@@ -93,7 +103,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     {
         using var json = new Utf8JsonWriter(into, Plain);
         json.WriteStartObject();
-        var arm = node.Lookup.ArmOf(request.User);
+        var arm = request.Arm!;
         json.WriteString("request_id"u8, RequestId.Format(arm, 0, Nonce()));
         json.WriteString("user"u8, request.User);
         json.WriteString("surface"u8, request.Surface);
@@ -114,7 +124,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     {
         var from = Math.Min(skip, view.Count);
         var count = Math.Min(take, view.Count - from);
-        var arm = node.Lookup.ArmOf(request.User);
+        var arm = request.Arm!;
         // A segment's list is nobody's own: version 0 says that no actor knows it.
         var version = outcome == FeedOutcome.Own ? view.Version : 0;
         var requestId = RequestId.Format(arm, version, Nonce());
@@ -140,6 +150,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         into.Raw("["u8);
         into.Raw(view.EntriesJson(from, count));
         into.Raw("]}"u8);
+        StreamingMeters.CountArm(ArmMoment.Served, arm);
         if (outcome == FeedOutcome.Own && count > 0) LogServed(request, view, requestId, from, count, now);
     }
 

@@ -21,6 +21,7 @@ public sealed class CandidateScorer
     private const int RememberedMax = 1 << 16;
 
     private readonly FeatureExtractor _features;
+    private readonly Func<IRankingWeights> _weightsNow;
     private readonly FeatureScratch _scratch;
     private readonly FeatureBuffer _shared = new();
     private readonly FeatureBuffer _scored = new();
@@ -30,7 +31,8 @@ public sealed class CandidateScorer
     private readonly bool _pairUsesFigures;
     private readonly bool _usesVector;
     private readonly Dictionary<ulong, ItemShare> _remembered = [];
-    private (long NowMs, long Ranker, long Statistics, long Catalog) _rememberedAt;
+    private (long NowMs, IRankingWeights Weights, long Ranker, long Statistics, long Catalog) _rememberedAt;
+    private IRankingWeights _weights;
 
     private UserState? _user;
     private long _nowMs;
@@ -55,9 +57,11 @@ public sealed class CandidateScorer
         public required float Logit { get; init; }
     }
 
-    internal CandidateScorer(FeatureExtractor features)
+    internal CandidateScorer(FeatureExtractor features, Func<IRankingWeights> weights)
     {
         _features = features;
+        _weightsNow = weights;
+        _weights = weights();
         _scratch = new FeatureScratch(features.Salts);
         _session = new float[features.Factors.Dim - 1];
         var kinds = features.CandidateKinds;
@@ -72,6 +76,7 @@ public sealed class CandidateScorer
     {
         _user = user;
         _nowMs = nowMs;
+        _weights = _weightsNow();
         _globalLogit = Buckets.Logit((float)_features.Statistics.GlobalRate);
         foreach (var kind in _features.UserKinds)
         {
@@ -81,7 +86,7 @@ public sealed class CandidateScorer
         _shared.Clear();
         foreach (var output in _features.UserOutputs) _scratch.Emit(output, _shared);
         // No learner writes while a user is scored, so the user's own part of the logit holds for every candidate.
-        _sharedLogit = _features.Ranker.Logit(_shared.Features, _shared.Values);
+        _sharedLogit = _weights.Logit(_shared.Features, _shared.Values);
         if (!_usesVector) return;
         _shortNorm = VectorMath.Norm(user.ShortVector.AsSpan(0, _session.Length));
         _longNorm = VectorMath.Norm(user.LongVector.AsSpan(0, _session.Length));
@@ -119,12 +124,12 @@ public sealed class CandidateScorer
         var share = ShareOf(itemKey);
         _scored.Clear();
         Extract(itemKey, share.Item, _features.PairKinds, _features.PairOutputs, _pairUsesFigures, _scored);
-        return _features.Ranker.Probability(_sharedLogit + share.Logit + _features.Ranker.Logit(_scored.Features, _scored.Values));
+        return _weights.Probability(_sharedLogit + share.Logit + _weights.Logit(_scored.Features, _scored.Values));
     }
 
     private ItemShare ShareOf(ulong itemKey)
     {
-        var at = (_nowMs, _features.Ranker.Version, _features.Statistics.Version, _features.Catalog.Version);
+        var at = (_nowMs, _weights, _weights.Version, _features.Statistics.Version, _features.Catalog.Version);
         if (at != _rememberedAt || _remembered.Count >= RememberedMax)
         {
             _remembered.Clear();
@@ -145,7 +150,7 @@ public sealed class CandidateScorer
         }
         _scored.Clear();
         foreach (var output in _features.ItemOutputs) _scratch.Emit(output, _scored);
-        return share = new ItemShare(item, _features.Ranker.Logit(_scored.Features, _scored.Values));
+        return share = new ItemShare(item, _weights.Logit(_scored.Features, _scored.Values));
     }
 
     private static bool NeedsFigures(FeatureKind kind) => kind is >= FeatureKind.ItemCtr and <= FeatureKind.ItemShown and not FeatureKind.ItemAge;

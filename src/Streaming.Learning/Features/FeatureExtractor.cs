@@ -72,7 +72,11 @@ public sealed class FeatureExtractor
     internal static ulong SaltOf(FeatureKind kind) => StableHash.Of("feature:" + kind);
 
     /// <summary>A scorer for one thread.</summary>
-    public CandidateScorer NewScorer() => new(this);
+    public CandidateScorer NewScorer() => NewScorer(() => Ranker);
+
+    /// <summary>A scorer for one thread that ranks by other weights over the same features.</summary>
+    /// <param name="weights">Asked anew for every user: an overlay may come and go between rounds.</param>
+    public CandidateScorer NewScorer(Func<IRankingWeights> weights) => new(this, weights);
 
     private static IEnumerable<FeatureKind> KindsOf(IEnumerable<FeatureOutput> outputs) =>
         outputs.SelectMany(o => o.Second is { } second ? [o.First, second] : new[] { o.First }).Distinct().Order();

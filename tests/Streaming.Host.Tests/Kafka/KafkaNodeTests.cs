@@ -1,3 +1,4 @@
+using Streaming.Core.Experiments;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
 using Streaming.Host.Tests.Fixtures;
@@ -30,7 +31,7 @@ public sealed class KafkaNodeTests
             },
         };
         foreach (var topic in Topics.All)
-            mock?.CreateTopic(settings.Kafka.Prefix + topic, topic == Topics.DeadLetter ? 1 : settings.Log.Partitions);
+            mock?.CreateTopic(settings.Kafka.Prefix + topic, Topics.PartitionsOf(topic, settings.Log.Partitions));
         var folder = Directory.CreateTempSubdirectory("streaming-test-");
         try
         {
@@ -42,6 +43,7 @@ public sealed class KafkaNodeTests
                 first.ItemIds().ShouldNotContain("i7");
                 (await live.PostAsync("/v1/events", """{"type":"click","user":"u"}""")).Status.ShouldBe(400);
                 live.Node.Status().Users.Applied.ShouldBeGreaterThan(0);
+                await StartAndKillAnExperimentAsync(live);
                 await live.StopAsync();
             }
             await using (var live = await LiveNode.StartAsync(settings, folder.FullName))
@@ -52,11 +54,26 @@ public sealed class KafkaNodeTests
                 second.ItemIds().ShouldNotContain("i7");
                 second.ItemIds().ShouldNotContain("i8");
                 live.Node.Status().Users.Repeats.ShouldBe(0);
+                live.Node.Experiments.Current.Definitions.Find("short")!.State.ShouldBe(ExperimentState.Killed);
+                (await live.Node.Experiments.AuditAsync(10)).Select(e => e.Version).ShouldBe([2, 1]);
             }
         }
         finally
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    private static async Task StartAndKillAnExperimentAsync(LiveNode live)
+    {
+        const string definitions = """
+            {"layers":[{"name":"l"}],"experiments":[{"name":"short","layer":"l","state":"running","share":1,"arms":[{"name":"three","settings":{"Feeds:ListLength":3}}]}]}
+            """;
+        (await Http.ExperimentCalls.PutAsync(live, definitions, "\"0\"", "ann")).Answer.Status.ShouldBe(200);
+        var list = await live.UntilAsync(async () => (await live.GetAsync("/v1/feed/u?limit=50")).Json, l => l.GetProperty("source").GetString() == "own");
+        list.GetProperty("arm").GetString().ShouldBe("learned~short:three");
+        list.ItemIds().Count.ShouldBe(3);
+        (await live.SendAsync(HttpMethod.Post, "/v1/experiments/short/kill")).Status.ShouldBe(200);
+        (await live.GetAsync("/v1/feed/u")).Json.GetProperty("arm").GetString().ShouldBe("learned");
     }
 }

@@ -9,7 +9,7 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, List<Stored>[]> _topics = Topics.All.ToDictionary(
-        t => t, t => Enumerable.Range(0, t == Topics.DeadLetter ? 1 : settings.Partitions).Select(_ => new List<Stored>()).ToArray());
+        t => t, t => Enumerable.Range(0, Topics.PartitionsOf(t, settings.Partitions)).Select(_ => new List<Stored>()).ToArray());
     private readonly Dictionary<(string Group, string Topic), SortedDictionary<int, long>> _groups = [];
     private TaskCompletionSource _appended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _writers;

@@ -27,7 +27,7 @@ public sealed class ShardBench(
     public IReadOnlyList<UserShard> Shards() => [.. Enumerable.Range(0, partitions).Select(p => new UserShard(new ShardParts
     {
         Partition = p, Settings = Settings, Dimension = Dimension, Machine = new UserMachine(Settings, Models, seed: 1),
-        Builder = builder ?? new FakeFeedBuilder(), ArmOf = _ => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
+        Builder = builder ?? new FakeFeedBuilder(), ArmOf = (_, _) => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
         Reread = offset => new Reader(this, p, offset), HotUsersMax = hotUsersMax,
     }))];
 

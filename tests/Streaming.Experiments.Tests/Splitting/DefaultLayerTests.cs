@@ -1,8 +1,9 @@
 using Streaming.Core.Settings;
+using Streaming.Experiments.Splitting;
 
-namespace Streaming.Experiments.Tests;
+namespace Streaming.Experiments.Tests.Splitting;
 
-public sealed class TrafficSplitterTests
+public sealed class DefaultLayerTests
 {
     private static TrafficSplitter Splitter(double holdout, string salt = "streaming") =>
         new(new ExperimentsSettings { Salt = salt, HoldoutShare = holdout });

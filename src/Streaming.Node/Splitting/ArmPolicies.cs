@@ -1,0 +1,69 @@
+using Streaming.Core.Experiments;
+using Streaming.Core.Settings;
+using Streaming.Feeds;
+using Streaming.Feeds.Building;
+using Streaming.Learning.Interleaving;
+
+namespace Streaming.Node.Splitting;
+
+/// <summary>
+/// What the combination of a user's arms makes of lists: the policy of their base, or the one that an arm names, with the settings of all
+/// arms on it. Layers share no setting, so the order does not matter.
+/// </summary>
+/// <param name="settings">The node's.</param>
+/// <param name="policies">By name: what arms may build on.</param>
+internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmPolicy> policies) : IArmPolicies
+{
+    private volatile ExperimentsVersion _version = ExperimentsVersion.None;
+
+    public long Generation => _version.Version;
+
+    /// <summary>Names that <see cref="ArmDefinition.Policy"/> may have.</summary>
+    public IReadOnlyList<string> Names { get; } = [.. policies.Select(p => p.Name)];
+
+    /// <summary>Takes a version over; no list may be built meanwhile.</summary>
+    public void Apply(ExperimentsVersion version) => _version = version;
+
+    public ArmPolicy? Of(string arm)
+    {
+        var definitions = _version.Definitions;
+        var parts = ArmKey.PartsOf(arm);
+        var name = parts[0].Arm;
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        ArmDefinition? interleaved = null;
+        foreach (var (experiment, of) in parts.Skip(1))
+        {
+            if (of == ArmKey.Held && definitions.Holdouts.Any(h => h.Name == experiment)) continue;
+            if (definitions.Find(experiment) is not { State: not ExperimentState.Killed } found || found.Find(of) is not { } definition) return null;
+            if (definition.Policy.Length > 0) name = definition.Policy;
+            if (definition.Interleave is not null) interleaved = definition;
+            foreach (var (key, value) in definition.Settings) values[key] = value;
+        }
+        // A model that definitions name may since have been taken out of the settings.
+        var policy = policies.FirstOrDefault(p => p.Name == name) ?? policies.FirstOrDefault(p => p.Name == parts[0].Arm);
+        return policy is null ? null : With(policy with { Interleaving = Interleaving(policy, interleaved) }, arm, values);
+    }
+
+    /// <summary>Null also where the opponent has no ranker of its own here, or is the arm's own ranker: then there is nothing to interleave.</summary>
+    private InterleavingPolicy? Interleaving(ArmPolicy policy, ArmDefinition? arm)
+    {
+        if (arm is null || policies.FirstOrDefault(p => p.Name == arm.Interleave)?.Ranker is not { } opponent || opponent == policy.Ranker) return policy.Interleaving;
+        return new InterleavingPolicy(opponent, arm.InterleaveBy == InterleavingMethod.TeamDraft ? () => new TeamDraft() : () => new ProbabilisticInterleave());
+    }
+
+    private ArmPolicy With(ArmPolicy policy, string arm, Dictionary<string, string> values)
+    {
+        if (values.Count == 0) return policy with { Name = arm };
+        var problems = new SettingsProblems();
+        var feeds = Tunables.Apply(settings, values, arm, problems).Feeds;
+        // Definitions are checked when they are made. Settings may have changed under them since: then the default is better than no list.
+        if (problems.List.Count > 0) return policy with { Name = arm };
+        const string section = nameof(StreamingSettings.Feeds) + ":";
+        const string quota = nameof(FeedsSettings.Quotas) + ":";
+        var own = values.Keys.Where(k => k.StartsWith(section, StringComparison.Ordinal)).Select(k => k[section.Length..]).ToHashSet(StringComparer.Ordinal);
+        var quotas = policy.Quotas?.ToDictionary();
+        if (quotas is not null)
+            foreach (var key in own.Where(k => k.StartsWith(quota, StringComparison.Ordinal))) quotas[key[quota.Length..]] = feeds.Quotas[key[quota.Length..]];
+        return policy with { Name = arm, Settings = feeds, Overrides = own, Quotas = quotas };
+    }
+}
