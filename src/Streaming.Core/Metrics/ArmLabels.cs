@@ -9,7 +9,7 @@ namespace Streaming.Core.Metrics;
 /// </summary>
 public sealed class ArmLabels(int experimentsMax, int armsMax)
 {
-    internal const int CombinationsMax = 4096;
+    public const int CombinationsMax = 4096;
 
     private readonly BoundedLabel _experiments = new(experimentsMax);
     private readonly BoundedLabel _arms = new(armsMax);
