@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Streaming.Core.Experiments;
 using Streaming.Host.Tests.Cli;
 using Streaming.Host.Tests.Fixtures;
 
@@ -24,6 +25,7 @@ public sealed partial class ReadmeTests
         // Nobody in the hold-out, partitions as by default.
         await using var live = await LiveNode.StartAsync(settings with { Log = settings.Log with { Partitions = 4 } });
         folder.Write("run", $"exec dotnet '{typeof(RunningNode).Assembly.Location}' \"$@\"\n");
+        folder.Write("experiments.json", ExperimentsOf(await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"))));
         foreach (var example in examples)
         {
             var (code, stdout, stderr) = await BashAsync(example.Command.Replace("127.0.0.1:8080", live.Address.Authority).Replace("./run ", "bash ./run "), folder.Path);
@@ -41,6 +43,19 @@ public sealed partial class ReadmeTests
             }
         }
     }
+
+    [Fact]
+    public async Task The_experiments_are_sound_and_the_tunable_settings_all_named()
+    {
+        var readme = await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"));
+        var definitions = ExperimentsJson.ReadDefinitions(System.Text.Encoding.UTF8.GetBytes(ExperimentsOf(readme)));
+        definitions.Experiments.Count.ShouldBeGreaterThan(1);
+        ExperimentRules.Check(definitions, new Core.Settings.StreamingSettings(), ["learned", "holdout"]).ShouldBeEmpty();
+        var named = Regex.Match(readme, "Arms may change these settings: (.*?)\\. ").Groups[1].Value;
+        named.ShouldBe(string.Join(", ", Core.Settings.Tunables.All.Select(t => $"`{t.Replace(":*", "")}`")));
+    }
+
+    private static string ExperimentsOf(string readme) => Regex.Match(readme, "(?s)```json experiments\\.json\n(.*?)\n```").Groups[1].Value;
 
     [Fact]
     public async Task Every_json_example_of_an_event_or_item_is_sound()

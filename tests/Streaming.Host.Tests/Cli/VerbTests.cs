@@ -10,7 +10,7 @@ public sealed class VerbTests
         var (code, help) = await RunAsync("--help");
         using var _ = help;
         code.ShouldBe(0);
-        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        foreach (var verb in new[] { "demo", "node", "ab", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
     }
@@ -39,6 +39,8 @@ public sealed class VerbTests
     [InlineData("freshness-curve", "--data", "simulator", "--model", "transitions")]
     [InlineData("data", "check")]
     [InlineData("data", "check", "/nowhere")]
+    [InlineData("ab", "list", "--url", "http://127.0.0.1:1")]
+    [InlineData("ab", "define", "/nowhere.json")]
     public async Task What_is_no_command_is_said_and_fails(params string[] arguments)
     {
         var (code, process) = await RunAsync(arguments);
