@@ -80,6 +80,8 @@ internal sealed class ArmLedger
             if (_epochs.Count == EpochsMax) _epochs.RemoveAt(EpochsMax - 1);
             _epochs.Add(shares);
         }
+        // An arm that goes on is compared anew, over all its time.
+        foreach (var at in _stopped.Keys.Where(at => !now.Stopped.Contains(_arms[at])).ToList()) _stopped.Remove(at);
         foreach (var arm in now.Stopped)
             if (_arms.IndexOf(arm) is > 0 and var at && !_stopped.ContainsKey(at))
                 _stopped[at] = new StoppedArm([.. Metric.All.Select(m => Live(m, at).Control)], [.. Metric.All.Select(m => Live(m, at).Arm)]);

@@ -18,18 +18,15 @@ public interface IExperimentActions
 /// </summary>
 public sealed class GuardRailMonitor(IExperimentActions actions)
 {
-    private readonly HashSet<(string, string)> _stopped = [];
-
     /// <summary>Looks at a report; returns the arms stopped now.</summary>
     public async Task<IReadOnlyList<string>> LookAsync(ExperimentReport report, CancellationToken cancel = default)
     {
         List<string> stopped = [];
         foreach (var rail in report.GuardRails.Where(r => r.State == RailState.Harmed))
         {
-            if (report.Arms.Any(a => a.Arm == rail.Arm && a.Stopped) || _stopped.Contains((report.Experiment, rail.Arm))) continue;
-            // Only what has been carried out is done; after a failure the next look tries again.
+            // Nothing is remembered between looks: what failed is tried again, and an arm that a person lets go on is stopped again unless they widen the margin.
+            if (stopped.Contains(rail.Arm) || report.Arms.Any(a => a.Arm == rail.Arm && a.Stopped)) continue;
             await actions.StopArmAsync(report.Experiment, rail.Arm, ReasonOf(rail), cancel).ConfigureAwait(false);
-            _stopped.Add((report.Experiment, rail.Arm));
             stopped.Add(rail.Arm);
         }
         return stopped;

@@ -62,7 +62,7 @@ public sealed class ReportTests
     }
 
     [Fact]
-    public async Task An_arm_that_harms_a_guard_rail_is_stopped_once()
+    public async Task An_arm_that_harms_a_guard_rail_is_stopped()
     {
         var plan = new ReportPlan { GuardRails = [Ctr] };
         var actions = new Recorded { Fails = true };
@@ -72,7 +72,7 @@ public sealed class ReportTests
         await Should.ThrowAsync<InvalidOperationException>(() => monitor.LookAsync(report));
         actions.Fails = false;
         (await monitor.LookAsync(report)).ShouldBe(["b"], "what could not be carried out is tried again");
-        (await monitor.LookAsync(report)).ShouldBeEmpty();
+        (await monitor.LookAsync(report with { Arms = [report.Arms[0], report.Arms[1] with { Stopped = true }] })).ShouldBeEmpty();
         var (experiment, arm, reason) = actions.Stopped.Single();
         (experiment, arm).ShouldBe(("x", "b"));
         reason.ShouldStartWith("guard-rail: ctr -");
