@@ -152,7 +152,7 @@ public sealed class ArmOverlays : ICheckpointed
     public IReadOnlyList<OverlayStatus> Status() =>
     [
         .. _overlays.Values.Select(o => new OverlayStatus(
-            o.Name, o.Weights.Version, o.Weights.Count, o.Weights.Refused, o.Weights.Bytes + o.Weights.Frozen.Bytes, o.Own.WindowAuc(), o.Shared.WindowAuc())),
+            o.Name, o.Weights.Version, o.Weights.Count, o.Weights.Refused, o.Weights.Bytes + o.Weights.Frozen.Bytes, o.Own.Window().Auc, o.Shared.Window().Auc)),
     ];
 
     /// <summary>By arm, of all arms whose examples have been learned by what ranks them now.</summary>
