@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Streaming.Actors;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
+using Streaming.Core.Threads;
 
 namespace Streaming.Node;
 
@@ -16,6 +17,7 @@ internal sealed record RoundLimits(long[] Events, long[] Items);
 /// </summary>
 internal sealed class Rounds : IDisposable
 {
+    private readonly IThreads _threads;
     private readonly IEventLog _log;
     private readonly IUserHost _host;
     private readonly ModelSet _models;
@@ -31,9 +33,10 @@ internal sealed class Rounds : IDisposable
     private readonly int _recordBytesMax;
 
     public Rounds(
-        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax, int listsMax,
-        int recordBytesMax)
+        IThreads threads, IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax,
+        int listsMax, int recordBytesMax)
     {
+        _threads = threads;
         _log = log;
         _host = host;
         _models = models;
@@ -56,6 +59,9 @@ internal sealed class Rounds : IDisposable
     /// <summary>Lists that the last round left for the next.</summary>
     public int ListsWaiting { get; private set; }
 
+    /// <summary>Whether the last round built the lists that only showing made stale.</summary>
+    public bool Quiet { get; private set; }
+
     /// <summary>Records of <c>events</c> taken so far by this process.</summary>
     public long Records { get; private set; }
 
@@ -68,21 +74,22 @@ internal sealed class Rounds : IDisposable
     /// <param name="limits">Where to stop reading; null takes what is there up to the round's bound.</param>
     /// <param name="nowMs">Time of the lists: the wall clock live, the event clock in a replay.</param>
     /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
-    public int Run(RoundLimits? limits, long nowMs, long receivedMs)
+    /// <param name="quiet">Whether to build the lists that only showing made stale; null for as the load says.</param>
+    public int Run(RoundLimits? limits, long nowMs, long receivedMs, bool? quiet = null)
     {
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
-        _host.DrainAsync(CancellationToken.None).Block();
+        _threads.Block(_host.DrainAsync(CancellationToken.None));
         var users = Stopwatch.GetTimestamp();
         var append = AppendDerivedAsync(); // beside the learning
         Learn(nowMs);
-        append.Block();
+        _threads.Block(append);
         var learned = Stopwatch.GetTimestamp();
         // Lists that only showing made stale wait, coalescing, while there is more to do; a replay's rounds are all alike.
-        var quiet = limits is not null || taken < _eventsMax / 4;
-        var waiting = ListsWaiting = _host.RefreshAsync(nowMs, _listsMax, quiet, CancellationToken.None).Block();
+        Quiet = quiet ?? (limits is not null || taken < _eventsMax / 4);
+        var waiting = ListsWaiting = _threads.Block(_host.RefreshAsync(nowMs, _listsMax, Quiet, CancellationToken.None));
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
@@ -134,7 +141,7 @@ internal sealed class Rounds : IDisposable
                 var read = _events[p].Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
                 if (read == 0) break;
                 _batch.ReceivedMs = receivedMs;
-                _host.TellAsync(_batch).Block();
+                _threads.Block(_host.TellAsync(_batch));
                 left -= read;
                 taken += read;
             }
@@ -146,8 +153,8 @@ internal sealed class Rounds : IDisposable
     {
         _examples.Clear();
         foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters);
-        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
-        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
+        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray());
+        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray());
         _deadLetters.Clear();
         foreach (var sink in _sinks) sink.Clear();
     }

@@ -12,13 +12,14 @@ public sealed partial class StreamingNode
     {
         cancel.ThrowIfCancellationRequested();
         var started = Stopwatch.GetTimestamp();
-        _host.FlushAsync(cancel).Block();
+        _parts.Witness?.Checkpoint(_nextCheckpointId);
+        Threads.Block(_host.FlushAsync(cancel));
         var manifest = new CheckpointManifest
         {
             Id = _nextCheckpointId++,
             CreatedMs = NowMs(),
-            UsersToken = _parts.Users.CheckpointAsync(cancel).Block(),
-            FeedsToken = _parts.Feeds.CheckpointAsync(cancel).Block(),
+            UsersToken = Threads.Block(_parts.Users.CheckpointAsync(cancel)),
+            FeedsToken = Threads.Block(_parts.Feeds.CheckpointAsync(cancel)),
             Events = EventPositions,
             Items = ItemPositions,
             Replay = replay,
@@ -37,7 +38,7 @@ public sealed partial class StreamingNode
     });
 
     private void Commit(string topic, long[] next, CancellationToken cancel) =>
-        Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).Block();
+        Threads.Block(Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel));
 
     private async Task RestoreAsync(CancellationToken cancel)
     {
@@ -47,8 +48,8 @@ public sealed partial class StreamingNode
             try
             {
                 _checkpoints.Verify(manifest);
-                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel).ConfigureAwait(false);
-                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel).ConfigureAwait(false);
+                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel);
+                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel);
                 _models = new ModelSet(_parts.Settings, Log);
                 _checkpoints.Load(manifest, _models.Parts);
                 Restored = manifest;
@@ -65,7 +66,7 @@ public sealed partial class StreamingNode
                 $"none of the checkpoints in {_parts.CheckpointDir} can be used; restore a backup, or remove the folder to build the state again from the log");
         _models = Restored is null ? new ModelSet(_parts.Settings, Log) : _models;
         _nextCheckpointId = _checkpoints.LastId + 1;
-        await OpenRoundsAsync(cancel).ConfigureAwait(false);
+        await OpenRoundsAsync(cancel);
         if (Restored is not null) _checkpoints.RemoveAfter(Restored.Id);
         IsReady = true;
     }

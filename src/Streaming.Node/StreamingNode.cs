@@ -4,6 +4,7 @@ using Streaming.Actors;
 using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
+using Streaming.Core.Threads;
 using Streaming.Core.Wire;
 using Streaming.Experiments;
 using Streaming.Node.Deep;
@@ -24,11 +25,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     private readonly NodeParts _parts;
     private readonly Checkpoints _checkpoints;
-    private readonly AsyncSignal _signal = new();
+    private readonly AsyncSignal _signal;
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
-    private readonly DriverThread _driver = new();
+    private readonly DriverThread _driver;
     private ModelSet _models = null!;
     private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
@@ -47,7 +48,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private StreamingNode(NodeParts parts)
     {
         _parts = parts = parts with { Settings = parts.Settings.Resolved() };
-        _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
+        _signal = new AsyncSignal(parts.Time);
+        _driver = new DriverThread(parts.Threads);
+        _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice, parts.Files);
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
         Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
@@ -55,6 +58,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
     }
 
     public IEventLog Log => _parts.Log;
+
+    private IThreads Threads => _parts.Threads;
 
     /// <summary>Partitions of <c>events</c>: shards of users.</summary>
     public int Partitions => _shards.Length;
@@ -86,12 +91,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var node = new StreamingNode(parts);
         try
         {
-            await node.RestoreAsync(cancel).ConfigureAwait(false);
+            await node.RestoreAsync(cancel);
             return node;
         }
         catch
         {
-            await node.DisposeAsync().ConfigureAwait(false);
+            await node.DisposeAsync();
             throw;
         }
     }
@@ -101,41 +106,42 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
-        var lastCheckpoint = NowMs();
-        var lastTick = 0L;
+        // Pauses go by a clock that nobody sets: one put back by an hour would end ticks and checkpoints for as long.
+        var lastCheckpoint = _parts.Time.GetTimestamp();
+        long? lastTick = null;
         while (!cancel.IsCancellationRequested)
         {
-            if (NowMs() - lastTick >= settings.TickIntervalMs)
+            if (lastTick is null || MsSince(lastTick.Value) >= settings.TickIntervalMs)
             {
-                await TickAsync(NowMs()).ConfigureAwait(false);
+                await TickAsync(NowMs());
                 _models.RefreshSegments(_parts.Feeds, NowMs());
                 NodeMeters.Models(_models);
-                lastTick = NowMs();
+                lastTick = _parts.Time.GetTimestamp();
             }
-            var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
-            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs)
+            var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None);
+            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs)
             {
-                await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
-                lastCheckpoint = NowMs();
+                await CheckpointAsync(null, CancellationToken.None);
+                lastCheckpoint = _parts.Time.GetTimestamp();
             }
             if (work > 0) continue;
             try
             {
-                await _signal.WaitAsync(TimeSpan.FromMilliseconds(settings.IdleWaitMs), cancel).ConfigureAwait(false);
+                await _signal.WaitAsync(TimeSpan.FromMilliseconds(settings.IdleWaitMs), cancel);
             }
             catch (OperationCanceledException)
             {
                 break;
             }
         }
-        while (await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false) > 0)
+        while (await RoundAsync(null, NowMs(), 0, CancellationToken.None) > 0)
         {
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
-        await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
+        await CheckpointAsync(null, CancellationToken.None);
         // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
         _stopped = true;
-        await AnswerAsync().ConfigureAwait(false);
+        await AnswerAsync();
     }
 
     /// <summary>Asks the models something between rounds, when nobody writes them.</summary>
@@ -189,7 +195,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             if (left <= TimeSpan.Zero) return false;
             try
             {
-                await roundEnd.WaitAsync(left, _parts.Time, cancel).ConfigureAwait(false);
+                await roundEnd.WaitAsync(left, _parts.Time, cancel);
             }
             catch (TimeoutException)
             {
@@ -225,10 +231,10 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _closed = true;
         AnswerQuestions(null);
-        if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
-        await Served.DisposeAsync().ConfigureAwait(false);
-        await Task.Run(_driver.Dispose).ConfigureAwait(false);
-        if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
+        if (_workers is not null) await Task.Run(_workers.Dispose);
+        await Served.DisposeAsync();
+        await _driver.DisposeAsync();
+        if (_host is not null) await _host.DisposeAsync();
         _rounds?.Dispose();
         _models?.Dispose();
     }
@@ -238,7 +244,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     /// <summary>Impressions of users in memory that wait for their click or the end of their window.</summary>
     public async Task<long> PendingImpressionsAsync(CancellationToken cancel = default) =>
-        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel).ConfigureAwait(false);
+        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel);
 
     /// <summary>
     /// SHA-256 over everything learned and every user's state: equal digests mean equal nodes. Call it while no round runs.
@@ -252,10 +258,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
             part.Save(bytes);
             hash.AppendData(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
         }
-        await _host.FlushAsync(cancel).ConfigureAwait(false);
+        await _host.FlushAsync(cancel);
         foreach (var shard in _shards) hash.AppendData(BitConverter.GetBytes(shard.StateFold));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..32];
     }
+
+    private double MsSince(long timestamp) => _parts.Time.GetElapsedTime(timestamp).TotalMilliseconds;
 
     internal long NowMs() => _parts.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
@@ -264,25 +272,32 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         AnswerQuestions(_models);
-        foreach (var (user, surface, after) in _fresh.Waiting())
-            if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
-                _host.RequestListAsync(user, surface, cancel).Block();
+        return Round(_fresh.TakeApplied(_applied), limits, nowMs, receivedMs, null);
+    });
+
+    /// <summary>Does again what a round did that a witness was told of.</summary>
+    internal Task<int> RoundAgainAsync(RoundInput input) => _driver.RunAsync(() => Round(input.Requests, input.Limits, input.NowMs, 0, input.Quiet));
+
+    private int Round(IReadOnlyList<(string User, string Surface)> requests, RoundLimits? limits, long nowMs, long receivedMs, bool? quiet)
+    {
+        foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
         var started = Stopwatch.GetTimestamp();
         var before = _rounds.Records;
-        var work = _rounds.Run(limits, nowMs, receivedMs);
+        var work = _rounds.Run(limits, nowMs, receivedMs, quiet);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
         if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0))) MeasureLag();
         Volatile.Write(ref _applied, EventPositions);
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
+        _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
         return work;
-    });
+    }
 
     /// <summary>Moves event time past every attribution window and takes rounds until no list waits: the end of a replay.</summary>
     internal async Task FinishAsync(long clockMs, CancellationToken cancel)
     {
-        await TickAsync(clockMs + _parts.Settings.Users.AttributionWindowMs + 1).ConfigureAwait(false);
-        while (await RoundAsync(null, clockMs, 0, cancel).ConfigureAwait(false) > 0)
+        await TickAsync(clockMs + _parts.Settings.Users.AttributionWindowMs + 1);
+        while (await RoundAsync(null, clockMs, 0, cancel) > 0)
         {
             // Until nothing is left.
         }
@@ -298,12 +313,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
                 $"the checkpoint is of {manifest.Events.Length} partitions, the log has {events.Length}; Log:Partitions cannot change once data exists");
         for (var p = 0; p < events.Length; p++)
         {
-            var range = await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false);
+            var range = await Log.RangeAsync(Topics.Events, p, cancel);
             HasHistory |= range.End > range.Earliest;
             events[p] = StartOf(Topics.Events, p, Restored?.Events[p], range);
         }
         for (var p = 0; p < items.Length; p++)
-            items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
+            items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel));
         _applied = events;
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
@@ -313,10 +328,10 @@ public sealed partial class StreamingNode : IAsyncDisposable
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
             _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
         }
-        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
+        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
-        _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
+        _rounds = new Rounds(Threads, Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
     }
 
     /// <summary>Where reading goes on. A log that ends earlier would take new records at offsets that count as read.</summary>
@@ -364,7 +379,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
         var entries = new LogEntry[_shards.Length];
         for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
-        await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
+        await Log.AppendAsync(Topics.Events, entries);
     }
 
     private void MeasureLag()
@@ -373,7 +388,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
         {
-            var behind = Math.Max(0, Log.RangeAsync(Topics.Events, p).Block().End - positions[p]);
+            var behind = Math.Max(0, Threads.Block(Log.RangeAsync(Topics.Events, p)).End - positions[p]);
             _meters.Lag(p, behind);
             lag += behind;
         }

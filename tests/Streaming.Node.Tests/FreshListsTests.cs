@@ -79,7 +79,7 @@ public sealed class FreshListsTests
     [Fact]
     public async Task A_signal_is_remembered_once_and_never_lost()
     {
-        var signal = new AsyncSignal();
+        var signal = new AsyncSignal(TimeProvider.System);
         signal.Set();
         signal.Set();
         var at = System.Diagnostics.Stopwatch.StartNew();

@@ -73,7 +73,8 @@ public sealed class FeedBuilder : IFeedBuilder
         var version = user.ListVersion + 1;
         var draws = StableHash.Combine(StableHash.Combine(_settings.Seed, StableHash.Of(user.User)), (ulong)version);
         var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
-        if (count == 0) return null;
+        // An empty list replaces one whose last item has become unwanted; without one before, the look-up falls back on the segment's.
+        if (count == 0 && user.ListVersion == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
         return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm), _slots.AsSpan(0, count));
     }
