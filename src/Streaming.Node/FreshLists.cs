@@ -85,7 +85,7 @@ public sealed class FreshLists(int waitersMax)
             }
         }
         // The dictionary's own order changes from process to process, and lists are built in the order asked for.
-        due.Sort(static (a, b) => string.CompareOrdinal(a.User, b.User));
+        due.Sort(static (a, b) => string.CompareOrdinal(a.User, b.User) is not 0 and var byUser ? byUser : string.CompareOrdinal(a.Surface, b.Surface));
         return due;
     }
 

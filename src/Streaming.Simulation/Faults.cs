@@ -80,8 +80,8 @@ public sealed record Shape
             DropRate = Some(ref draws, .2), DuplicateRate = Some(ref draws, .2), NetDelayMs = Pick(ref draws, 0, 5, 200),
             DiskDelayMs = Pick(ref draws, 0, 2, 50), AppendFailRate = draws.Chance(.3) ? draws.Unit() * .02 : 0,
             CheckpointFailRate = draws.Chance(.3) ? draws.Unit() * .02 : 0, ShortReadRate = Some(ref draws, .5),
-            ClockJumps = draws.Chance(.5) ? 1 + draws.Below(4) : 0, Crashes = draws.Chance(.1) ? 0 : 1 + draws.Below(8),
-            PowerCutRate = Some(ref draws, 1), DamageRate = Some(ref draws, .5), StopRate = Some(ref draws, .4),
+            ClockJumps = draws.Chance(.5) ? 1 + draws.Below(4) : 0, Crashes = draws.Chance(.1) ? 0 : 1 + draws.Below(12),
+            PowerCutRate = Some(ref draws, 1), DamageRate = Some(ref draws, 1), StopRate = Some(ref draws, .4),
         };
     }
 
@@ -137,5 +137,5 @@ public sealed class Faults(Shape shape, ulong seed, Plant planted)
     public int ReadMax(int recordsMax) => Chance(shape.ShortReadRate) ? 1 + _draws.Below(Math.Min(recordsMax, 8)) : recordsMax;
 
     /// <summary>The point at which a life crashes: every order of magnitude alike, so that starts are hit as often as long runs.</summary>
-    public long CrashPoint() => (long)Math.Pow(2, _draws.Unit() * 15);
+    public long CrashPoint() => (long)Math.Pow(2, _draws.Unit() * 14);
 }

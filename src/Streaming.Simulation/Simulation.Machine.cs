@@ -76,6 +76,7 @@ public sealed partial class Simulation
         var isCrash = where is not ("stopped" or "failed");
         var powerCut = isCrash && _faults.Chance(Shape.PowerCutRate);
         if (isCrash) _crashes++;
+        if (powerCut) _powerCuts++;
         _world.Note(powerCut ? "power cut" : "process end", (ulong)life.Points);
         _faults.Use((ref Evaluation.Draws draws) =>
         {

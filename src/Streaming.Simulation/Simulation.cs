@@ -23,9 +23,19 @@ public sealed record SeedResult
     public required long Steps { get; init; }
     public required double VirtualSeconds { get; init; }
     public required int Crashes { get; init; }
+
+    /// <summary>Crashes that were power cuts.</summary>
+    public required int PowerCuts { get; init; }
+
+    /// <summary>Restarts in good order.</summary>
     public required int Stops { get; init; }
+
+    /// <summary>Starts that passed over a damaged checkpoint.</summary>
     public required int Fallbacks { get; init; }
+
+    /// <summary>Ends by a disk that failed.</summary>
     public required int Failures { get; init; }
+
     public required int Acknowledged { get; init; }
     public required int Resent { get; init; }
     public required long Applied { get; init; }
@@ -69,6 +79,7 @@ public sealed partial class Simulation : IServing, INodeWitness
     private TimeSpan _clock;
     private int _lives;
     private int _crashes;
+    private int _powerCuts;
     private int _stops;
     private int _failures;
     private int _fallbacks;
@@ -85,14 +96,21 @@ public sealed partial class Simulation : IServing, INodeWitness
     {
         _seed = seed;
         _options = options;
-        var draws = new Draws(StableHash.Combine(seed, StableHash.Of("shape")));
-        Shape = Shape.Draw(ref draws);
+        Shape = ShapeOf(seed);
         if (options.CrashAt > 0) Shape = Shape with { Crashes = 1, DamageRate = 0, StopRate = 0 };
         Settings = SettingsOf(Shape, (long)(seed % 1000));
         _world = new World(StableHash.Combine(seed, StableHash.Of("order"))) { Watch = options.Watch };
         _faults = new Faults(Shape, StableHash.Combine(seed, StableHash.Of("faults")), options.Planted);
         Log = new LogDisk(Shape.Partitions, Shape.SparseOffsets, Shape.Retains);
         _workload = new Workload(_world, Shape, _faults, StableHash.Combine(seed, StableHash.Of("clients")), this);
+    }
+
+    internal static StreamingSettings SettingsFor(ulong seed) => SettingsOf(ShapeOf(seed), (long)(seed % 1000));
+
+    private static Shape ShapeOf(ulong seed)
+    {
+        var draws = new Draws(StableHash.Combine(seed, StableHash.Of("shape")));
+        return Shape.Draw(ref draws);
     }
 
     internal Shape Shape { get; }
@@ -135,7 +153,7 @@ public sealed partial class Simulation : IServing, INodeWitness
         return new SeedResult
         {
             Seed = _seed, Violations = _violations, Trace = _world.Trace, Steps = _world.Steps, VirtualSeconds = TimeSpan.FromTicks(_world.Now).TotalSeconds,
-            Crashes = _crashes, Stops = _stops, Fallbacks = _fallbacks, Failures = _failures, Acknowledged = _workload.Acknowledged.Count, Resent = _workload.Resent,
+            Crashes = _crashes, PowerCuts = _powerCuts, Stops = _stops, Fallbacks = _fallbacks, Failures = _failures, Acknowledged = _workload.Acknowledged.Count, Resent = _workload.Resent,
             Applied = status?.Users.Applied ?? 0, Examples = status?.Examples ?? 0, Rounds = Rounds(_lineage).Count, Lists = _lists.Count,
             Lookups = _workload.Lookups, Digest = digest, Shape = Shape,
         };

@@ -40,6 +40,7 @@ internal static class CliApp
         root.Subcommands.Add(DrnVerb.Create());
         root.Subcommands.Add(ColdRecallVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
+        root.Subcommands.Add(SoakVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];
         // The library's own limit of two seconds would end a node in the middle of its last checkpoint.

@@ -169,6 +169,11 @@ internal sealed class SimLog(World world, Life life, LogDisk disk, Faults faults
         life.ThrowIfDead();
         var found = disk.Of(topic)[partition];
         if (offset > found.End) throw new EventLogException($"offset {offset} is beyond the end {found.End} of '{topic}' {partition}");
+        if (topic == Topics.Events && faults.Planted is Plant.RereadRecord or Plant.SkippedRecord && life.Number > 1 && found.IndexOf(offset) is > 0 and var at)
+        {
+            if (faults.Planted == Plant.RereadRecord) offset = found.Records[at - 1].Offset;
+            else if (at < found.Records.Count) offset = found.Records[at].Next;
+        }
         return new Reader(life, found, faults, partition, Math.Max(offset, found.Earliest));
     }
 
