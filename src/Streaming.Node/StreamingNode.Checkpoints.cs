@@ -29,9 +29,10 @@ public sealed partial class StreamingNode
         var kept = _checkpoints.Prune();
         _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
         _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
-        // Retention may drop only what the oldest kept checkpoint does not need.
-        Commit(Topics.Events, kept[^1].Events, cancel);
-        Commit(Topics.Items, kept[^1].Items, cancel);
+        // Retention may drop only what the oldest kept checkpoint does not need; and nothing while there is one alone: a power cut may
+        // take its rename back, and then the log from its start is all there is.
+        Commit(Topics.Events, kept.Count > 1 ? kept[^1].Events : new long[manifest.Events.Length], cancel);
+        Commit(Topics.Items, kept.Count > 1 ? kept[^1].Items : new long[manifest.Items.Length], cancel);
         var took = Stopwatch.GetElapsedTime(started);
         StreamingMeters.CheckpointSeconds.Record(took.TotalSeconds);
         return took;

@@ -51,7 +51,7 @@ public sealed partial class Simulation
         }
         catch (Exception problem)
         {
-            if (_faults.AreOver || !IsInjected(problem)) Violate($"life {life.Number} of the node failed: {problem}");
+            if (!IsInjected(problem)) Violate($"life {life.Number} of the node failed: {problem}");
             _failures++;
             life.Kill("failed");
         }
@@ -150,6 +150,6 @@ public sealed partial class Simulation
         Settings = settings, Log = new SimLog(_world, life, log, _faults), Users = new SimStateStore(_world, life, _users, _faults),
         Feeds = new SimFeedCache(_world, life, _feeds, _faults, settings.Storage.FeedListsPerUserMax, OnList), CheckpointDir = CheckpointDir,
         Files = new SimFiles(_world, life, _files, _faults), Time = life.Time, Threads = life.Threads, Witness = this,
-        Notice = notice => _world.Note("notice:" + notice.Level),
+        Notice = notice => _world.Note($"notice: {notice.Message}"),
     };
 }

@@ -12,7 +12,7 @@ public sealed class CrashPointTests
         List<string> where = [];
         HashSet<string> kinds = [];
         // A prime stride, so that the points do not keep step with the rounds.
-        for (var point = 1L; point <= 2_500; point += 61)
+        for (var point = 1L; point <= 2_500; point += 83)
         {
             string? crash = null;
             var result = Simulation.Run(Seed, new SimulationOptions(CrashAt: point, Watch: line =>

@@ -50,7 +50,7 @@ internal sealed class Snapshots<T>(World world, Life life, SnapshotDisk<T> disk,
     {
         Open();
         life.Point(name + ":checkpoint");
-        var token = (++_last).ToString("d10", System.Globalization.CultureInfo.InvariantCulture);
+        var token = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{++_last:d10}-{life.Number:x}");
         var content = new Dictionary<string, T>(Content, StringComparer.Ordinal);
         disk.Begin(token);
         await world.Delay(faults.DiskDelay(), life, name + ":disk");
@@ -68,10 +68,12 @@ internal sealed class Snapshots<T>(World world, Life life, SnapshotDisk<T> disk,
         if (content is null) throw new InvalidDataException($"checkpoint '{token}' of {name} is torn");
         Content = new Dictionary<string, T>(content, StringComparer.Ordinal);
         _recovered = true;
-        _last = long.Parse(token, System.Globalization.CultureInfo.InvariantCulture);
-        foreach (var newer in disk.Checkpoints.Keys.Where(other => string.CompareOrdinal(other, token) > 0).ToArray()) disk.Checkpoints.Remove(newer);
+        _last = NumberOf(token);
+        foreach (var newer in disk.Checkpoints.Keys.Where(other => other != token && NumberOf(other) >= _last).ToArray()) disk.Checkpoints.Remove(newer);
         return Task.CompletedTask;
     }
+
+    private static long NumberOf(string token) => long.Parse(token.AsSpan(0, 10), System.Globalization.CultureInfo.InvariantCulture);
 
     public void Prune(IReadOnlyCollection<string> keep)
     {
