@@ -1,6 +1,7 @@
 using Streaming.Core.Items;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Learning.Drn;
 using Streaming.Learning.Features;
 using Streaming.Learning.Statistics;
 
@@ -22,7 +23,7 @@ public sealed class LearnerSet
         Factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);
         Statistics = new ItemStatistics(settings.Learning, Catalog);
         Features = new FeatureExtractor(settings, Catalog, Statistics, Factors, Ranker);
-        UserModels = new UserModels(Features);
+        UserModels = new UserModels(Features, settings.Deep.Models.Contains(DrnModel.ModelName) ? () => new DrnFeatures(this) : null);
     }
 
     public StreamingSettings Settings { get; }

@@ -1,4 +1,5 @@
 using Streaming.Core.Items;
+using Streaming.Learning.Drn;
 using Streaming.Learning.Features;
 using Streaming.Users;
 
@@ -13,12 +14,16 @@ public sealed class UserModels : IUserModels, IDisposable
     private readonly FtrlModel _ranker;
     private readonly MatrixFactorisation _factors;
     private readonly ThreadLocal<CandidateScorer> _scorers;
+    private readonly ThreadLocal<DrnFeatures>? _drn;
     private VersionText _versions = new(-1, -1, "");
 
     private sealed record VersionText(long Ranker, long Factors, string Text);
 
-    public UserModels(FeatureExtractor features)
+    /// <param name="features">Of the ranker.</param>
+    /// <param name="drn">Makes the dense features of the arm "drn"; null where there is no such arm.</param>
+    public UserModels(FeatureExtractor features, Func<DrnFeatures>? drn = null)
     {
+        if (drn is not null) _drn = new ThreadLocal<DrnFeatures>(drn);
         Items = features.Catalog;
         _ranker = features.Ranker;
         _factors = features.Factors;
@@ -50,9 +55,26 @@ public sealed class UserModels : IUserModels, IDisposable
         scorer.ItemFeatures(itemKey, into);
     }
 
+    /// <summary>The calling thread's dense features of DRN, for its ranker; null where there is no such arm.</summary>
+    public DrnFeatures? Drn => _drn?.Value;
+
+    public float[] DenseFeatures(UserState user, ulong itemKey, in ShownContext context, string arm)
+    {
+        if (_drn is null || arm != DrnModel.ModelName) return [];
+        var features = _drn.Value!;
+        var dense = new float[DrnFeatures.StateLength + DrnFeatures.ActionLength];
+        features.BeginUser(user, context.NowMs, context.Surface, dense.AsSpan(0, DrnFeatures.StateLength));
+        features.Item(itemKey, dense.AsSpan(DrnFeatures.StateLength));
+        return dense;
+    }
+
     public bool TryItemVector(ulong itemKey, Span<float> into) => _factors.TryItemVector(itemKey, into);
 
     public void LearnUser(UserState user, ulong itemKey, float label, float weight) => _factors.LearnUser(user, itemKey, label, weight);
 
-    public void Dispose() => _scorers.Dispose();
+    public void Dispose()
+    {
+        _scorers.Dispose();
+        _drn?.Dispose();
+    }
 }

@@ -18,32 +18,28 @@ internal sealed record RoundLimits(long[] Events, long[] Items);
 internal sealed class Rounds : IDisposable
 {
     private readonly IThreads _threads;
-    private readonly IEventLog _log;
     private readonly IUserHost _host;
     private readonly ModelSet _models;
     private readonly PartitionSink[] _sinks;
+    private readonly RoundOutputs _outputs;
     private readonly ILogReader[] _events;
     private readonly ILogReader[] _items;
     private readonly LogBatch _batch = new();
-    private readonly List<LogEntry> _examples = [];
-    private readonly List<LogEntry> _deadLetters = [];
     private readonly LearningOrder _order = new();
     private readonly int _eventsMax;
     private readonly int _listsMax;
-    private readonly int _recordBytesMax;
 
     public Rounds(
-        IThreads threads, IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax,
-        int listsMax, int recordBytesMax)
+        IThreads threads, IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, RoundOutputs outputs, long[] events, long[] items,
+        int eventsMax, int listsMax)
     {
         _threads = threads;
-        _log = log;
         _host = host;
         _models = models;
         _sinks = sinks;
+        _outputs = outputs;
         _eventsMax = eventsMax;
         _listsMax = listsMax;
-        _recordBytesMax = recordBytesMax;
         _events = [.. events.Select((offset, p) => log.OpenReader(Topics.Events, p, offset))];
         _items = [.. items.Select((offset, p) => log.OpenReader(Topics.Items, p, offset))];
     }
@@ -62,6 +58,9 @@ internal sealed class Rounds : IDisposable
     /// <summary>Whether the last round built the lists that only showing made stale.</summary>
     public bool Quiet { get; private set; }
 
+    /// <summary>Whether the last round did nothing, because the log did not take what the one before had derived.</summary>
+    public bool WasHeldBack { get; private set; }
+
     /// <summary>Records of <c>events</c> taken so far by this process.</summary>
     public long Records { get; private set; }
 
@@ -77,13 +76,16 @@ internal sealed class Rounds : IDisposable
     /// <param name="quiet">Whether to build the lists that only showing made stale; null for as the load says.</param>
     public int Run(RoundLimits? limits, long nowMs, long receivedMs, bool? quiet = null)
     {
+        // Nothing further until the log has what the last round derived; the caller comes again.
+        WasHeldBack = !_outputs.Settle();
+        if (WasHeldBack) return 1;
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
         _threads.Block(_host.DrainAsync(CancellationToken.None));
         var users = Stopwatch.GetTimestamp();
-        var append = AppendDerivedAsync(); // beside the learning
+        var append = _outputs.AppendAsync(patient: limits is null); // beside the learning
         Learn(nowMs);
         _threads.Block(append);
         var learned = Stopwatch.GetTimestamp();
@@ -93,6 +95,7 @@ internal sealed class Rounds : IDisposable
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
+        _outputs.Commit(EventPositions, ItemPositions, patient: limits is null);
         PhaseTicks[3] += Stopwatch.GetTimestamp() - learned;
         if (taken > 0) Count++;
         Records += taken;
@@ -122,11 +125,7 @@ internal sealed class Rounds : IDisposable
 
     private void DeadLetterItem(int partition, int index, string reason)
     {
-        var into = new Core.Wire.ByteWriter();
-        SetAside.Write(
-            reason, Topics.Items, new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).Span,
-            _recordBytesMax, into);
-        _deadLetters.Add(new LogEntry(default, into.WrittenMemory, _batch.TimeMs(index), 0));
+        _outputs.DeadLetterItem(new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).Span, reason);
         _models.ItemDeadLetters++;
     }
 
@@ -147,16 +146,6 @@ internal sealed class Rounds : IDisposable
             }
         }
         return taken;
-    }
-
-    private async Task AppendDerivedAsync()
-    {
-        _examples.Clear();
-        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters);
-        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray());
-        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray());
-        _deadLetters.Clear();
-        foreach (var sink in _sinks) sink.Clear();
     }
 
     /// <summary>Learns the round's examples in an order that thread timing does not touch.</summary>

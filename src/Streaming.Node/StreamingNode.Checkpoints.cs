@@ -38,8 +38,9 @@ public sealed partial class StreamingNode
         return took;
     });
 
-    private void Commit(string topic, long[] next, CancellationToken cancel) =>
-        Threads.Block(Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel));
+    private void Commit(string topic, long[] next, CancellationToken cancel) => Threads.Block(ExpectAsync(
+        "the log's retention cannot be told what the checkpoints need",
+        () => Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).AsTask()));
 
     private async Task RestoreAsync(CancellationToken cancel)
     {

@@ -31,9 +31,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly DriverThread _driver;
     private ModelSet _models = null!;
+    private readonly ITransactionalLog? _transactions;
     private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
+    private RoundOutputs _outputs = null!;
     private NodeMeters _meters = null!;
     private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
@@ -51,6 +53,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _signal = new AsyncSignal(parts.Time);
         _driver = new DriverThread(parts.Threads);
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice, parts.Files);
+        _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
         Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
@@ -105,6 +108,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancel)
     {
         var settings = _parts.Settings.Node;
+        _outputs.Stopping = cancel;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
         // Pauses go by a clock that nobody sets: one put back by an hour would end ticks and checkpoints for as long.
         var lastCheckpoint = _parts.Time.GetTimestamp();
@@ -113,13 +117,14 @@ public sealed partial class StreamingNode : IAsyncDisposable
         {
             if (lastTick is null || MsSince(lastTick.Value) >= settings.TickIntervalMs)
             {
-                await TickAsync(NowMs());
+                await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs()));
                 _models.RefreshSegments(_parts.Feeds, NowMs());
                 NodeMeters.Models(_models);
                 lastTick = _parts.Time.GetTimestamp();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None);
-            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs)
+            // Behind outputs that are not durable yet nobody may go on after a crash.
+            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled)
             {
                 await CheckpointAsync(null, CancellationToken.None);
                 lastCheckpoint = _parts.Time.GetTimestamp();
@@ -286,10 +291,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var work = _rounds.Run(limits, nowMs, receivedMs, quiet);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
-        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0))) MeasureLag();
+        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0)))
+            Threads.Block(ExpectAsync("the backlog cannot be measured", MeasureLagAsync));
         Volatile.Write(ref _applied, EventPositions);
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
-        _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
+        if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
         return work;
     }
 
@@ -319,19 +325,42 @@ public sealed partial class StreamingNode : IAsyncDisposable
         }
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel));
-        _applied = events;
+        var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel);
+        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel);
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
-            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
-            _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
-            _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
+            sinks[p] = new PartitionSink(
+                p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, committedEvents[p]);
+            _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
+        if (fromChangelog)
+        {
+            var patience = TimeSpan.FromMilliseconds(_parts.Settings.Kafka.TimeoutMs);
+            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, patience, cancel)));
+            for (var p = 0; p < events.Length; p++)
+                events[p] = StartOf(Topics.Events, p, _shards[p].NextOffset, await Log.RangeAsync(Topics.Events, p, cancel));
+        }
+        _applied = events;
+        foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
         _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
-        _rounds = new Rounds(Threads, Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
+        _outputs = new RoundOutputs(Threads, _parts.Time, Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice);
+        _rounds = new Rounds(Threads, Log, _host, _models, sinks, _outputs, events, items, node.RoundEventsMax, node.RoundListsMax);
+    }
+
+    /// <summary>Ends an earlier writer, and reads how far rounds have been committed: 0 where none has.</summary>
+    private async Task<(long[] Events, long[] Items)> BeginTransactionsAsync(int events, int items, CancellationToken cancel)
+    {
+        var committed = (Events: new long[events], Items: new long[items]);
+        if (_transactions is null) return committed;
+        await _transactions.BeginAsync(cancel);
+        foreach (var (topic, offsets) in ((string, long[])[])[(Topics.Events, committed.Events), (Topics.Items, committed.Items)])
+            foreach (var (partition, offset) in await Log.CommittedAsync(RoundOutputs.Group, topic, cancel))
+                if (partition < offsets.Length) offsets[partition] = offset;
+        return committed;
     }
 
     /// <summary>Where reading goes on. A log that ends earlier would take new records at offsets that count as read.</summary>
@@ -340,7 +369,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (restored is not { } start) return range.Earliest;
         if (start > range.End)
             throw new InvalidDataException(
-                $"checkpoint {Restored!.Id} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
+                $"{(Restored is null ? "an earlier run" : $"checkpoint {Restored.Id}")} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
                     + $"restore it, or remove {_parts.CheckpointDir} to build the state again from what is left");
         if (start < range.Earliest)
             _parts.Notice(new NodeNotice(
@@ -359,7 +388,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     private static TaskCompletionSource NewRoundEnd() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink) => new()
+    private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink, long committed) => new()
     {
         Partition = partition,
         Settings = _parts.Settings.Users,
@@ -369,6 +398,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         ArmOf = Splitter.ArmOf,
         Store = _parts.Users.OpenSession(),
         Sink = sink,
+        KeepsChangelog = _transactions is not null,
+        ChangelogOffset = committed,
         Reread = offset => Log.OpenReader(Topics.Events, partition, offset),
         HotUsersMax = Math.Max(16, _parts.Settings.Users.HotUsersMax / shards),
     };
@@ -382,17 +413,31 @@ public sealed partial class StreamingNode : IAsyncDisposable
         await Log.AppendAsync(Topics.Events, entries);
     }
 
-    private void MeasureLag()
+    /// <summary>A step that the node can do without for a while: where the log refuses, a notice says so.</summary>
+    private async Task ExpectAsync(string what, Func<Task> step)
     {
+        try
+        {
+            await step();
+        }
+        catch (EventLogException problem)
+        {
+            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"{what}: {problem.Message}", problem));
+        }
+    }
+
+    private async Task MeasureLagAsync()
+    {
+        // Also when it fails: every look at a log that does not answer takes its whole time-out.
+        _lagMeasured = _parts.Time.GetTimestamp();
         var positions = EventPositions;
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
         {
-            var behind = Math.Max(0, Threads.Block(Log.RangeAsync(Topics.Events, p)).End - positions[p]);
+            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p)).End - positions[p]);
             _meters.Lag(p, behind);
             lag += behind;
         }
         Volatile.Write(ref _lag, lag);
-        _lagMeasured = _parts.Time.GetTimestamp();
     }
 }

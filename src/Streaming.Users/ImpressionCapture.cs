@@ -12,7 +12,7 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
     private readonly FeatureBuffer _buffer = new();
 
     /// <summary>What is known of the list behind an event; <see cref="Items"/> is empty where the list itself is forgotten.</summary>
-    public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities);
+    public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities, Team[] Teams);
 
     /// <summary>The user's side of a moment, shared by the items of one event.</summary>
     public readonly record struct Moment(float[] Vector, ulong[] History, int InSession);
@@ -29,11 +29,11 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         {
             for (var i = state.Lists.Count - 1; i >= 0; i--)
                 if (state.Lists[i].Version == version && arm.SequenceEqual(state.Lists[i].Arm)) return Of(state.Lists[i]);
-            return new Origin(arm.ToString(), version, models.Versions, [], []);
+            return new Origin(arm.ToString(), version, models.Versions, [], [], []);
         }
         for (var i = state.Lists.Count - 1; i >= 0; i--)
             if (state.Lists[i].Surface == e.Surface && Array.IndexOf(state.Lists[i].Items, itemKey) >= 0) return Of(state.Lists[i]);
-        return new Origin("", 0, models.Versions, [], []);
+        return new Origin("", 0, models.Versions, [], [], []);
     }
 
     /// <summary>
@@ -41,16 +41,17 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
     /// </summary>
     public PendingImpression Capture(
         UserState state, UserEvent e, LogPosition source, int ordinal, ulong itemKey, string item, int position,
-        float propensity, in Origin origin, in Moment moment)
+        float propensity, Team team, in Origin origin, in Moment moment)
     {
-        models.Features(state, itemKey, new ShownContext(e.TimeMs, e.Surface, position), _buffer);
+        var context = new ShownContext(e.TimeMs, e.Surface, position);
+        models.Features(state, itemKey, context, _buffer);
         return new PendingImpression
         {
             ItemKey = itemKey, ItemId = UnknownItemId(itemKey, item), Source = source, Ordinal = ordinal, ShownMs = e.TimeMs,
             Position = position, Surface = e.Surface, Arm = origin.Arm, RequestId = e.RequestId, ListVersion = origin.Version,
-            ModelVersion = origin.Models, Propensity = propensity,
+            ModelVersion = origin.Models, Propensity = propensity, Team = team,
             Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = moment.Vector,
-            History = moment.History, HistoryInSession = moment.InSession,
+            History = moment.History, HistoryInSession = moment.InSession, Dense = models.DenseFeatures(state, itemKey, context, origin.Arm),
         };
     }
 
@@ -58,9 +59,16 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
     public static float PropensityOf(float stated, in Origin origin, ulong itemKey, int position)
     {
         if (!float.IsNaN(stated)) return stated;
-        var at = (uint)position < (uint)origin.Items.Length && origin.Items[position] == itemKey ? position : Array.IndexOf(origin.Items, itemKey);
+        var at = SlotOf(origin, itemKey, position);
         return (uint)at < (uint)origin.Propensities.Length ? origin.Propensities[at] : float.NaN;
     }
+
+    /// <summary>The same for the team.</summary>
+    public static Team TeamOf(Team stated, in Origin origin, ulong itemKey, int position) =>
+        stated != Team.None || origin.Teams.Length == 0 ? stated : Teams.Of(origin.Teams, SlotOf(origin, itemKey, position));
+
+    private static int SlotOf(in Origin origin, ulong itemKey, int position) =>
+        (uint)position < (uint)origin.Items.Length && origin.Items[position] == itemKey ? position : Array.IndexOf(origin.Items, itemKey);
 
     /// <summary>The user as of now: copies.</summary>
     public Moment MomentOf(UserState state)
@@ -73,5 +81,5 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         return new Moment(vector, history, inSession);
     }
 
-    private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities);
+    private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities, list.Teams);
 }

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Streaming.Core.Feeds;
 using Streaming.Core.Wire;
 
 namespace Streaming.Users;
 
 /// <summary>
 /// The persisted form of the impressions in a join. Neighbours mostly come from one list, so each writes only what differs
-/// from the one before; values that are all 1 are left out.
+/// from the one before; values that are all 1, no team and no dense features are left out.
 /// </summary>
 internal static class ImpressionCodec
 {
@@ -14,7 +15,7 @@ internal static class ImpressionCodec
     private enum Same : ushort
     {
         None = 0, Surface = 1, Arm = 2, RequestId = 4, Models = 8, Vector = 16, Ones = 32, Source = 64, Shown = 128, NoPropensity = 256,
-        NewHistory = 512, All = 1023,
+        NewHistory = 512, Team = 1024, Dense = 2048, All = 4095,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -42,10 +43,12 @@ internal static class ImpressionCodec
             if ((same & Same.RequestId) == 0) into.String(p.RequestId);
             if ((same & Same.Models) == 0) into.String(p.ModelVersion);
             if ((same & Same.NoPropensity) == 0) into.Single(p.Propensity);
+            if ((same & Same.Team) != 0) into.Byte((byte)p.Team);
             into.Count(p.Features.Length);
             into.Raw(MemoryMarshal.AsBytes(p.Features.AsSpan()));
             if ((same & Same.Ones) == 0) into.Singles(p.Values);
             if ((same & Same.Vector) == 0) into.Singles(p.UserVector);
+            if ((same & Same.Dense) != 0) into.Singles(p.Dense);
             if ((same & Same.NewHistory) != 0)
             {
                 into.Count(p.HistoryInSession);
@@ -66,7 +69,7 @@ internal static class ImpressionCodec
     private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
     {
         var flags = reader.VarInt();
-        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory);
+        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory | Same.Team | Same.Dense);
         if (flags > (ulong)Same.All || (before is null && ((Same)flags & needsBefore) != 0))
             throw new FormatException($"an impression has the unknown flags {flags:x}");
         var same = (Same)flags;
@@ -83,6 +86,8 @@ internal static class ImpressionCodec
         var requestId = (same & Same.RequestId) != 0 ? before!.RequestId : reader.String();
         var models = (same & Same.Models) != 0 ? before!.ModelVersion : UserStateCodec.Text(ref reader);
         var propensity = (same & Same.NoPropensity) != 0 ? float.NaN : reader.Single();
+        var team = (same & Same.Team) != 0 ? reader.Byte() : (byte)0;
+        if (team > Teams.Max) throw new FormatException($"{team} is no team of an impression");
         var features = new uint[reader.Count(4)];
         reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
         float[] values;
@@ -90,6 +95,7 @@ internal static class ImpressionCodec
         else values = reader.Singles();
         if (values.Length != features.Length) throw new FormatException($"{features.Length} features have {values.Length} values");
         var vector = (same & Same.Vector) != 0 ? before!.UserVector : reader.Singles();
+        var dense = (same & Same.Dense) != 0 ? reader.Singles() : [];
         var (inSession, history) = (before?.HistoryInSession ?? 0, before?.History ?? []);
         if ((same & Same.NewHistory) != 0) (inSession, history) = (reader.Count(), UserStateCodec.Keys(ref reader));
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
@@ -98,7 +104,7 @@ internal static class ImpressionCodec
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = vector, History = history, HistoryInSession = inSession,
+            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense,
         };
     }
 
@@ -109,6 +115,8 @@ internal static class ImpressionCodec
         if (!p.Values.AsSpan().ContainsAnyExcept(1f)) same |= Same.Ones;
         if (BitConverter.SingleToInt32Bits(p.Propensity) == BitConverter.SingleToInt32Bits(float.NaN)) same |= Same.NoPropensity;
         if (p.HistoryInSession != (before?.HistoryInSession ?? 0) || !p.History.AsSpan().SequenceEqual(before?.History)) same |= Same.NewHistory;
+        if (p.Team != Team.None) same |= Same.Team;
+        if (p.Dense.Length > 0) same |= Same.Dense;
         if (before is null) return same;
         if (p.Surface == before.Surface) same |= Same.Surface;
         if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;

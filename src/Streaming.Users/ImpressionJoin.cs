@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Settings;
 
@@ -137,12 +138,17 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         if (!_inRequest.Add(key)) return;
         var origin = _capture.Find(state, e, key);
         var propensity = ImpressionCapture.PropensityOf(shown.Propensity, origin, key, shown.Position);
-        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, origin, moment));
+        var team = ImpressionCapture.TeamOf(shown.Team, origin, key, shown.Position);
+        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, team, origin, moment));
     }
 
-    private PendingImpression CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet) => _capture.Capture(
-        state, e, outlet.Source, 0, itemKey, e.Item!, e.Position, float.NaN, _capture.Find(state, e, itemKey),
-        _capture.MomentOf(state));
+    private PendingImpression CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet)
+    {
+        var origin = _capture.Find(state, e, itemKey);
+        return _capture.Capture(
+            state, e, outlet.Source, 0, itemKey, e.Item!, e.Position, float.NaN, ImpressionCapture.TeamOf(Team.None, origin, itemKey, e.Position),
+            origin, _capture.MomentOf(state));
+    }
 
     private void Enqueue(UserState state, PendingImpression impression, long nowMs, in Outlet outlet)
     {
@@ -187,6 +193,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         impression.Features = [];
         impression.Values = [];
         impression.UserVector = [];
+        impression.Dense = [];
         impression.History = [];
         impression.HistoryInSession = 0;
     }

@@ -59,6 +59,12 @@ public interface IUserModels
     /// <summary>Fills <paramref name="into"/> (cleared first) with the hashed features of this user and item.</summary>
     void Features(UserState user, ulong itemKey, in ShownContext context, FeatureBuffer into);
 
+    /// <summary>
+    /// Dense features of this user and item for the ranker of <paramref name="arm"/>, to be kept with the impression: what it learns from cannot
+    /// be computed again later. A new array; empty where that ranker has none.
+    /// </summary>
+    float[] DenseFeatures(UserState user, ulong itemKey, in ShownContext context, string arm) => [];
+
     /// <summary>Copies the item's vector, shape [dim]; false when there is none yet.</summary>
     bool TryItemVector(ulong itemKey, Span<float> into);
 

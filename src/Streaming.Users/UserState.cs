@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 
 namespace Streaming.Users;
@@ -129,7 +130,7 @@ public sealed class UserState(string user, int dimension)
             bytes += 32L * (History.Count + Session.Actions.Count) + 8L * (RecentEventIds.Count + Pending.Count + Closed.Count);
             foreach (var p in Pending) bytes += p.ApproxBytes;
             foreach (var p in Closed) bytes += p.ApproxBytes;
-            foreach (var list in Lists) bytes += 130 + 12L * list.Items.Length;
+            foreach (var list in Lists) bytes += 130 + 12L * list.Items.Length + list.Teams.Length;
             foreach (var term in RecentTerms) bytes += 24 + 2 * term.Length;
             return bytes + InterestVectors.Count * (70L + 4 * Embedding.Length);
         }
@@ -205,9 +206,13 @@ public sealed class PendingImpression
     public long ListVersion { get; init; }
     public string ModelVersion { get; init; } = "";
     public float Propensity { get; init; } = float.NaN;
+    public Team Team { get; init; }
     public required uint[] Features { get; set; }
     public required float[] Values { get; set; }
     public required float[] UserVector { get; set; }
+
+    /// <summary>Dense features of the arm's ranker; empty where it has none.</summary>
+    public float[] Dense { get; set; } = [];
 
     /// <summary>Positive items then, newest first; shared by the items of one event.</summary>
     public ulong[] History { get; set; } = [];
@@ -217,7 +222,7 @@ public sealed class PendingImpression
 
     public ImpressionLabel Label { get; set; }
 
-    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + 2 * History.Length);
+    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + Dense.Length + 2 * History.Length);
 }
 
 /// <summary>A list built for the user: what an impression needs to know of it.</summary>
@@ -229,4 +234,7 @@ public sealed class ListRef
     public required string Models { get; init; }
     public required ulong[] Items { get; init; }
     public required float[] Propensities { get; init; }
+
+    /// <summary>Aligned with <see cref="Items"/> where the list was made of two rankings; else empty.</summary>
+    public Team[] Teams { get; init; } = [];
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
 
@@ -9,16 +10,18 @@ namespace Streaming.Users;
 /// <summary>
 /// The persisted form of <see cref="UserState"/>: a version byte, then the fields in a fixed order, times as differences. Equal states
 /// give equal bytes, and a state that was written and read back goes on bit for bit as the original: collections keep
-/// their order. The user's id is the record's key and not part of it.
+/// their order. The user's id is the record's key and not part of it. Version 2, written where a list has teams alone, has them after each list's propensities.
 /// </summary>
 public static class UserStateCodec
 {
     private const byte Version = 1;
+    private const byte VersionWithTeams = 2;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(UserState state, ByteWriter into)
     {
-        into.Byte(Version);
+        var version = HasTeams(state) ? VersionWithTeams : Version;
+        into.Byte(version);
         into.Signed(state.LastEventMs);
         into.Signed(state.LastEventMs - state.FirstEventMs);
         WritePosition(into, state.LastApplied);
@@ -47,7 +50,7 @@ public static class UserStateCodec
         WriteKeys(into, CollectionsMarshal.AsSpan(state.RecentEventIds));
         into.Count(state.RecentTerms.Count);
         foreach (var term in state.RecentTerms) into.String(term);
-        WriteLists(into, state);
+        WriteLists(into, state, version);
         WriteVectors(into, state);
     }
 
@@ -58,7 +61,7 @@ public static class UserStateCodec
     public static UserState Read(ReadOnlySpan<byte> bytes, int dimension, string user)
     {
         var reader = new ByteReader(bytes);
-        reader.Version(Version, "a user's state");
+        var version = reader.Version(VersionWithTeams, "a user's state");
         var state = new UserState(user, dimension);
         state.LastEventMs = reader.Signed();
         state.FirstEventMs = state.LastEventMs - reader.Signed();
@@ -88,7 +91,7 @@ public static class UserStateCodec
         ReadTables(ref reader, state);
         ReadKeys(ref reader, state.RecentEventIds);
         for (var left = reader.Count(); left > 0; left--) state.RecentTerms.Add(Text(ref reader));
-        ReadLists(ref reader, state);
+        ReadLists(ref reader, state, version);
         ReadVectors(ref reader, state, dimension);
         if (!reader.AtEnd) throw new FormatException($"{reader.Remaining} bytes follow the user's state");
         return state;
@@ -250,7 +253,7 @@ public static class UserStateCodec
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WriteLists(ByteWriter into, UserState state)
+    private static void WriteLists(ByteWriter into, UserState state, byte version)
     {
         into.Count(state.Lists.Count);
         foreach (var list in state.Lists)
@@ -261,21 +264,39 @@ public static class UserStateCodec
             into.String(list.Models);
             WriteKeys(into, list.Items);
             into.Singles(list.Propensities);
+            if (version >= VersionWithTeams) into.Bytes(MemoryMarshal.AsBytes(list.Teams.AsSpan()));
         }
     }
 
-    private static void ReadLists(ref ByteReader reader, UserState state)
+    private static void ReadLists(ref ByteReader reader, UserState state, byte version)
     {
         for (var left = reader.Count(6); left > 0; left--)
         {
-            var version = reader.Signed();
+            var list = reader.Signed();
             var (surface, arm, models) = (Text(ref reader), Text(ref reader), Text(ref reader));
             var items = Keys(ref reader);
+            var propensities = reader.Singles();
+            var teams = version >= VersionWithTeams ? ReadTeams(ref reader) : [];
             state.Lists.Add(new ListRef
             {
-                Version = version, Surface = surface, Arm = arm, Models = models, Items = items, Propensities = reader.Singles(),
+                Version = list, Surface = surface, Arm = arm, Models = models, Items = items, Propensities = propensities, Teams = teams,
             });
         }
+    }
+
+    private static Team[] ReadTeams(ref ByteReader reader)
+    {
+        var teams = MemoryMarshal.Cast<byte, Team>(reader.Bytes()).ToArray();
+        foreach (var team in teams)
+            if ((byte)team > Teams.Max) throw new FormatException($"{(byte)team} is no team of a list");
+        return teams;
+    }
+
+    private static bool HasTeams(UserState state)
+    {
+        foreach (var list in state.Lists)
+            if (list.Teams.Length > 0) return true;
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -44,7 +44,7 @@ public sealed class RandomRecords(int seed)
         var items = kind is EventKind.Served or EventKind.Impression
             ? Enumerable.Range(0, Random.Next(1, 30)).Select(i => plain
                 ? new ShownItem(Text(), i)
-                : new ShownItem(Text(), Random.Next(1_000_001), Random.Next(3) == 0 ? float.NaN : 1f - Random.NextSingle())).ToArray()
+                : new ShownItem(Text(), Random.Next(1_000_001), Random.Next(3) == 0 ? float.NaN : 1f - Random.NextSingle(), (Team)Random.Next(3))).ToArray()
             : [];
         return new UserEvent
         {
@@ -87,7 +87,8 @@ public sealed class RandomRecords(int seed)
             Action = (EventKind)Random.Next(16), Position = Random.Next(-1, 100), Surface = Maybe() ?? "", Arm = Maybe() ?? "",
             ListVersion = Random.NextInt64(), ModelVersion = Maybe() ?? "", Propensity = Random.Next(2) == 0 ? float.NaN : Random.NextSingle(),
             Features = features, Values = values, UserVector = [.. Enumerable.Range(0, Random.Next(3) * 16).Select(_ => Float())],
-            History = history, HistoryInSession = Random.Next(history.Length + 1),
+            History = history, HistoryInSession = Random.Next(history.Length + 1), Team = (Team)Random.Next(3),
+            Dense = [.. Enumerable.Range(0, Random.Next(2) * 5).Select(_ => Float())],
         };
     }
 
@@ -105,6 +106,7 @@ public sealed class RandomRecords(int seed)
         {
             User = Random.Next(5) == 0 ? "\0segment:é" : Text(), Surface = Maybe() ?? "", Arm = "learned", Version = Random.NextInt64(), BuiltMs = Time(),
             LastEventMs = Time(), LastApplied = new LogPosition(Random.Next(64), Random.NextInt64(-1, 1L << 60)), Models = "ftrl:812 mf:812",
+            Teams = Random.Next(2) == 0 ? [] : [.. Enumerable.Range(0, entries).Select(_ => (Team)Random.Next(3))],
             Entries = [.. Enumerable.Range(0, entries).Select(_ =>
             {
                 var id = Text();

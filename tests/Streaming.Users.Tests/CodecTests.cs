@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 
 namespace Streaming.Users.Tests;
@@ -13,6 +14,27 @@ public sealed class CodecTests
         "HgAAAAAAAAAAAKA/4F0GCgAAAAAAAAAAAAC/kE4CAgkAAAAAAAAAAQIEBsA+CAAAAAAAAAACAAIA8C4CZAAAAAAAAAAyAAAAAAAAAAEGYmx1ZXMBGAVob21l" +
         "CGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAABAPwAAgL8AAAA/AACAvgAAAD4CAAAAAAAAAEAAAMA/gJ2s/vliAgAAQEAAAAAA" +
         "AAAgQOikrP75YgECAAAAAAAAgD8AAMBAoL+r/vli";
+
+    /// <summary>Version 2, of <see cref="Interleaved"/>.</summary>
+    private const string Golden2 =
+        "AtCsrP75YtCMAQaaARIQDgQAAAAAAAAeQAIIGBYE8i4GjAEKAQIFamF6egEBBGFnZQM0MAECc7CNrP75YtAPAQEAAAAAAAAACAAAAMDoBwICAAAAAAAAAAAA"
+        + "AIBAgH3//////////wcAAKBA6IQBAqAaBQAAAAAAAAAAAAYKAuYuCgVob21lCGxlYXJuZWQYA3IxB2Z0cmw6MwIChAMAAIUDAAACAAAAPwAAgD4BAACAPi8G"
+        + "AAAAAAAAAAIEc2l4BgwC5C4MAACAPgAAAQAHAAAAAAAAAAEABg4C4i4OBWhvbWUIbGVhcm5lZBgAB2Z0cmw6MwAAgD4ChAMAAIUDAAACAACAPwAAAD8CAAAA"
+        + "PwAAgD4CHgAAAAAAAAAAAKA/4F0GCgAAAAAAAAAAAAC/kE4CAgkAAAAAAAAAAQIEBsA+CAAAAAAAAAACAAIA8C4CZAAAAAAAAAAyAAAAAAAAAAEGYmx1ZXMB"
+        + "GAVob21lCGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAQICAABAPwAAgL8AAAA/AACAvgAAAD4CAAAAAAAAAEAAAMA/gJ2s/vli"
+        + "AgAAQEAAAAAAAAAgQOikrP75YgECAAAAAAAAgD8AAMBAoL+r/vli";
+
+    /// <summary>The sample with a list of two rankings, and an impression of it with dense features.</summary>
+    private static UserState Interleaved()
+    {
+        var s = Sample();
+        s.Pending[0] = Impression(5, ImpressionLabel.Waiting, "r1", [1, 1], Team.B, [0.25f]);
+        s.Lists[0] = new ListRef
+        {
+            Version = 12, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [5, 6], Propensities = [0.5f, 1], Teams = [Team.A, Team.B],
+        };
+        return s;
+    }
 
     /// <summary>Every field differs from its default.</summary>
     private static UserState Sample()
@@ -45,12 +67,12 @@ public sealed class CodecTests
         return s;
     }
 
-    private static PendingImpression Impression(ulong key, ImpressionLabel label, string? request, float[] values) => new()
+    private static PendingImpression Impression(ulong key, ImpressionLabel label, string? request, float[] values, Team team = Team.None, params float[] dense) => new()
     {
         ItemKey = key, ItemId = key == 6 ? "six" : null, Source = new LogPosition(3, (long)key), Ordinal = 1, ShownMs = 1_700_000_006_000 + (long)key,
         Position = (int)key, Surface = "home", Arm = "learned", RequestId = request, ListVersion = 12, ModelVersion = "ftrl:3",
         Propensity = key == 5 ? float.NaN : 0.25f, Features = [.. values.Select((_, i) => (uint)i + 900)], Values = values,
-        UserVector = values.Length == 0 ? [] : [0.5f, 0.25f], Label = label,
+        UserVector = values.Length == 0 ? [] : [0.5f, 0.25f], Label = label, Team = team, Dense = dense,
     };
 
     [Fact]
@@ -58,12 +80,14 @@ public sealed class CodecTests
     {
         Convert.ToBase64String(Bench.Encode(Sample())).ShouldBe(Golden1);
         Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden1), 2, "u")).ShouldBe(Convert.FromBase64String(Golden1));
+        Convert.ToBase64String(Bench.Encode(Interleaved())).ShouldBe(Golden2);
+        Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden2), 2, "u")).ShouldBe(Convert.FromBase64String(Golden2));
     }
 
     [Fact]
     public void Every_field_comes_back()
     {
-        var (a, b) = (Sample(), UserStateCodec.Read(Bench.Encode(Sample()), 2, "u"));
+        var (a, b) = (Interleaved(), UserStateCodec.Read(Bench.Encode(Interleaved()), 2, "u"));
         b.ShouldBeEquivalentTo(a);
         b.Marks.ToArray().ShouldBe(a.Marks.ToArray());
         b.Interests.ToArray().ShouldBe(a.Interests.ToArray());
@@ -82,11 +106,11 @@ public sealed class CodecTests
     [Fact]
     public void Cut_short_lengthened_newer_or_of_another_dimension_is_a_format_error()
     {
-        var bytes = Bench.Encode(Sample());
+        var bytes = Bench.Encode(Interleaved());
         for (var length = 0; length < bytes.Length; length++) Should.Throw<FormatException>(() => UserStateCodec.Read(bytes.AsSpan(0, length), 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read([.. bytes, 0], 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 3, "u"));
-        bytes[0] = 2;
+        bytes[0] = 3;
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 2, "u")).Message.ShouldContain("newer build");
     }
 
@@ -96,7 +120,7 @@ public sealed class CodecTests
     public void Corrupt_bytes_read_as_something_or_throw_a_format_error_and_never_allocate_much(int seed)
     {
         var random = new Random(seed);
-        var good = Bench.Encode(Sample());
+        var good = Bench.Encode(seed == 1 ? Sample() : Interleaved());
         int read = 0, refused = 0;
         for (var round = 0; round < 4_000; round++)
         {

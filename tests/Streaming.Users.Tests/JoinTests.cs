@@ -239,15 +239,15 @@ public sealed class JoinTests
     }
 
     [Fact]
-    public void A_list_names_arm_version_models_and_propensity()
+    public void A_list_names_arm_version_models_propensity_and_team()
     {
         var bench = new Bench(Short);
         ulong[] keys = [StableHash.Of("a"), StableHash.Of("b")];
-        bench.State.Lists.Add(new ListRef { Version = 26, Surface = "home", Arm = "learned", Models = "ftrl:7", Items = keys, Propensities = [0.5f, 0.25f] });
+        bench.State.Lists.Add(new ListRef { Version = 26, Surface = "home", Arm = "learned", Models = "ftrl:7", Items = keys, Propensities = [0.5f, 0.25f], Teams = [Team.A, Team.B] });
         bench.State.Lists.Add(new ListRef { Version = 27, Surface = "home", Arm = "popular", Models = "pop:1", Items = keys, Propensities = [1, 1] });
         bench.Handle(Bench.Event(EventKind.Impression, 0, null) with
         {
-            RequestId = RequestId.Format("learned", 26, 99), Surface = "home", Items = [new("a", 0), new("b", 1, 0.75f), new("z", 2)],
+            RequestId = RequestId.Format("learned", 26, 99), Surface = "home", Items = [new("a", 0), new("b", 1, 0.75f), new("z", 2, Team: Team.B)],
         });
         bench.Show(1, "b", position: 1, surface: "home");
         bench.Show(2, "b", RequestId.Format("gone", 3, 1), surface: "home");
@@ -256,8 +256,11 @@ public sealed class JoinTests
         seen.ShouldBe([
             ("learned", 26, "ftrl:7", 0.5f), ("learned", 26, "ftrl:7", 0.75f), ("learned", 26, "ftrl:7", float.NaN),
             ("popular", 27, "pop:1", 1f), ("gone", 3, "ftrl:1", float.NaN), ("", 0, "ftrl:1", float.NaN)]);
+        bench.State.Pending.Select(p => p.Team).ShouldBe([Team.A, Team.B, Team.B, Team.None, Team.None, Team.None]);
         bench.State.Pending.Take(3).Select(p => p.Ordinal).ShouldBe([0, 1, 2]);
         bench.State.Pending[0].UserVector.ShouldBeSameAs(bench.State.Pending[1].UserVector);
+        bench.Act(4, EventKind.Click, "b", RequestId.Format("learned", 26, 99));
+        bench.Effects.Examples.ShouldHaveSingleItem().Team.ShouldBe(Team.B);
     }
 
     [Fact]

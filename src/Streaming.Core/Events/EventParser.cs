@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Streaming.Core.Feeds;
 using Streaming.Core.Wire;
 
 namespace Streaming.Core.Events;
@@ -139,7 +140,7 @@ public static class EventParser
     private static bool ReadItems(ref RecordReader reader, ref IReadOnlyList<ShownItem>? items)
     {
         if (reader.Token == JsonTokenType.Null) return true;
-        if (reader.Token != JsonTokenType.StartArray) return reader.WrongType("items", "an array of ids, or of objects with item, position and propensity");
+        if (reader.Token != JsonTokenType.StartArray) return reader.WrongType("items", "an array of ids, or of objects with item, position, propensity and team");
         var read = _shown ??= [];
         read.Clear();
         while (reader.NextElement())
@@ -148,31 +149,34 @@ public static class EventParser
             string? id = null;
             var position = read.Count;
             var propensity = float.NaN;
+            var team = Team.None;
             var good = reader.Token == JsonTokenType.StartObject
-                ? ReadShown(ref reader, ref id, ref position, ref propensity)
+                ? ReadShown(ref reader, ref id, ref position, ref propensity, ref team)
                 : reader.Id("items[]", ref id);
             if (!good) return false;
             if (id is null) return reader.Fail("an element of items names no item; each must be an id or an object with an item");
-            read.Add(new ShownItem(id, position, propensity));
+            read.Add(new ShownItem(id, position, propensity, team));
         }
         items = read.ToArray();
         return true;
     }
 
-    private static bool ReadShown(ref RecordReader reader, ref string? id, ref int position, ref float propensity)
+    private static bool ReadShown(ref RecordReader reader, ref string? id, ref int position, ref float propensity, ref Team team)
     {
         var seen = 0;
         while (reader.NextMember(out var name))
         {
             var bit = name.SequenceEqual("item"u8) || name.SequenceEqual("item_id"u8) ? 1
                 : name.SequenceEqual("position"u8) ? 2
-                : name.SequenceEqual("propensity"u8) ? 4 : 0;
+                : name.SequenceEqual("propensity"u8) ? 4
+                : name.SequenceEqual("team"u8) ? 8 : 0;
             if ((seen & bit) != 0) return reader.Fail("an element of items names a member twice");
             seen |= bit;
             if (bit == 0) reader.Skip();
             else if (!(bit == 1 ? reader.Id("items[].item", ref id)
                 : bit == 2 ? reader.Integer("items[].position", 0, PositionMax, ref position)
-                : reader.Probability("items[].propensity", ref propensity))) return false;
+                : bit == 4 ? reader.Probability("items[].propensity", ref propensity)
+                : reader.Team("items[].team", ref team))) return false;
         }
         return true;
     }

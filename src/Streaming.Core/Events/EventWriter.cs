@@ -1,4 +1,5 @@
 using System.Buffers;
+using Streaming.Core.Feeds;
 using Streaming.Core.Wire;
 
 namespace Streaming.Core.Events;
@@ -49,11 +50,11 @@ public static class EventWriter
         into.JsonString(value);
     }
 
-    /// <summary>Bare ids where positions count up from 0 and no propensity is known; objects otherwise.</summary>
+    /// <summary>Bare ids where positions count up from 0 and neither propensity nor team is known; objects otherwise.</summary>
     private static void Items(ByteWriter into, IReadOnlyList<ShownItem> items)
     {
         var plain = true;
-        for (var i = 0; i < items.Count && plain; i++) plain = items[i].Position == i && float.IsNaN(items[i].Propensity);
+        for (var i = 0; i < items.Count && plain; i++) plain = items[i].Position == i && float.IsNaN(items[i].Propensity) && items[i].Team == Team.None;
         into.Raw(",\"items\":["u8);
         for (var i = 0; i < items.Count; i++)
         {
@@ -74,6 +75,12 @@ public static class EventWriter
             {
                 into.Raw(",\"propensity\":"u8);
                 into.JsonNumber(items[i].Propensity);
+            }
+            if (items[i].Team != Team.None)
+            {
+                into.Raw(",\"team\":\""u8);
+                into.Raw(Teams.Name(items[i].Team));
+                into.Byte((byte)'"');
             }
             into.Byte((byte)'}');
         }

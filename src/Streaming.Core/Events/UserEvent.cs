@@ -1,3 +1,5 @@
+using Streaming.Core.Feeds;
+
 namespace Streaming.Core.Events;
 
 /// <summary>
@@ -54,7 +56,8 @@ public sealed record UserEvent
 /// <param name="Item">The item's id.</param>
 /// <param name="Position">Zero-based.</param>
 /// <param name="Propensity">Probability with which this item was put into this slot, in (0, 1]; NaN when unknown.</param>
-public readonly record struct ShownItem(string Item, int Position, float Propensity = float.NaN);
+/// <param name="Team">Which of two interleaved rankings put it there.</param>
+public readonly record struct ShownItem(string Item, int Position, float Propensity = float.NaN, Team Team = Team.None);
 
 /// <summary>What a user declared about themselves.</summary>
 public sealed record UserProfile

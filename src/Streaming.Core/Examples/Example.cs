@@ -1,4 +1,5 @@
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 
 namespace Streaming.Core.Examples;
@@ -55,6 +56,9 @@ public sealed class Example
     /// <summary>Probability with which the slot showed this item; NaN when unknown.</summary>
     public float Propensity { get; init; } = float.NaN;
 
+    /// <summary>Which of the list's two rankings put the item there; <see cref="Team.None"/> where the list was not interleaved or is unknown.</summary>
+    public Team Team { get; init; }
+
     /// <summary>Hashed features, aligned with <see cref="Values"/>. Owned by the example once it is released.</summary>
     public required uint[] Features { get; init; }
 
@@ -69,6 +73,12 @@ public sealed class Example
     /// read. Empty where none is kept.
     /// </summary>
     public ulong[] History { get; init; } = [];
+
+    /// <summary>
+    /// Dense features of the user and the item when it was shown, for the arm whose ranker has such; else empty. Their meaning is the
+    /// ranker's. Owned by the example once it is released.
+    /// </summary>
+    public float[] Dense { get; init; } = [];
 
     /// <summary>How many of <see cref="History"/>, from its start, belong to the session that was open then.</summary>
     public int HistoryInSession { get; init; }

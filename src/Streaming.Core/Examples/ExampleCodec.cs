@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
 
@@ -10,7 +11,7 @@ public readonly record struct ExampleRecord(Example? Example, Interaction? Inter
 
 /// <summary>
 /// Binary form of the <c>examples</c> topic. Byte 0 is the version, byte 1 the kind, byte 2 the flags; then the members in
-/// order. What nearly always has its default (values and weights of 1, an unknown propensity) costs one flag bit.
+/// order. What nearly always has its default (values and weights of 1, an unknown propensity, no team) costs one flag bit; all eight are taken.
 /// </summary>
 public static class ExampleCodec
 {
@@ -21,7 +22,7 @@ public static class ExampleCodec
     [Flags]
     private enum Flags : byte
     {
-        None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, History = 32, All = 63,
+        None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, History = 32, Team = 64, Dense = 128,
     }
 
     /// <summary>Appends the example.</summary>
@@ -35,7 +36,9 @@ public static class ExampleCodec
             | (example.Weight == 1f ? Flags.UnitWeight : 0)
             | (example.SampleRate == 1f ? Flags.UnitRate : 0)
             | (float.IsNaN(example.Propensity) ? Flags.NoPropensity : 0)
-            | (example.History.Length > 0 ? Flags.History : 0);
+            | (example.History.Length > 0 ? Flags.History : 0)
+            | (example.Team != Team.None ? Flags.Team : 0)
+            | (example.Dense.Length > 0 ? Flags.Dense : 0);
         Head(into, ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
         into.Signed(example.ShownMs);
         into.Signed(example.LabelMs - example.ShownMs);
@@ -43,6 +46,7 @@ public static class ExampleCodec
         if ((flags & Flags.UnitWeight) == 0) into.Single(example.Weight);
         if ((flags & Flags.UnitRate) == 0) into.Single(example.SampleRate);
         if ((flags & Flags.NoPropensity) == 0) into.Single(example.Propensity);
+        if ((flags & Flags.Team) != 0) into.Byte((byte)example.Team);
         into.Byte((byte)example.Action);
         into.Signed(example.Position);
         into.String(example.Surface);
@@ -53,6 +57,7 @@ public static class ExampleCodec
         into.Raw(MemoryMarshal.AsBytes(example.Features.AsSpan()));
         if ((flags & Flags.UnitValues) == 0) into.Raw(MemoryMarshal.AsBytes(example.Values.AsSpan()));
         into.Singles(example.UserVector);
+        if ((flags & Flags.Dense) != 0) into.Singles(example.Dense);
         if ((flags & Flags.History) == 0) return;
         into.Count(example.HistoryInSession);
         Keys(into, example.History);
@@ -78,7 +83,8 @@ public static class ExampleCodec
         reader.Version(Version, "a record of the examples topic");
         var kind = reader.Byte();
         var flags = (Flags)reader.Byte();
-        if ((flags & ~Flags.All) != 0) throw new FormatException($"a record of the examples topic has unknown flags {(byte)flags}");
+        if (kind == InteractionKind && (flags & ~Flags.UnitWeight) != 0)
+            throw new FormatException($"an interaction of the examples topic has unknown flags {(byte)flags}");
         var record = kind switch
         {
             ExampleKind => new ExampleRecord(ReadExample(ref reader, flags), null),
@@ -117,6 +123,7 @@ public static class ExampleCodec
         var weight = (flags & Flags.UnitWeight) != 0 ? 1f : reader.Single();
         var sampleRate = (flags & Flags.UnitRate) != 0 ? 1f : reader.Single();
         var propensity = (flags & Flags.NoPropensity) != 0 ? float.NaN : reader.Single();
+        var team = (flags & Flags.Team) != 0 ? ReadTeam(ref reader) : Team.None;
         var action = Action(ref reader);
         var position = reader.SignedInt32();
         var surface = reader.Name(names);
@@ -127,6 +134,7 @@ public static class ExampleCodec
         reader.Raw(features.Length * 4).CopyTo(MemoryMarshal.AsBytes(features.AsSpan()));
         var values = Values(ref reader, features.Length, flags);
         var userVector = reader.Singles();
+        var dense = (flags & Flags.Dense) != 0 ? reader.Singles() : [];
         var (inSession, history) = (flags & Flags.History) != 0 ? (reader.Count(), Keys(ref reader)) : (0, []);
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
         return new Example
@@ -134,7 +142,7 @@ public static class ExampleCodec
             Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, ShownMs = shownMs, LabelMs = labelMs,
             Label = label, Weight = weight, SampleRate = sampleRate, IsCorrection = (flags & Flags.Correction) != 0, Action = action,
             Position = position, Surface = surface, Arm = arm, ListVersion = listVersion, ModelVersion = modelVersion,
-            Propensity = propensity, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession,
+            Propensity = propensity, Team = team, Dense = dense, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession,
         };
     }
 
@@ -177,6 +185,12 @@ public static class ExampleCodec
         var keys = new ulong[reader.Count(8)];
         reader.Raw(keys.Length * 8).CopyTo(MemoryMarshal.AsBytes(keys.AsSpan()));
         return keys;
+    }
+
+    private static Team ReadTeam(ref ByteReader reader)
+    {
+        var team = reader.Byte();
+        return team <= Teams.Max ? (Team)team : throw new FormatException($"{team} is no team of an example");
     }
 
     private static string User(ref ByteReader reader) => reader.String() ?? throw new FormatException("a record of the examples topic names no user");

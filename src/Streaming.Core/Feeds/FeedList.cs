@@ -25,6 +25,9 @@ public sealed class FeedList
     public required string Models { get; init; }
 
     public required FeedEntry[] Entries { get; init; }
+
+    /// <summary>Aligned with <see cref="Entries"/>, where the list was made of two rankings; else empty. Beside the entries, so that these stay small.</summary>
+    public Team[] Teams { get; init; } = [];
 }
 
 /// <summary>One slot.</summary>
@@ -32,5 +35,5 @@ public sealed class FeedList
 /// <param name="ItemKey">Its key.</param>
 /// <param name="Score">Final score after re-ranking; larger is better.</param>
 /// <param name="Channel">The recall channel that found it (the one that scored it highest, when several did).</param>
-/// <param name="Propensity">Probability with which this slot shows this item under the list's policy, in (0, 1].</param>
+/// <param name="Propensity">Probability, given the slots above, with which this slot shows this item under the list's policy, in (0, 1].</param>
 public readonly record struct FeedEntry(string Item, ulong ItemKey, float Score, string Channel, float Propensity);

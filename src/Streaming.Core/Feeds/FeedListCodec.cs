@@ -16,11 +16,14 @@ namespace Streaming.Core.Feeds;
 /// index, 16 bytes an entry: start in the JSON area (4) | channel in the top 8 bits, length of the escaped id below (4) | score (4) | propensity (4)
 /// JSON area: {"item":"...","score":0.5,"channel":"..."},{...},...
 /// </code>
+/// Version 2, written for lists of two interleaved rankings alone, has a byte more per entry of the index, its <see cref="Team"/>, and
+/// in the entry's JSON a last member <c>"team":"a"</c> or <c>"b"</c> where there is one.
 /// A page's entries are contiguous and comma-separated there; positions are the look-up's to add, they depend on the offset.
 /// </summary>
 public static class FeedListCodec
 {
     internal const byte Version = 1;
+    internal const byte VersionWithTeams = 2;
     internal const int IndexBytes = 16;
     internal const int IdBits = 24;
     internal const int IdBytesMax = (1 << IdBits) - 1;
@@ -35,7 +38,11 @@ public static class FeedListCodec
     /// <exception cref="ArgumentException">A score is not finite, or there are more than 256 channels.</exception>
     public static void Write(FeedList list, ByteWriter into)
     {
-        into.Byte(Version);
+        var teams = list.Teams;
+        if (teams.Length != 0 && teams.Length != list.Entries.Length)
+            throw new ArgumentException($"{teams.Length} teams for {list.Entries.Length} entries", nameof(list));
+        into.Byte(teams.Length > 0 ? VersionWithTeams : Version);
+        var indexBytes = teams.Length > 0 ? IndexBytes + 1 : IndexBytes;
         into.Int64(list.Version);
         into.Int64(list.BuiltMs);
         into.Int64(list.LastEventMs);
@@ -52,20 +59,21 @@ public static class FeedListCodec
         var jsonBytes = into.Length;
         into.Skip(4);
         var index = into.Length;
-        into.Skip(list.Entries.Length * IndexBytes);
+        into.Skip(list.Entries.Length * indexBytes);
         var json = into.Length;
         for (var i = 0; i < list.Entries.Length; i++)
         {
             ref readonly var entry = ref list.Entries[i];
             if (i > 0) into.Byte((byte)',');
             var at = into.Length;
-            var idBytes = Entry(entry, into);
+            var idBytes = Entry(entry, Teams.Of(teams, i), into);
             if (idBytes > IdBytesMax) throw new ArgumentException($"an item id of {idBytes} bytes is too long for a list", nameof(list));
-            var row = into.Written(index + i * IndexBytes, IndexBytes);
+            var row = into.Written(index + i * indexBytes, indexBytes);
             BinaryPrimitives.WriteUInt32LittleEndian(row, (uint)(at - json));
             BinaryPrimitives.WriteUInt32LittleEndian(row[4..], (uint)idBytes | (uint)channels.IndexOf(entry.Channel) << IdBits);
             BinaryPrimitives.WriteSingleLittleEndian(row[8..], entry.Score);
             BinaryPrimitives.WriteSingleLittleEndian(row[12..], entry.Propensity);
+            if (teams.Length > 0) row[IndexBytes] = (byte)teams[i];
         }
         BinaryPrimitives.WriteInt32LittleEndian(into.Written(jsonBytes, 4), into.Length - json);
     }
@@ -86,12 +94,12 @@ public static class FeedListCodec
         {
             User = Encoding.UTF8.GetString(view.User), Surface = names.Get(view.Surface), Arm = names.Get(view.Arm), Version = view.Version,
             BuiltMs = view.BuiltMs, LastEventMs = view.LastEventMs, LastApplied = view.LastApplied, Models = names.Get(view.Models),
-            Entries = entries,
+            Entries = entries, Teams = TeamsOf(view),
         };
     }
 
     /// <summary>Appends one entry's JSON and returns the bytes of its escaped id.</summary>
-    private static int Entry(in FeedEntry entry, ByteWriter into)
+    private static int Entry(in FeedEntry entry, Team team, ByteWriter into)
     {
         into.Raw("{\"item\":"u8);
         var before = into.Length;
@@ -101,8 +109,22 @@ public static class FeedListCodec
         into.JsonNumber(entry.Score);
         into.Raw(",\"channel\":"u8);
         into.JsonString(entry.Channel);
+        if (team != Team.None)
+        {
+            into.Raw(",\"team\":\""u8);
+            into.Raw(Teams.Name(team));
+            into.Byte((byte)'"');
+        }
         into.Byte((byte)'}');
         return idBytes;
+    }
+
+    private static Team[] TeamsOf(in FeedListView view)
+    {
+        if (!view.HasTeams) return [];
+        var teams = new Team[view.Count];
+        for (var i = 0; i < teams.Length; i++) teams[i] = view.Team(i);
+        return teams;
     }
 
     private static List<string> Channels(FeedEntry[] entries)
@@ -128,7 +150,7 @@ public readonly ref struct FeedListView
     public FeedListView(ReadOnlySpan<byte> bytes)
     {
         var reader = new ByteReader(bytes);
-        reader.Version(FeedListCodec.Version, "a stored list");
+        HasTeams = reader.Version(FeedListCodec.VersionWithTeams, "a stored list") == FeedListCodec.VersionWithTeams;
         Version = reader.Int64();
         BuiltMs = reader.Int64();
         LastEventMs = reader.Int64();
@@ -142,9 +164,9 @@ public readonly ref struct FeedListView
         var from = bytes.Length - reader.Remaining;
         for (var i = 0; i < channels; i++) reader.StringBytes();
         _channels = bytes[from..(bytes.Length - reader.Remaining)];
-        Count = reader.Count(FeedListCodec.IndexBytes);
+        Count = reader.Count(RowBytes);
         var jsonBytes = reader.UInt32();
-        _index = reader.Raw(Count * FeedListCodec.IndexBytes);
+        _index = reader.Raw(Count * RowBytes);
         if (jsonBytes != (uint)reader.Remaining || (Count == 0) != (jsonBytes == 0))
             throw new FormatException($"a stored list has {reader.Remaining} bytes of JSON where its header says {jsonBytes}");
         _json = reader.Raw(reader.Remaining);
@@ -161,6 +183,11 @@ public readonly ref struct FeedListView
 
     /// <summary>Entries.</summary>
     public int Count { get; }
+
+    /// <summary>Whether the list was made of two rankings.</summary>
+    public bool HasTeams { get; }
+
+    private int RowBytes => HasTeams ? FeedListCodec.IndexBytes + 1 : FeedListCodec.IndexBytes;
 
     /// <summary>
     /// JSON objects of up to <paramref name="count"/> entries from <paramref name="from"/> on, comma-separated, without
@@ -215,6 +242,15 @@ public readonly ref struct FeedListView
     /// <summary>Probability with which the slot shows this item under the list's policy.</summary>
     public float Propensity(int i) => BinaryPrimitives.ReadSingleLittleEndian(Row(i)[12..]);
 
+    /// <summary>Which ranking put entry <paramref name="i"/> into its slot.</summary>
+    public Team Team(int i)
+    {
+        var row = Row(i);
+        if (!HasTeams) return Feeds.Team.None;
+        var team = row[FeedListCodec.IndexBytes];
+        return team <= Teams.Max ? (Team)team : throw new FormatException($"{team} is no team of a stored list");
+    }
+
     /// <summary>The recall channel that found entry <paramref name="i"/>, UTF-8.</summary>
     public ReadOnlySpan<byte> Channel(int i)
     {
@@ -227,7 +263,7 @@ public readonly ref struct FeedListView
     private ReadOnlySpan<byte> Row(int i)
     {
         if ((uint)i >= (uint)Count) throw new ArgumentOutOfRangeException(nameof(i), i, $"the list has {Count} entries");
-        return _index.Slice(i * FeedListCodec.IndexBytes, FeedListCodec.IndexBytes);
+        return _index.Slice(i * RowBytes, RowBytes);
     }
 
     private uint Start(int i) => BinaryPrimitives.ReadUInt32LittleEndian(Row(i));

@@ -50,4 +50,4 @@ public interface ILogReader : IDisposable
 }
 
 /// <summary>An expected failure of the event log; the message says what to do about it.</summary>
-public sealed class EventLogException(string message, Exception? inner = null) : Exception(message, inner);
+public class EventLogException(string message, Exception? inner = null) : Exception(message, inner);

@@ -7,13 +7,16 @@ namespace Streaming.Core.Settings;
 public sealed record DeepSettings
 {
     /// <summary>Every model that <see cref="Models"/> may name.</summary>
-    public static readonly IReadOnlyList<string> Known = ["din", "two_tower"];
+    public static readonly IReadOnlyList<string> Known = ["din", "two_tower", "drn"];
 
     /// <summary>What <see cref="UsersSettings.ExampleHistoryMax"/> becomes where it is 0 and deep models are on.</summary>
     public const int ExampleHistoryDefault = 20;
 
     /// <summary>Models to learn and serve; empty switches deep models off.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>Of the model "drn".</summary>
+    public DrnSettings Drn { get; init; } = new();
 
     /// <summary>Where they are computed: "auto" (CUDA where there is a device), "cpu" or "cuda".</summary>
     public string Device { get; init; } = "auto";
@@ -82,5 +85,7 @@ public sealed record DeepSettings
         problems.InRange("Deep:ApplyMsMax", ApplyMsMax, 1, 10_000);
         problems.InRange("Deep:ReplicaQueueMbMax", ReplicaQueueMbMax, 1, 65_536);
         problems.InRange("Deep:LedgerShownMax", LedgerShownMax, 0, 1000);
+        Drn.Validate(problems, "Deep:Drn");
+        if (Drn.Exploration == DrnExploration.EpsilonGreedy) problems.Add("Deep:Drn:Exploration", "is EpsilonGreedy; the node serves DuelingBandit and None");
     }
 }

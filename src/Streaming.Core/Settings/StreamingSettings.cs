@@ -30,6 +30,8 @@ public sealed record StreamingSettings
         Users.Validate(problems);
         Learning.Validate(problems);
         Deep.Validate(problems);
+        if (Deep.Models.Contains("drn") && Users.NegativeSampleRate < 1)
+            problems.Add("Users:NegativeSampleRate", "must be 1 with the model 'drn': it learns from lists, which need every slot");
         Feeds.Validate(problems);
         Experiments.Validate(problems);
         foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))

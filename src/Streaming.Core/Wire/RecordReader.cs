@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Streaming.Core.Events;
+using Streaming.Core.Feeds;
 
 namespace Streaming.Core.Wire;
 
@@ -124,6 +125,14 @@ internal ref struct RecordReader
         if (_json.TokenType == JsonTokenType.Null) return true;
         if (_json.TokenType != JsonTokenType.Number) return WrongType(member, "a number above 0 and at most 1");
         return (_json.TryGetSingle(out value) && value is > 0 and <= 1) || Fail($"{member} is {Literal()}; it must be above 0 and at most 1");
+    }
+
+    /// <summary>A team of an interleaved list.</summary>
+    public bool Team(string member, ref Team team)
+    {
+        string? name = null;
+        if (!Text(member, EventLimits.IdCharsMax, named: true, ref name)) return false;
+        return name is null || Teams.TryParse(name, out team) || Fail($"{member} is '{name}'; it must be \"a\" or \"b\"");
     }
 
     public bool Flag(string member, ref bool value)

@@ -1,4 +1,5 @@
 using Streaming.Core.Feeds;
+using Streaming.Learning.Interleaving;
 
 namespace Streaming.Feeds.Building;
 
@@ -23,6 +24,12 @@ public sealed record ArmPolicy
     /// <summary>The arm's own ranker, or null for the builder's. Shards share it.</summary>
     public IRanker? Ranker { get; init; }
 
+    /// <summary>
+    /// Where set, every list is made of two rankings, the arm's own and an opponent's, and every slot says whose it is: what comparing two
+    /// rankers on the same user (instead of on two groups), and the dueling bandit, rest on.
+    /// </summary>
+    public InterleavingPolicy? Interleaving { get; init; }
+
     /// <summary>Names the version of the arm's own model, written into its lists after the others'; null where it has none.</summary>
     public Func<string>? Version { get; init; }
 
@@ -40,3 +47,15 @@ public sealed record ArmPolicy
         Ranks = false, Diversifies = false, Explores = false,
     };
 }
+
+/// <summary>How an arm sets another ranker against its own.</summary>
+/// <param name="Opponent">Ranks the same candidates: team B. Shards share it.</param>
+/// <param name="New">Makes the method, <see cref="TeamDraft"/> or <see cref="ProbabilisticInterleave"/>; each list builder has one of its own.</param>
+/// <remarks>
+/// The order of the steps: the candidates are recalled, filtered and merged once; each ranker scores them all; each ranking is re-ranked by diversity
+/// windows and MMR on its own (<see cref="ArmPolicy.Diversifies"/>), to the length of the list, so that each is the list that its ranker alone would
+/// have shown; these two are interleaved; last, exploration puts fresh items into its slots (<see cref="ArmPolicy.Explores"/>), for nobody. So the
+/// diversity windows hold in either ranking, not in what is made of the two: there, w consecutive slots may hold twice m of a category.
+/// The score of an entry is always the arm's own ranker's.
+/// </remarks>
+public sealed record InterleavingPolicy(IRanker Opponent, Func<IInterleaver> New);

@@ -5,13 +5,14 @@ using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Feeds.Recall;
 using Streaming.Feeds.Structures;
+using Streaming.Learning.Interleaving;
 using Streaming.Users;
 
 namespace Streaming.Feeds.Building;
 
 /// <summary>
 /// Builds lists: recall, filters and merge (<see cref="CandidateMerger"/>), ranking, re-ranking and exploration
-/// (<see cref="Reranker"/>). One instance per shard thread, with its own buffers; the index and the models are shared and only
+/// (<see cref="Reranker"/>); for arms with an opponent by two rankers, interleaved (<see cref="InterleavingPolicy"/>). One instance per shard thread, with its own buffers; the index and the models are shared and only
 /// read. The same state, models and time give the same list. A build allocates the list, its entries and its
 /// <see cref="ListRef"/>, nothing else.
 /// </summary>
@@ -28,12 +29,15 @@ public sealed class FeedBuilder : IFeedBuilder
     private readonly CandidateMerger _merger;
     private readonly Reranker _reranker;
     private readonly Slate _slate;
+    private readonly Slate? _opponent;
+    private readonly Dictionary<ArmPolicy, IInterleaver> _interleavers = new(ReferenceEqualityComparer.Instance);
     private readonly KeyMap<int> _slateIndex;
     private readonly Slot[] _slots;
     private readonly ulong[] _recallOrder;
     private readonly ulong[] _rankOrder;
     private readonly ulong[] _keys;
     private readonly float[] _scores;
+    private readonly int[] _placed;
     private readonly ulong[] _pool;
     private readonly Candidate[] _popular;
 
@@ -56,10 +60,12 @@ public sealed class FeedBuilder : IFeedBuilder
         var capacity = settings.CandidatesMax + lengthMax + settings.FreshPoolMax;
         _slate = new Slate(capacity, settings.FreshPoolMax);
         _slateIndex = new KeyMap<int>(capacity);
+        foreach (var arm in _plans.All.Select(p => p.Arm).Where(a => a.Interleaving is not null)) _interleavers.TryAdd(arm, arm.Interleaving!.New());
+        if (_interleavers.Count > 0) _opponent = new Slate(capacity, 0);
         _reranker = new Reranker(vectors, capacity, settings.FreshPoolMax);
         _slots = new Slot[lengthMax];
         _recallOrder = new ulong[Math.Max(quotasMax, settings.CandidatesMax)];
-        (_rankOrder, _keys, _scores) = (new ulong[capacity], new ulong[capacity], new float[capacity]);
+        (_rankOrder, _keys, _scores, _placed) = (new ulong[capacity], new ulong[capacity], new float[capacity], new int[capacity]);
         _pool = new ulong[settings.FreshPoolMax];
         _popular = new Candidate[settings.PopularTopMax];
     }
@@ -72,11 +78,14 @@ public sealed class FeedBuilder : IFeedBuilder
         FillSlate(user, plan, surface, nowMs);
         var version = user.ListVersion + 1;
         var draws = StableHash.Combine(StableHash.Combine(_settings.Seed, StableHash.Of(user.User)), (ulong)version);
-        var count = _reranker.Fill(_slate, plan, draws, _slots.AsSpan(0, plan.ListLength));
+        var wanted = _slots.AsSpan(0, plan.ListLength);
+        var count = plan.Arm.Interleaving is null
+            ? _reranker.Fill(_slate, plan, draws, wanted)
+            : _reranker.FillInterleaved(_slate, _opponent!, plan, _interleavers[plan.Arm], draws, wanted);
         // An empty list replaces one whose last item has become unwanted; without one before, the look-up falls back on the segment's.
         if (count == 0 && user.ListVersion == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, surface, arm, nowMs, version, VersionsOf(plan.Arm), _slots.AsSpan(0, count));
+        return Publish(user, plan, surface, nowMs, version, _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -123,15 +132,18 @@ public sealed class FeedBuilder : IFeedBuilder
     private void FillSlate(UserState user, ListPlan plan, string surface, long nowMs)
     {
         _slate.Clear();
+        _opponent?.Clear();
         AddRanked(_merger.Kept, _settings.CandidatesMax, user, plan, surface, nowMs);
         _slate.FirstCount = _slate.Count;
+        if (_opponent is not null) _opponent.FirstCount = _opponent.Count;
         // Fatigue yields only where the list would otherwise be short.
         AddRanked(_merger.Reserve, Math.Max(0, plan.ListLength - _slate.Count), user, plan, surface, nowMs);
         _slate.RankedCount = _slate.Count;
+        if (_opponent is not null) _opponent.RankedCount = _opponent.Count;
         if (plan.ExploreEvery > 0) AddPool(nowMs);
     }
 
-    /// <summary>Adds the best of a set by recall rank, then ordered by the ranker's score.</summary>
+    /// <summary>Adds the best of a set by recall rank, then ordered by the ranker's score; with an opponent, to its slate in its own order.</summary>
     private void AddRanked(CandidateSet set, int max, UserState user, ListPlan plan, string surface, long nowMs)
     {
         var count = Math.Min(set.Count, max);
@@ -145,13 +157,29 @@ public sealed class FeedBuilder : IFeedBuilder
             var at = Descending.Index(_recallOrder[i]);
             (_keys[i], _scores[i]) = (set.Keys[at], set.Ranks[at]);
         }
-        if (plan.Arm.Ranks) Score(user, plan, surface, nowMs, count);
+        if (plan.Arm.Ranks) Score(RankerOf(plan), user, surface, nowMs, count);
         Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
         for (var r = 0; r < count; r++)
         {
             var i = Descending.Index(_rankOrder[r]);
             var at = Descending.Index(_recallOrder[i]);
-            _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
+            _placed[i] = _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
+        }
+        if (plan.Arm.Interleaving is { } policy) AddOpposed(policy, set, user, surface, nowMs, count);
+    }
+
+    /// <summary>Puts what <see cref="AddRanked"/> has just added into the opponent's order.</summary>
+    private void AddOpposed(InterleavingPolicy policy, CandidateSet set, UserState user, string surface, long nowMs, int count)
+    {
+        var opponent = _opponent!;
+        Score(policy.Opponent, user, surface, nowMs, count);
+        Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
+        for (var r = 0; r < count; r++)
+        {
+            var i = Descending.Index(_rankOrder[r]);
+            var at = Descending.Index(_recallOrder[i]);
+            opponent.Twins[opponent.Count] = _placed[i];
+            opponent.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
         }
     }
 
@@ -175,15 +203,17 @@ public sealed class FeedBuilder : IFeedBuilder
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _keys[count++] = _slate.Keys[slot.Index];
         if (count == 0 || !plan.Arm.Ranks) return;
-        Score(user, plan, surface, nowMs, count);
+        Score(RankerOf(plan), user, surface, nowMs, count);
         count = 0;
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _slate.Scores[slot.Index] = _scores[count++];
     }
 
-    private void Score(UserState user, ListPlan plan, string surface, long nowMs, int count)
+    private IRanker RankerOf(ListPlan plan) => plan.Arm.Ranker ?? _ranker;
+
+    private void Score(IRanker ranker, UserState user, string surface, long nowMs, int count)
     {
-        (plan.Arm.Ranker ?? _ranker).Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
+        ranker.Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
         // A model that has diverged must not take the list's order with it.
         for (var i = 0; i < count; i++)
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;
@@ -193,27 +223,30 @@ public sealed class FeedBuilder : IFeedBuilder
         !arm.Ranks ? "popularity" : arm.Version is null ? _models.Versions : $"{_models.Versions} {arm.Version()}";
 
     private FeedList Publish(
-        UserState user, string surface, string arm, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)
+        UserState user, ListPlan plan, string surface, long nowMs, long version, ReadOnlySpan<Slot> slots)
     {
+        var (arm, models) = (plan.Arm.Name, VersionsOf(plan.Arm));
         var entries = new FeedEntry[slots.Length];
         var (keys, propensities) = (new ulong[slots.Length], new float[slots.Length]);
+        Team[] teams = plan.Arm.Interleaving is null ? [] : new Team[slots.Length];
         for (var s = 0; s < slots.Length; s++)
         {
-            var (index, explored, propensity) = slots[s];
+            var (index, explored, propensity, team) = slots[s];
             var channel = FeedChannels.All[explored ? FreshChannelIndex : _slate.Channels[index]];
             entries[s] = new FeedEntry(_slate.Items[index].Id, _slate.Keys[index], _slate.Scores[index], channel, propensity);
             (keys[s], propensities[s]) = (_slate.Keys[index], propensity);
+            if (teams.Length > 0) teams[s] = team;
         }
         user.ListVersion = version;
         while (user.Lists.Count >= _settings.ListsRememberedMax) user.Lists.RemoveAt(0);
         user.Lists.Add(new ListRef
         {
-            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities,
+            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities, Teams = teams,
         });
         return new FeedList
         {
             User = user.User, Surface = surface, Arm = arm, Version = version, BuiltMs = nowMs, LastEventMs = user.LastEventMs,
-            LastApplied = user.LastApplied, Models = models, Entries = entries,
+            LastApplied = user.LastApplied, Models = models, Entries = entries, Teams = teams,
         };
     }
 }

@@ -14,9 +14,13 @@ namespace Streaming.Feeds.Building;
 /// allows. Given the slots above, item x then stands here with probability epsilon [x in F] / |F| + (1 - epsilon) [x = g], g the
 /// item chosen as above; with F empty, and in all other slots, with probability 1.
 /// </para>
+/// <para>
+/// With an opponent (<see cref="InterleavingPolicy"/>) the same is done for both rankings without exploration, and the two are interleaved; then item x
+/// stands in an exploring slot with probability epsilon [x in F] / |F| + (1 - epsilon) P(x), and in others with P(x), the interleaving's own.
+/// </para>
 /// Bounded by O(n k); similarities are computed only for candidates that could still win. Not thread-safe; allocates nothing.
 /// </summary>
-internal sealed class Reranker
+internal sealed partial class Reranker
 {
     private readonly IItemVectors _vectors;
     private readonly DiversityWindow _window;
@@ -113,13 +117,8 @@ internal sealed class Reranker
 
     private Slot Explore(int greedy, ulong draw)
     {
-        var (free, greedyIsFresh) = (0, false);
-        foreach (var index in _slate.Pool.AsSpan(0, _slate.PoolCount))
-        {
-            if (_used[index] || !_window.Allows(index, _slate.Items[index], _plan)) continue;
-            _free[free++] = index;
-            greedyIsFresh |= index == greedy;
-        }
+        var free = FreeFresh();
+        var greedyIsFresh = _free.AsSpan(0, free).Contains(greedy);
         if (free == 0) return new Slot(greedy, false, 1f);
         // Without a candidate left, only exploration can fill the slot.
         var epsilon = greedy < 0 ? 1.0 : _plan.Epsilon;
@@ -127,6 +126,15 @@ internal sealed class Reranker
         var shown = explores ? _free[(int)(StableHash.Unit(StableHash.Finalise(~draw)) * free)] : greedy;
         var byDraw = explores || greedyIsFresh ? epsilon / free : 0;
         return new Slot(shown, explores, (float)(byDraw + (shown == greedy ? 1 - epsilon : 0)));
+    }
+
+    /// <summary>Gathers F in <see cref="_free"/>.</summary>
+    private int FreeFresh()
+    {
+        var free = 0;
+        foreach (var index in _slate.Pool.AsSpan(0, _slate.PoolCount))
+            if (!_used[index] && _window.Allows(index, _slate.Items[index], _plan)) _free[free++] = index;
+        return free;
     }
 
     /// <summary>Largest similarity of an item to the picks, brought up to date by those it has not been compared with.</summary>

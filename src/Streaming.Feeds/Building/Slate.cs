@@ -1,3 +1,4 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 
 namespace Streaming.Feeds.Building;
@@ -17,6 +18,9 @@ internal sealed class Slate(int capacity, int poolMax)
     /// <summary>Indices of the items that exploration draws from, in any of the three ranges.</summary>
     public readonly int[] Pool = new int[poolMax];
 
+    /// <summary>Where a slate orders the candidates of another one anew: their indices there.</summary>
+    public readonly int[] Twins = new int[capacity];
+
     public int FirstCount;
     public int RankedCount;
     public int Count;
@@ -34,5 +38,6 @@ internal sealed class Slate(int capacity, int poolMax)
 /// <summary>A filled slot.</summary>
 /// <param name="Index">Into the slate.</param>
 /// <param name="Explored">Whether a draw put it here.</param>
-/// <param name="Propensity">Probability, given the slots above, with which the policy shows this item here.</param>
-internal readonly record struct Slot(int Index, bool Explored, float Propensity);
+/// <param name="Propensity">Probability, given the slots above and their teams, with which the policy shows this item here.</param>
+/// <param name="Team">Which of two interleaved rankings it came from.</param>
+internal readonly record struct Slot(int Index, bool Explored, float Propensity, Team Team = Team.None);

@@ -3,8 +3,6 @@ using System.Diagnostics;
 using Spectre.Console;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.Simulation;
-using Streaming.Learning.Drn;
-using Streaming.Tensors;
 
 namespace Streaming.Host.Cli;
 
@@ -67,8 +65,6 @@ internal static class DrnVerb
 
     private static async Task<int> RunAsync(Plan plan, StreamingSettings settings, bool json, CancellationToken cancel)
     {
-        if (!TorchRuntime.TryLoad(out var reason)) throw new InvalidDataException(reason);
-        TorchSharp.torch.set_num_threads(1);
         var clock = Stopwatch.StartNew();
         var results = await ProgressView.RunAsync("DRN on simulated users", json, progress => Task.Run(() => Run(plan, settings, progress, cancel), cancel)).ConfigureAwait(false);
         var rows = plan.Policies.Select(p => Row(p, [.. results.Where(r => r.Policy == p).OrderBy(r => r.Seed)])).ToList();

@@ -147,7 +147,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     {
         if (!node.Served.IsNew(StableHash.Of(request.User), view.Version, from, count)) return;
         var items = new ShownItem[count];
-        for (var i = 0; i < count; i++) items[i] = new ShownItem(view.Item(from + i), from + i, view.Propensity(from + i));
+        for (var i = 0; i < count; i++) items[i] = new ShownItem(view.Item(from + i), from + i, view.Propensity(from + i), view.Team(from + i));
         node.Served.Add(new UserEvent
         {
             Kind = EventKind.Served, Type = "served", User = request.User, TimeMs = nowMs, Surface = request.Surface, RequestId = requestId, Items = items,

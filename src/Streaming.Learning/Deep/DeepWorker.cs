@@ -250,7 +250,7 @@ public sealed partial class DeepWorker : IDisposable
                 }
                 var (id, timeMs) = record.Example is { } x ? (x.ItemId, x.ShownMs) : (record.Interaction!.ItemId, record.Interaction.TimeMs);
                 if (id is not null) _catalog.AddStub(id, timeMs);
-                if (record.Example is { } example) _batch.Add(example);
+                if (record.Example is { } example && _learner.Model.Learns(example)) _batch.Add(example);
             }
             records.Clear();
         }

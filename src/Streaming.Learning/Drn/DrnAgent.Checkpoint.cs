@@ -3,10 +3,10 @@ using Streaming.Core.Wire;
 
 namespace Streaming.Learning.Drn;
 
-/// <summary>Saves and loads everything: an agent that was loaded goes on as the one that was saved, bit for bit.</summary>
+/// <summary>Saves and loads everything: an agent that was loaded goes on as the one that was saved, bit for bit. Version 2 has the positions of every list; in version 1 they go from the top.</summary>
 public sealed partial class DrnAgent : ICheckpointed
 {
-    private const byte FormatVersion = 1;
+    private const byte FormatVersion = 2;
 
     public string Name => "drn";
 

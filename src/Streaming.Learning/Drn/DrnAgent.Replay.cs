@@ -5,42 +5,32 @@ namespace Streaming.Learning.Drn;
 /// <summary>Major updates: double Q-learning on replayed lists (van Hasselt et al. 2016).</summary>
 public sealed partial class DrnAgent
 {
-    private float[] _states = [], _actions = [], _targets = [], _next = [], _nextActions = [], _best = [], _judged = [];
+    private float[] _states = [], _actions = [], _targets = [], _best = [], _judged = [];
     private int[] _rowsOf = [];
 
     private void MajorUpdate()
     {
-        var (rows, nexts) = Sample();
+        var rows = Sample();
         var (width, length) = (Network.Shape.Action, Network.Shape.State);
-        Fit(ref _best, nexts);
-        Fit(ref _judged, nexts);
-        Network.Predict(_weights, _next.AsSpan(0, nexts * length), _nextActions.AsSpan(0, nexts * width), _best.AsSpan(0, nexts));
-        Network.Predict(_target, _next.AsSpan(0, nexts * length), _nextActions.AsSpan(0, nexts * width), _judged.AsSpan(0, nexts));
         AddFuture();
         LastLoss = Network.Gradient(
-            _weights, _states.AsSpan(0, rows * length), _actions.AsSpan(0, rows * width), _targets.AsSpan(0, rows), _gradient);
+            _weights, _states.AsSpan(0, rows * length), _actions.AsSpan(0, rows * width), _targets.AsSpan(0, rows), _gradient, _scratch);
         _adam.Step(_weights, _gradient);
         if (++_major % _settings.TargetSyncEvery == 0) _weights.CopyTo(_target.AsSpan());
     }
 
-    /// <summary>Lays sampled lists out in rows: states, actions and rewards, and their next states and actions.</summary>
-    private (int Rows, int Nexts) Sample()
+    /// <summary>Lays sampled lists out in rows: states, actions and rewards. Returns their number.</summary>
+    private int Sample()
     {
         var (width, length) = (Network.Shape.Action, Network.Shape.State);
         if (_rowsOf.Length != _settings.BatchLists) _rowsOf = new int[_settings.BatchLists];
-        int rows = 0, nexts = 0;
+        var rows = 0;
         for (var b = 0; b < _rowsOf.Length; b++)
-        {
-            var list = _replay[_rowsOf[b] = Drawn(b)];
-            rows += list.Rewards.Length;
-            nexts += list.NextActions.Length / width;
-        }
+            rows += _replay[_rowsOf[b] = Drawn(b)].Rewards.Length;
         Fit(ref _states, rows * length);
         Fit(ref _actions, rows * width);
         Fit(ref _targets, rows);
-        Fit(ref _next, nexts * length);
-        Fit(ref _nextActions, nexts * width);
-        (rows, nexts) = (0, 0);
+        rows = 0;
         foreach (var at in _rowsOf)
         {
             var list = _replay[at];
@@ -49,25 +39,31 @@ public sealed partial class DrnAgent
             for (var k = 0; k < list.Rewards.Length; k++, rows++)
             {
                 list.State.CopyTo(_states.AsSpan(rows * length));
-                _states[rows * length] = PositionFeature(k);
+                _states[rows * length] = PositionFeature(list.Positions[k]);
             }
-            list.NextActions.CopyTo(_nextActions.AsSpan(nexts * width));
-            for (var m = list.NextActions.Length / width; m > 0; m--, nexts++) list.NextState.CopyTo(_next.AsSpan(nexts * length));
         }
-        return (rows, nexts);
+        return rows;
     }
 
     /// <summary>Adds to each list's targets gamma times what the target network makes of the action that the current one prefers.</summary>
     private void AddFuture()
     {
-        int row = 0, next = 0;
+        var row = 0;
         foreach (var at in _rowsOf)
         {
             var list = _replay[at];
             var count = list.NextActions.Length / Network.Shape.Action;
-            var future = (float)_settings.Gamma * DoubleQ.Future(_best.AsSpan(next, count), _judged.AsSpan(next, count));
+            Fit(ref _best, count);
+            Fit(ref _judged, count);
+            var best = _best.AsSpan(0, count);
+            var judged = _judged.AsSpan(0, count);
+            if (count > 0)
+            {
+                Network.Score(_weights, list.NextState, list.NextActions, best, _scratch);
+                Network.Score(_target, list.NextState, list.NextActions, judged, _scratch);
+            }
+            var future = (float)_settings.Gamma * DoubleQ.Future(best, judged);
             for (var k = 0; k < list.Rewards.Length; k++) _targets[row++] += future;
-            next += count;
         }
     }
 

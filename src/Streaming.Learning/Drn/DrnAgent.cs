@@ -1,4 +1,7 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
+using Streaming.Core.Settings;
+using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Models.Optimizers;
 
@@ -9,15 +12,20 @@ namespace Streaming.Learning.Drn;
 /// <param name="TimeMs">When it was chosen.</param>
 /// <param name="Draw">Fixes the perturbation that took part.</param>
 /// <param name="Items">Shape [K]: indexes into the candidates, by position.</param>
-/// <param name="FromPerturbed">Shape [K]: which ranking each slot's item came from; all false without a duel.</param>
+/// <param name="Teams">Shape [K]: A where the slot's item is the current network's, B where the perturbed one's; none without a duel.</param>
 /// <param name="State">Shape [S].</param>
 /// <param name="Actions">Shape [K, A].</param>
-public sealed record DrnList(ulong User, long TimeMs, ulong Draw, int[] Items, bool[] FromPerturbed, float[] State, float[] Actions);
+public sealed record DrnList(ulong User, long TimeMs, ulong Draw, int[] Items, Team[] Teams, float[] State, float[] Actions)
+{
+    /// <summary>Shape [K]: the slots, where they are not 0 to K - 1.</summary>
+    public int[]? Positions { get; init; }
+}
 
 /// <summary>
 /// DRN's loop (Zheng et al. 2018, figure 5): push (<see cref="Choose"/>), feedback (<see cref="Answer"/>), minor update after each list by the duel
 /// of the current and the perturbed network, major update every so many lists by replay:
 /// r = clicks + beta activeness, y = r + gamma Q(s', argmax_a Q(s', a; W); W'), W one step of Adam along the gradient of mean (Q - y)^2.
+/// In the node lists are chosen by copies of the network, and come back with their outcome (<see cref="Observe"/>).
 /// Deterministic: the same calls with the same seed give the same lists and weights, bit for bit on one CPU. One thread.
 /// </summary>
 /// <remarks>
@@ -96,8 +104,8 @@ public sealed partial class DrnAgent
         Complete(user, nowMs, s, actions, count);
         var draw = StableHash.Combine(_seed, (ulong)_chosen++);
         var items = new int[Math.Min(slots, count)];
-        var from = new bool[items.Length];
-        if (_settings.Exploration == DrnExploration.DuelingBandit) Duel(s, actions, count, draw, items, from);
+        var teams = new Team[items.Length];
+        if (_settings.Exploration == DrnExploration.DuelingBandit) Duel(s, actions, count, draw, items, teams);
         else
         {
             _order.AsSpan(0, items.Length).CopyTo(items);
@@ -105,7 +113,33 @@ public sealed partial class DrnAgent
         }
         var chosen = new float[items.Length * width];
         for (var k = 0; k < items.Length; k++) actions.Slice(items[k] * width, width).CopyTo(chosen.AsSpan(k * width));
-        return new DrnList(user, nowMs, draw, items, from, s, chosen);
+        return new DrnList(user, nowMs, draw, items, teams, s, chosen);
+    }
+
+    /// <summary>
+    /// A list that copies of this network have chosen, and what came of it. That it was shown also completes the user's list before it; in place of all
+    /// candidates of then, which only the server knew, the items that it showed stand for what there was to choose from.
+    /// </summary>
+    /// <param name="list">Its draw is that of the perturbation it was interleaved with; teams are none where it was not.</param>
+    /// <param name="rewards">Shape [K]: 1 for a click, 0 for none.</param>
+    public void Observe(DrnList list, ReadOnlySpan<float> rewards)
+    {
+        list.State[0] = PositionFeature(0);
+        Rank(_weights, list.State, list.Actions, list.Items.Length, ref _q, ref _order);
+        Complete(list.User, list.TimeMs, list.State, list.Actions, list.Items.Length);
+        Answer(list, rewards);
+    }
+
+    /// <summary>Takes weights over from elsewhere.</summary>
+    /// <param name="weights">Shape [<see cref="DuelingQNetwork.Length"/>].</param>
+    public void SetWeights(ReadOnlySpan<float> weights) => weights.CopyTo(_weights);
+
+    /// <summary>The network that a draw's duel sets against the current one.</summary>
+    /// <param name="into">Shape [<see cref="DuelingQNetwork.Length"/>].</param>
+    public void Perturb(Span<float> into, ulong draw)
+    {
+        _weights.CopyTo(into);
+        AddPerturbation(into, draw, 1);
     }
 
     /// <summary>What came of a list: updates the network.</summary>
@@ -115,7 +149,10 @@ public sealed partial class DrnAgent
         if (rewards.Length != list.Items.Length) throw new ArgumentException($"{rewards.Length} rewards for {list.Items.Length} slots");
         _answered++;
         if (_settings.Exploration == DrnExploration.DuelingBandit) MinorUpdate(list, rewards);
-        var transition = new ReplayedList { State = list.State, Actions = list.Actions, Rewards = rewards.ToArray() };
+        var transition = new ReplayedList
+        {
+            State = list.State, Actions = list.Actions, Rewards = rewards.ToArray(), Positions = list.Positions ?? ReplayedList.FromTheTop(rewards.Length),
+        };
         foreach (var lost in _waiting.Wait(list.User, transition, list.TimeMs)) _replay.Add(lost);
         if (_answered % _settings.MajorEveryLists == 0 && _replay.Count >= _settings.BatchLists) MajorUpdate();
     }
@@ -137,19 +174,19 @@ public sealed partial class DrnAgent
         _replay.Add(transition);
     }
 
-    private void Duel(float[] state, ReadOnlySpan<float> actions, int count, ulong draw, int[] items, bool[] from)
+    private void Duel(float[] state, ReadOnlySpan<float> actions, int count, ulong draw, int[] items, Team[] teams)
     {
-        _weights.CopyTo(_perturbed.AsSpan());
-        AddPerturbation(_perturbed, draw, 1);
+        Perturb(_perturbed, draw);
         Rank(_perturbed, state, actions, count, ref _q2, ref _order2);
-        _interleave.Fill(_order.AsSpan(0, count), _order2.AsSpan(0, count), StableHash.Combine(draw, 1), items, from);
+        _interleave.Start(_order.AsSpan(0, count), _order2.AsSpan(0, count), StableHash.Combine(draw, 1));
+        for (var k = 0; k < items.Length; k++) (items[k], teams[k], _) = _interleave.Next();
     }
 
     /// <summary>Toward the perturbed network where its items were clicked more; a draw keeps the current one.</summary>
     private void MinorUpdate(DrnList list, ReadOnlySpan<float> rewards)
     {
         float lead = 0;
-        for (var k = 0; k < rewards.Length; k++) lead += list.FromPerturbed[k] ? rewards[k] : -rewards[k];
+        for (var k = 0; k < rewards.Length; k++) lead += list.Teams[k] switch { Team.A => -rewards[k], Team.B => rewards[k], _ => 0 };
         if (lead <= 0) return;
         AddPerturbation(_weights, list.Draw, (float)_settings.MinorRate);
         _minor++;
@@ -188,7 +225,8 @@ public sealed partial class DrnAgent
         q.AsSpan(0, count).Sort(order.AsSpan(0, count));
     }
 
-    private static float PositionFeature(int position) => MathF.Log(1 + position);
+    /// <summary>The first feature of a state.</summary>
+    internal static float PositionFeature(int position) => MathF.Log(1 + position);
 
     private ArrayAdam NewAdam() => new(Network.Length, (float)_settings.LearningRate);
 }

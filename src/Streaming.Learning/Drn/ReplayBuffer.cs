@@ -11,6 +11,9 @@ internal sealed class ReplayedList
     /// <summary>Shape [K, A]: what was shown, by position.</summary>
     public required float[] Actions { get; init; }
 
+    /// <summary>Shape [K], ascending.</summary>
+    public required int[] Positions { get; init; }
+
     /// <summary>Shape [K].</summary>
     public required float[] Rewards { get; set; }
 
@@ -19,6 +22,9 @@ internal sealed class ReplayedList
 
     /// <summary>Shape [M, A]: candidates of the next request.</summary>
     public float[] NextActions { get; set; } = [];
+
+    /// <summary>Positions 0 to K - 1.</summary>
+    public static int[] FromTheTop(int slots) => [.. Enumerable.Range(0, slots)];
 }
 
 /// <summary>The last answered lists, the oldest overwritten first.</summary>
@@ -55,6 +61,7 @@ internal sealed class ReplayBuffer(int listsMax)
             into.Int32(values.Length);
             into.Values<float>(values);
         }
+        into.Values<int>(list.Positions);
     }
 
     /// <summary>Reads into a new buffer.</summary>
@@ -70,7 +77,10 @@ internal sealed class ReplayBuffer(int listsMax)
 
     public static ReplayedList LoadList(CheckpointReader from, int stateLength, int actionLength)
     {
-        var list = new ReplayedList { State = Read(), Actions = Read(), Rewards = Read(), NextState = Read(), NextActions = Read() };
+        var (state, actions, rewards, nextState, nextActions) = (Read(), Read(), Read(), Read(), Read());
+        var positions = ReplayedList.FromTheTop(rewards.Length);
+        if (from.Version > 1) from.Values<int>(positions);
+        var list = new ReplayedList { State = state, Actions = actions, Rewards = rewards, NextState = nextState, NextActions = nextActions, Positions = positions };
         if (list.State.Length != stateLength || list.Actions.Length != list.Rewards.Length * actionLength
             || (list.NextState.Length != 0 && list.NextState.Length != stateLength) || list.NextActions.Length % actionLength != 0)
             throw new InvalidDataException("a replayed list does not have the network's shape");

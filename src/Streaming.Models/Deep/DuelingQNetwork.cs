@@ -1,9 +1,5 @@
-using System.Runtime.InteropServices;
 using Streaming.Core.Ids;
 using Streaming.Models.Embeddings;
-using TorchSharp;
-using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace Streaming.Models.Deep;
 
@@ -18,7 +14,7 @@ public sealed record DuelingShape(int State, int Action, int Hidden1, int Hidden
 /// The Q-network of DRN (Zheng et al. 2018, section 4.2, after Wang et al. 2016): Q(s, a) = V(s) + A(s, a), where s is the user and the
 /// context and a the item with its relation to the user.
 /// V(s) = w2 relu(W1 s + b1) + c; A(s, a) = u3 relu(U2 relu(U1 [s; a] + d1) + d2) + e.
-/// All weights lie in one flat array, so that perturbing, copying and saving them are loops, and one leaf tensor carries every gradient.
+/// All weights lie in one flat array, so that perturbing, copying, stepping and saving them are loops.
 /// </summary>
 public sealed class DuelingQNetwork
 {
@@ -77,7 +73,7 @@ public sealed class DuelingQNetwork
     }
 
     /// <summary>
-    /// Q of every action in one state, without tensors: what serving calls. The state's share of the first layer is computed once. Allocates
+    /// Q of every action in one state. The state's share of the first layer is computed once. Allocates
     /// nothing; reentrant with scratch of its own.
     /// </summary>
     /// <param name="weights">Shape [<see cref="Length"/>].</param>
@@ -103,56 +99,78 @@ public sealed class DuelingQNetwork
         }
     }
 
-    /// <summary>Floats that <see cref="Score"/> needs.</summary>
-    public int ScratchLength => 2 * Shape.Hidden1 + Shape.Hidden2;
+    /// <summary>Floats that <see cref="Score"/> and <see cref="Gradient"/> need.</summary>
+    public int ScratchLength => 3 * Shape.Hidden1 + 2 * Shape.Hidden2;
 
-    /// <summary>Q of B pairs, shape [B].</summary>
-    /// <param name="flat">The weights as one tensor, shape [<see cref="Length"/>].</param>
-    /// <param name="states">Shape [B, S].</param>
-    /// <param name="actions">Shape [B, A].</param>
-    public Tensor Forward(Tensor flat, Tensor states, Tensor actions)
-    {
-        var value = Linear(flat, _layers[1], F.relu(Linear(flat, _layers[0], states)));
-        var hidden = F.relu(Linear(flat, _layers[2], cat(new[] { states, actions }, 1)));
-        var advantage = Linear(flat, _layers[4], F.relu(Linear(flat, _layers[3], hidden)));
-        return (value + advantage).squeeze(1);
-    }
-
-    /// <summary>Mean squared error of Q against the targets, and its gradient with respect to the weights.</summary>
+    /// <summary>
+    /// Mean squared error of Q against the targets, and its gradient with respect to the weights: back-propagation row by row in plain arrays. Networks
+    /// of this size gain nothing from tensors, and without them DRN runs where there is no libtorch.
+    /// </summary>
     /// <param name="weights">Shape [<see cref="Length"/>].</param>
     /// <param name="states">Shape [B, S], row-major.</param>
     /// <param name="actions">Shape [B, A], row-major.</param>
     /// <param name="targets">Shape [B].</param>
     /// <param name="gradient">Shape [<see cref="Length"/>], overwritten.</param>
+    /// <param name="scratch">Shape [<see cref="ScratchLength"/>], overwritten.</param>
     public float Gradient(
-        ReadOnlySpan<float> weights, ReadOnlySpan<float> states, ReadOnlySpan<float> actions, ReadOnlySpan<float> targets, Span<float> gradient)
+        ReadOnlySpan<float> weights, ReadOnlySpan<float> states, ReadOnlySpan<float> actions, ReadOnlySpan<float> targets, Span<float> gradient,
+        Span<float> scratch)
     {
-        using var scope = NewDisposeScope();
-        var rows = targets.Length;
-        var flat = Of(weights, Length).requires_grad_();
-        var loss = F.mse_loss(Forward(flat, Of(states, rows, Shape.State), Of(actions, rows, Shape.Action)), Of(targets, rows));
-        loss.backward();
-        flat.grad!.data<float>().CopyTo(gradient);
-        return loss.item<float>();
+        gradient.Clear();
+        var loss = 0.0;
+        for (var b = 0; b < targets.Length; b++)
+            loss += AddRow(weights, states.Slice(b * Shape.State, Shape.State), actions.Slice(b * Shape.Action, Shape.Action), targets[b], 2f / targets.Length, gradient, scratch);
+        return (float)(loss / targets.Length);
     }
 
-    /// <summary>Q of B pairs without a graph: what targets are made of.</summary>
-    /// <param name="into">Shape [B].</param>
-    public void Predict(ReadOnlySpan<float> weights, ReadOnlySpan<float> states, ReadOnlySpan<float> actions, Span<float> into)
+    /// <summary>Adds one row's share of the gradient; returns its squared error.</summary>
+    private float AddRow(
+        ReadOnlySpan<float> weights, ReadOnlySpan<float> state, ReadOnlySpan<float> action, float target, float scale, Span<float> gradient, Span<float> scratch)
     {
-        if (into.Length == 0) return;
-        using var scope = NewDisposeScope();
-        using var mode = inference_mode();
-        Forward(Of(weights, Length), Of(states, into.Length, Shape.State), Of(actions, into.Length, Shape.Action)).data<float>().CopyTo(into);
+        var (value, valueOut, first, second, last) = (_layers[0], _layers[1], _layers[2], _layers[3], _layers[4]);
+        var (h1, h2) = (Shape.Hidden1, Shape.Hidden2);
+        var valued = scratch[..h1];
+        var hidden = scratch.Slice(h1, h1);
+        var back = scratch.Slice(2 * h1, h1);
+        var deep = scratch.Slice(3 * h1, h2);
+        var deepBack = scratch.Slice(3 * h1 + h2, h2);
+        for (var h = 0; h < h1; h++)
+        {
+            valued[h] = Math.Max(0, weights[value.BiasAt + h] + VectorMath.Dot(value.Row(weights, h), state));
+            var row = first.Row(weights, h);
+            hidden[h] = Math.Max(0, weights[first.BiasAt + h] + VectorMath.Dot(row[..state.Length], state) + VectorMath.Dot(row[state.Length..], action));
+        }
+        for (var j = 0; j < h2; j++) deep[j] = Math.Max(0, weights[second.BiasAt + j] + VectorMath.Dot(second.Row(weights, j), hidden));
+        var q = weights[valueOut.BiasAt] + VectorMath.Dot(valueOut.Row(weights, 0), valued) + weights[last.BiasAt] + VectorMath.Dot(last.Row(weights, 0), deep);
+        var error = q - target;
+        var slope = scale * error;
+
+        Add(gradient, valueOut, 0, slope, valued);
+        Add(gradient, last, 0, slope, deep);
+        back.Clear();
+        for (var j = 0; j < h2; j++)
+        {
+            deepBack[j] = deep[j] > 0 ? slope * last.Row(weights, 0)[j] : 0;
+            if (deepBack[j] == 0) continue;
+            Add(gradient, second, j, deepBack[j], hidden);
+            VectorMath.AddScaled(back, deepBack[j], second.Row(weights, j));
+        }
+        for (var h = 0; h < h1; h++)
+        {
+            if (valued[h] > 0) Add(gradient, value, h, slope * valueOut.Row(weights, 0)[h], state);
+            if (hidden[h] <= 0) continue;
+            var into = gradient.Slice(first.At + h * first.Columns, first.Columns);
+            VectorMath.AddScaled(into[..state.Length], back[h], state);
+            VectorMath.AddScaled(into[state.Length..], back[h], action);
+            gradient[first.BiasAt + h] += back[h];
+        }
+        return error * error;
     }
 
-    private static Tensor Linear(Tensor flat, Layer layer, Tensor x) => F.linear(
-        x, flat.narrow(0, layer.At, layer.Rows * layer.Columns).view(layer.Rows, layer.Columns), flat.narrow(0, layer.BiasAt, layer.Rows));
-
-    private static Tensor Of(ReadOnlySpan<float> values, params long[] shape)
+    /// <summary>The gradient of one output of a layer, given the slope there and the layer's input.</summary>
+    private static void Add(Span<float> gradient, Layer layer, int row, float slope, ReadOnlySpan<float> input)
     {
-        var tensor = empty(shape);
-        values.CopyTo(MemoryMarshal.Cast<byte, float>(tensor.bytes));
-        return tensor;
+        VectorMath.AddScaled(gradient.Slice(layer.At + row * layer.Columns, layer.Columns), slope, input);
+        gradient[layer.BiasAt + row] += slope;
     }
 }

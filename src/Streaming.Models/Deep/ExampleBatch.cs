@@ -9,6 +9,7 @@ namespace Streaming.Models.Deep;
 public sealed class ExampleBatch
 {
     private readonly int _historyMax;
+    private Example?[] _sources = [];
     private ulong[] _users = [];
     private ulong[] _items = [];
     private float[] _labels = [];
@@ -67,12 +68,23 @@ public sealed class ExampleBatch
         return end < 0 ? whole : whole[..end];
     }
 
-    public void Clear() => Count = 0;
+    /// <summary>The joined example of a row, for models that read more of it than the columns; null where there is none.</summary>
+    public Example? Source(int row) => _sources[row];
+
+    public void Clear()
+    {
+        Array.Clear(_sources, 0, Count);
+        Count = 0;
+    }
 
     /// <summary>Adds a joined example.</summary>
-    public void Add(Example example) => Add(
-        Core.Ids.StableHash.Of(example.User), example.ItemKey, example.History, example.HistoryInSession, example.ShownMs,
-        Core.Ids.StableHash.Of(example.Surface), example.Position, example.Label, 1f / example.SampleRate);
+    public void Add(Example example)
+    {
+        Add(
+            Core.Ids.StableHash.Of(example.User), example.ItemKey, example.History, example.HistoryInSession, example.ShownMs,
+            Core.Ids.StableHash.Of(example.Surface), example.Position, example.Label, 1f / example.SampleRate);
+        _sources[Count - 1] = example;
+    }
 
     /// <summary>Adds a row: <paramref name="history"/> newest first.</summary>
     public void Add(
@@ -92,6 +104,7 @@ public sealed class ExampleBatch
     private void Grow()
     {
         var size = Math.Max(16, _users.Length * 2);
+        Array.Resize(ref _sources, size);
         Array.Resize(ref _users, size);
         Array.Resize(ref _items, size);
         Array.Resize(ref _labels, size);

@@ -1,3 +1,4 @@
+using Streaming.Core.Examples;
 using Streaming.Models.Embeddings;
 
 namespace Streaming.Models.Deep;
@@ -20,6 +21,9 @@ public interface IDeepModel : IDisposable
     /// </summary>
     /// <param name="into">Shape [B].</param>
     void Predict(ExampleBatch batch, Span<float> into);
+
+    /// <summary>Whether the model learns from and predicts examples like this one; a worker leaves the others out.</summary>
+    bool Learns(Example example) => true;
 
     /// <summary>One optimiser step on the batch. Returns its mean loss before the step.</summary>
     float Learn(ExampleBatch batch);

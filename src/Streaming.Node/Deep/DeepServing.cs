@@ -7,6 +7,8 @@ using Streaming.Feeds.Building;
 using Streaming.Feeds.Recall;
 using Streaming.Learning;
 using Streaming.Learning.Deep;
+using Streaming.Learning.Drn;
+using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Users;
 using TorchSharp;
@@ -29,12 +31,16 @@ public static class DeepZoo
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
+            DrnModel.ModelName => new DrnModel(settings.Deep.Drn, settings.Node.Seed, settings.Users.AttributionWindowMs),
             _ => throw new ArgumentException($"there is no deep model '{name}'; there are {string.Join(", ", DeepSettings.Known)}", nameof(name)),
         };
     }
 
     /// <summary>What a model's predictions are.</summary>
-    public static DeepScores ScoresOf(string name) => name == "two_tower" ? DeepScores.Ranking : DeepScores.Probabilities;
+    public static DeepScores ScoresOf(string name) => name == "din" ? DeepScores.Probabilities : DeepScores.Ranking;
+
+    /// <summary>Whether a model computes in tensors, and so learns only where there is libtorch.</summary>
+    public static bool NeedsTensors(string name) => name != DrnModel.ModelName;
 }
 
 /// <summary>
@@ -65,7 +71,7 @@ public sealed class DeepServing : IDisposable
             {
                 var ranker = new DinRanker(din, () => replica.Version);
                 _owned.Add(ranker);
-                arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, replica), Version = () => $"{name}:{replica.Version}" });
+                arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, () => replica.Version > 0), Version = () => $"{name}:{replica.Version}" });
             }
             else if (model is TwoTower tower)
             {
@@ -73,8 +79,28 @@ public sealed class DeepServing : IDisposable
                 var quotas = new Dictionary<string, int>(settings.Feeds.Quotas) { [FeedChannels.TwoTower] = settings.Feeds.CandidatesMax / 2 };
                 arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => $"{name}:{replica.Version}" });
             }
+            else if (model is DrnModel drn)
+            {
+                arms.Add(ArmOf(drn, replica, settings.Deep.Drn, users));
+            }
         }
         Arms = arms;
+    }
+
+    /// <summary>Each list is interleaved of Q's ranking and that of its own perturbation; the duel is all of the arm's exploration.</summary>
+    private ArmPolicy ArmOf(DrnModel drn, ModelReplica replica, DrnSettings settings, UserModels users)
+    {
+        var rankers = new DrnRankers(drn, () => users.Drn!, () => replica.Version);
+        _owned.Add(rankers);
+        bool IsServed() => replica.Version > 0 && drn.IsWarm;
+        return new ArmPolicy
+        {
+            Name = DrnModel.ModelName, Explores = false, Ranker = new OnceServed(rankers.Current, users, IsServed),
+            Version = () => DrnModel.VersionText(IsServed() ? replica.Version : 0),
+            Interleaving = settings.Exploration == DrnExploration.None
+                ? null
+                : new InterleavingPolicy(new OnceServed(rankers.Perturbed, users, IsServed), () => new ProbabilisticInterleave(settings.InterleaveSharpness)),
+        };
     }
 
     /// <summary>One for each model.</summary>
@@ -104,12 +130,12 @@ public sealed class DeepServing : IDisposable
         foreach (var (replica, _) in _replicas) replica.Dispose();
     }
 
-    /// <summary>The deep ranker once there is a version of it; before that the live one.</summary>
-    private sealed class OnceServed(IRanker deep, UserModels users, ModelReplica replica) : IRanker
+    /// <summary>The deep ranker once there is a version of it that may serve; before that the live one.</summary>
+    private sealed class OnceServed(IRanker deep, UserModels users, Func<bool> isServed) : IRanker
     {
         public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
         {
-            if (replica.Version > 0)
+            if (isServed())
             {
                 deep.Score(user, items, surface, nowMs, scores);
                 return;

@@ -37,19 +37,20 @@ internal sealed class DeepWorkers : IDisposable
         _status = new DeepModelStatus?[parts.Settings.Deep.Models.Count];
     }
 
-    /// <summary>Starts the threads; without libtorch a notice says so, nothing learns, and every arm's lists are the learned arm's.</summary>
+    /// <summary>Starts the threads; without libtorch a notice says so, what needs tensors does not learn, and its arms' lists are the learned arm's.</summary>
     public static DeepWorkers? Start(NodeParts parts, DeepServing serving)
     {
-        if (!TorchRuntime.TryLoad(out var reason))
-        {
-            parts.Notice(new NodeNotice(NoticeLevel.Warning, $"deep models do not learn: {reason}"));
-            return null;
-        }
+        var models = parts.Settings.Deep.Models;
+        var hasTensors = TorchRuntime.TryLoad(out var reason);
+        var idle = models.Where(m => !hasTensors && DeepZoo.NeedsTensors(m)).ToList();
+        if (idle.Count > 0) parts.Notice(new NodeNotice(NoticeLevel.Warning, $"deep models do not learn ({string.Join(", ", idle)}): {reason}"));
+        if (idle.Count == models.Count) return null;
         var workers = new DeepWorkers(parts, serving);
-        for (var i = 0; i < parts.Settings.Deep.Models.Count; i++)
+        for (var i = 0; i < models.Count; i++)
         {
             var at = i;
-            workers._threads.Add(BackgroundThread.Start($"trainer-{parts.Settings.Deep.Models[i]}", BackgroundThread.Idle, () => workers.Learn(at)));
+            if (idle.Contains(models[i])) continue;
+            workers._threads.Add(BackgroundThread.Start($"trainer-{models[i]}", BackgroundThread.Idle, () => workers.Learn(at)));
         }
         workers._threads.Add(BackgroundThread.Start("models", BackgroundThread.Prompt, workers.Poll));
         return workers;
@@ -69,7 +70,7 @@ internal sealed class DeepWorkers : IDisposable
     private void Learn(int at)
     {
         var name = _parts.Settings.Deep.Models[at];
-        torch.set_num_threads(1);
+        if (DeepZoo.NeedsTensors(name)) torch.set_num_threads(1);
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -130,7 +131,7 @@ internal sealed class DeepWorkers : IDisposable
     private DeepWorkerParts PartsOf(string name)
     {
         var settings = _parts.Settings;
-        var device = settings.Deep.Device == "cpu" || (settings.Deep.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
+        var device = !DeepZoo.NeedsTensors(name) || settings.Deep.Device == "cpu" || (settings.Deep.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
         return new DeepWorkerParts
         {
             Name = name, Scores = DeepZoo.ScoresOf(name), Create = catalog => DeepZoo.Create(name, settings, catalog, device), Settings = settings,

@@ -67,8 +67,8 @@ public sealed class EventParserTests
     [Fact]
     public void Lists_take_ids_or_objects()
     {
-        var e = Parse("""{"type":"served","user":"u","items":["a",{"item":"b","position":7,"propensity":0.25,"why":"x"},3]}""");
-        e.Items.ShouldBe([new("a", 0), new("b", 7, 0.25f), new("3", 2)]);
+        var e = Parse("""{"type":"served","user":"u","items":["a",{"item":"b","position":7,"propensity":0.25,"team":"b","why":"x"},3]}""");
+        e.Items.ShouldBe([new("a", 0), new("b", 7, 0.25f, Core.Feeds.Team.B), new("3", 2)]);
     }
 
     [Fact]
@@ -109,6 +109,7 @@ public sealed class EventParserTests
     [InlineData("""{"type":"search","user":"u"}""", "query is missing")]
     [InlineData("""{"type":"impression","user":"u"}""", "impression needs an item, or items")]
     [InlineData("""{"type":"served","user":"u"}""", "served needs at least one element")]
+    [InlineData("""{"type":"served","user":"u","items":[{"item":"a","team":"c"}]}""", "items[].team is 'c'; it must be \"a\" or \"b\"")]
     [InlineData("""{"type":"served","user":"u","items":[{"item":"a","propensity":0}]}""", "items[].propensity is 0; it must be above 0 and at most 1")]
     [InlineData("""{"type":"click","user":"u","item":"i","context":{"a":[]}}""", "context.a is an array")]
     [InlineData("""{"type":"click","user":"u","item":"i","session_id":"\udc00"}""", "surrogate")]
@@ -203,11 +204,11 @@ public sealed class EventParserTests
     [Fact]
     public void The_canonical_form_is_fixed()
     {
-        var e = Parse("""{"event":"served","user_id":"u\"1","items":[{"item":"a","propensity":0.5}],"timestamp":"2024-05-01T12:00:00Z","surface":"home"}""");
+        var e = Parse("""{"event":"served","user_id":"u\"1","items":[{"item":"a","propensity":0.5,"team":"a"}],"timestamp":"2024-05-01T12:00:00Z","surface":"home"}""");
         var writer = new ByteWriter();
         EventWriter.Write(e, writer);
         Encoding.UTF8.GetString(writer.WrittenSpan).ShouldBe(
-            """{"type":"served","user":"u\"1","items":[{"item":"a","position":0,"propensity":0.5}],"time":1714564800000,"surface":"home"}""");
+            """{"type":"served","user":"u\"1","items":[{"item":"a","position":0,"propensity":0.5,"team":"a"}],"time":1714564800000,"surface":"home"}""");
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Streaming.Suites;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
 
@@ -30,6 +31,18 @@ public sealed class ExampleCodecTests
         UserVector = [0.5f, -0.25f],
     };
 
+    private static readonly Example Interleaved = new()
+    {
+        Source = Sample.Source, Ordinal = 1, User = "u1", ItemKey = Sample.ItemKey, ItemId = "i1", ShownMs = Sample.ShownMs, LabelMs = Sample.LabelMs, Label = 1,
+        Weight = 5, SampleRate = 0.25f, IsCorrection = true, Action = EventKind.Purchase, Position = 3, Surface = "home", Arm = "learned", ListVersion = 7,
+        ModelVersion = "ftrl:812", Propensity = 0.5f, Features = Sample.Features, Values = Sample.Values, UserVector = Sample.UserVector,
+        Team = Team.B, Dense = [1, -0.5f],
+    };
+
+    private const string InterleavedGolden =
+        "0101c104a41302037531887766554433221103693180f8b4c0e663b8170000803f0000a0400000803e0000003f02070605686f6d65086c6561726e6564"
+        + "0e096674726c3a3831320201000000feffffff0000803f000020c0020000003f000080be020000803f000000bf";
+
     private static readonly Interaction Act = new()
     {
         Source = new LogPosition(2, 1234), Ordinal = 0, User = "u1", ItemKey = 0x1122334455667788, Action = EventKind.Dislike, Weight = -2,
@@ -47,6 +60,7 @@ public sealed class ExampleCodecTests
     {
         Convert.ToHexStringLower(Bytes(Sample)).ShouldBe(SampleGolden);
         Convert.ToHexStringLower(Bytes(Act)).ShouldBe(ActGolden);
+        Convert.ToHexStringLower(Bytes(Interleaved)).ShouldBe(InterleavedGolden);
     }
 
     [Fact]
@@ -54,6 +68,7 @@ public sealed class ExampleCodecTests
     {
         Same(ExampleCodec.Read(Convert.FromHexString(SampleGolden)).Example!, Sample);
         Same(ExampleCodec.Read(Convert.FromHexString(ActGolden)).Interaction!, Act);
+        Same(ExampleCodec.Read(Convert.FromHexString(InterleavedGolden)).Example!, Interleaved);
     }
 
     [Fact]
@@ -127,6 +142,8 @@ public sealed class ExampleCodecTests
         a.UserVector.ShouldBe(b.UserVector);
         a.History.ShouldBe(b.History);
         a.HistoryInSession.ShouldBe(b.HistoryInSession);
+        a.Team.ShouldBe(b.Team);
+        a.Dense.ShouldBe(b.Dense);
     }
 
     private static void Same(Interaction a, Interaction b)

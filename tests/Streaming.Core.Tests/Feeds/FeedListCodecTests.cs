@@ -27,6 +27,20 @@ public sealed class FeedListCodecTests
         + "7b226974656d223a226932222c2273636f7265223a2d302e3132352c226368616e6e656c223a22706f70756c6172227d2c"
         + "7b226974656d223a22c3a9222c2273636f7265223a33452d30392c226368616e6e656c223a226974656d6366227d";
 
+    private static readonly FeedList Interleaved = new()
+    {
+        User = Sample.User, Surface = Sample.Surface, Arm = Sample.Arm, Version = Sample.Version, BuiltMs = Sample.BuiltMs, LastEventMs = Sample.LastEventMs,
+        LastApplied = Sample.LastApplied, Models = Sample.Models, Entries = Sample.Entries, Teams = [Team.A, Team.None, Team.B],
+    };
+
+    private const string GoldenWithTeams =
+        "020700000000000000009e06348f010000f69d06348f01000063000000000000000300000003753105686f6d65086c6561726e6564096674726c3a383132"
+        + "02076974656d636608706f70756c617203" + "a4000000"
+        + "00000000040000000000003f0000803f01" + "3a00000002000001000000be0000803e00" + "6b000000020000008f284e310000003f02"
+        + "7b226974656d223a22695c2231222c2273636f7265223a302e352c226368616e6e656c223a226974656d6366222c227465616d223a2261227d2c"
+        + "7b226974656d223a226932222c2273636f7265223a2d302e3132352c226368616e6e656c223a22706f70756c6172227d2c"
+        + "7b226974656d223a22c3a9222c2273636f7265223a33452d30392c226368616e6e656c223a226974656d6366222c227465616d223a2262227d";
+
     private static byte[] Bytes(FeedList list)
     {
         var writer = new ByteWriter();
@@ -39,6 +53,18 @@ public sealed class FeedListCodecTests
     {
         Convert.ToHexStringLower(Bytes(Sample)).ShouldBe(Golden);
         Same(FeedListCodec.Read(Convert.FromHexString(Golden)), Sample);
+    }
+
+    [Fact]
+    public void The_bytes_of_version_2_are_fixed_and_read_and_its_pages_name_the_teams()
+    {
+        Convert.ToHexStringLower(Bytes(Interleaved)).ShouldBe(GoldenWithTeams);
+        Same(FeedListCodec.Read(Convert.FromHexString(GoldenWithTeams)), Interleaved);
+        var view = new FeedListView(Bytes(Interleaved));
+        (view.HasTeams, view.Team(0), view.Team(1), view.Team(2)).ShouldBe((true, Team.A, Team.None, Team.B));
+        new FeedListView(Bytes(Sample)).Team(0).ShouldBe(Team.None);
+        Encoding.UTF8.GetString(view.EntriesJson(0, 2)).ShouldBe(
+            """{"item":"i\"1","score":0.5,"channel":"itemcf","team":"a"},{"item":"i2","score":-0.125,"channel":"popular"}""");
     }
 
     [Fact]
@@ -102,7 +128,7 @@ public sealed class FeedListCodecTests
             refused.ShouldBeGreaterThanOrEqualTo(bytes.Length, "every truncation is refused");
         }
         Should.Throw<FormatException>(() => FeedListCodec.Read([])).Message.ShouldNotBeEmpty();
-        Should.Throw<FormatException>(() => FeedListCodec.Read([2, .. Bytes(Sample)[1..]])).Message.ShouldContain("newer build");
+        Should.Throw<FormatException>(() => FeedListCodec.Read([3, .. Bytes(Sample)[1..]])).Message.ShouldContain("newer build");
     }
 
     [Fact]
@@ -147,5 +173,6 @@ public sealed class FeedListCodecTests
         (a.User, a.Surface, a.Arm, a.Version, a.BuiltMs, a.LastEventMs, a.LastApplied, a.Models)
             .ShouldBe((b.User, b.Surface, b.Arm, b.Version, b.BuiltMs, b.LastEventMs, b.LastApplied, b.Models));
         a.Entries.ShouldBe(b.Entries);
+        a.Teams.ShouldBe(b.Teams);
     }
 }

@@ -1,3 +1,4 @@
+using Streaming.Core.Settings;
 using Streaming.Learning.Drn;
 
 namespace Streaming.Learning.Tests.Drn;
@@ -20,39 +21,6 @@ public sealed class DrnPartsTests
         model.Decayed(0.5, DayMs).ShouldBe(0.5 * Math.Exp(-1.0368), 1e-9);
         model.Returned(0.9, 0).ShouldBe(1);
         new UserActiveness(DayMs / 24).Decayed(0.5, DayMs / 24).ShouldBe(model.Decayed(0.5, DayMs), 1e-9);
-    }
-
-    [Fact]
-    public void Interleaving_takes_from_both_rankings_and_repeats_nothing()
-    {
-        var interleave = new ProbabilisticInterleave(3);
-        int[] current = [0, 1, 2, 3, 4, 5, 6, 7], perturbed = [7, 6, 5, 4, 3, 2, 1, 0];
-        var firsts = new int[8];
-        var second = 0;
-
-        for (var draw = 1UL; draw <= 4000; draw++)
-        {
-            var (list, from) = (new int[5], new bool[5]);
-            interleave.Fill(current, perturbed, draw, list, from);
-            list.Distinct().Count().ShouldBe(5);
-            firsts[list[0]]++;
-            second += from.Count(f => f);
-        }
-
-        // The first slot: half of each ranking's top at 1 / (1 + 2^-3 + ... + 8^-3) = 0.8427, and half of the other's rank 8.
-        (firsts[0] / 4000.0).ShouldBe(0.4219, 0.03);
-        (firsts[7] / 4000.0).ShouldBe(0.4219, 0.03);
-        (second / 20_000.0).ShouldBe(0.5, 0.02);
-    }
-
-    [Fact]
-    public void A_sharp_interleaving_of_equal_rankings_is_the_ranking()
-    {
-        var (list, from) = (new int[4], new bool[4]);
-
-        new ProbabilisticInterleave(100).Fill([3, 1, 0, 2], [3, 1, 0, 2], 5, list, from);
-
-        list.ShouldBe([3, 1, 0, 2]);
     }
 
     [Fact]

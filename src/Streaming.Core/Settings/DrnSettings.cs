@@ -1,6 +1,4 @@
-using Streaming.Core.Settings;
-
-namespace Streaming.Learning.Drn;
+namespace Streaming.Core.Settings;
 
 /// <summary>How DRN explores.</summary>
 public enum DrnExploration
@@ -59,11 +57,23 @@ public sealed record DrnSettings
     /// <summary>Items of the next request, the best by Q, over which the target takes its maximum.</summary>
     public int NextActionsMax { get; init; } = 16;
 
-    /// <summary>Lists that wait for their user's next request at most.</summary>
+    /// <summary>Answered lists that wait for their user's next request at most.</summary>
     public int WaitingListsMax { get; init; } = 100_000;
 
     /// <summary>T0: the time in which an active user, in the long run, comes back once, ms. Scales the decay of activeness.</summary>
     public long ActivenessPeriodMs { get; init; } = 86_400_000;
+
+    /// <summary>In the node: how long after its attribution window a list waits for the last of its examples, event time, ms.</summary>
+    public int ListCloseSlackMs { get; init; } = 1_000;
+
+    /// <summary>In the node: lists whose outcome is not known yet at most; the oldest are learned as they are.</summary>
+    public int OpenListsMax { get; init; } = 20_000;
+
+    /// <summary>In the node: slots of a list that are learned at most.</summary>
+    public int SlotsMax { get; init; } = 50;
+
+    /// <summary>In the node: major updates before lists are made with the network; until then the live ranker makes them.</summary>
+    public int WarmUpUpdates { get; init; } = 200;
 
     public void Validate(SettingsProblems problems, string at = "Drn")
     {
@@ -83,5 +93,9 @@ public sealed record DrnSettings
         problems.InRange($"{at}:NextActionsMax", NextActionsMax, 1, 1000);
         problems.InRange($"{at}:WaitingListsMax", WaitingListsMax, 1, 10_000_000);
         problems.InRange($"{at}:ActivenessPeriodMs", ActivenessPeriodMs, 1, 3650L * 86_400_000);
+        problems.InRange($"{at}:ListCloseSlackMs", ListCloseSlackMs, 0, 3_600_000);
+        problems.InRange($"{at}:OpenListsMax", OpenListsMax, 1, 1_000_000);
+        problems.InRange($"{at}:SlotsMax", SlotsMax, 1, 1000);
+        problems.InRange($"{at}:WarmUpUpdates", WarmUpUpdates, 0, 10_000_000);
     }
 }
