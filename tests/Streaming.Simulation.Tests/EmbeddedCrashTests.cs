@@ -139,9 +139,9 @@ public sealed class EmbeddedCrashTests : IDisposable
                 using var target = File.Create(Path.Combine(to, Path.GetFileName(file)));
                 source.CopyTo(target);
             }
-            catch (FileNotFoundException)
+            catch (IOException)
             {
-                // Renamed or removed meanwhile.
+                // Renamed or removed meanwhile, or being written: a crash leaves no such file, or no whole one.
             }
         }
         foreach (var folder in Directory.EnumerateDirectories(from).Order(StringComparer.Ordinal).Where(Directory.Exists)) Copy(folder, Path.Combine(to, Path.GetFileName(folder)));
