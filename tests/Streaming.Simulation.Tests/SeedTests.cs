@@ -34,7 +34,7 @@ public sealed class SeedTests
     {
         Fifty.Value.Sum(r => r.Crashes).ShouldBeGreaterThan(100);
         Fifty.Value.Sum(r => r.PowerCuts).ShouldBeGreaterThan(20);
-        Fifty.Value.Sum(r => r.Fallbacks).ShouldBeGreaterThan(5);
+        Fifty.Value.Sum(r => r.Fallbacks).ShouldBeGreaterThan(2);
         Fifty.Value.Sum(r => r.Stops).ShouldBeGreaterThan(5);
         Fifty.Value.Sum(r => r.Failures).ShouldBeGreaterThan(10);
         Fifty.Value.Sum(r => r.Resent).ShouldBeGreaterThan(100);
