@@ -1,5 +1,4 @@
 using System.Text;
-using System.Threading.Channels;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Threads;
@@ -19,13 +18,14 @@ public sealed class InProcessUserHost : IUserHost
 
     /// <param name="shards">One shard per partition of <c>events</c>, in order.</param>
     /// <param name="mailboxRecordsMax">Records waiting per shard at most.</param>
-    public InProcessUserHost(IReadOnlyList<UserShard> shards, int mailboxRecordsMax)
+    /// <param name="threads">Where the shards' threads of control come from; null for the system's.</param>
+    public InProcessUserHost(IReadOnlyList<UserShard> shards, int mailboxRecordsMax, IThreads? threads = null)
     {
         _workers = new Worker[shards.Count];
         for (var i = 0; i < _workers.Length; i++)
         {
             if (shards[i].Partition != i) throw new ArgumentException($"shard {i} is of partition {shards[i].Partition}", nameof(shards));
-            _workers[i] = new Worker(shards[i], Math.Max(1, mailboxRecordsMax / RecordsPerMessage));
+            _workers[i] = new Worker(shards[i], Math.Max(1, mailboxRecordsMax / RecordsPerMessage), threads ?? SystemThreads.Instance);
         }
     }
 
@@ -53,14 +53,14 @@ public sealed class InProcessUserHost : IUserHost
                 var next = i + 1 < batch.Count ? batch.Offset(i + 1) : batch.NextOffset;
                 copy.Add(batch.Offset(i), next, batch.TimeMs(i), batch.Key(i).Span, batch.Value(i).Span);
             }
-            await worker.PostAsync(new Message(copy, null), cancel).ConfigureAwait(false);
+            await worker.PostAsync(new Message(copy, null), cancel);
         }
     }
 
     public Task DrainAsync(CancellationToken cancel = default) => OnEveryShard(_ => 0, cancel);
 
     public async Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default) =>
-        (await OnEveryShard(shard => shard.Refresh(nowMs, listsMax, quietToo), cancel).ConfigureAwait(false)).Sum();
+        (await OnEveryShard(shard => shard.Refresh(nowMs, listsMax, quietToo), cancel)).Sum();
 
     public Task RequestListAsync(string user, string surface, CancellationToken cancel = default) => WorkerOf(user).CallAsync(
         shard =>
@@ -96,11 +96,11 @@ public sealed class InProcessUserHost : IUserHost
 
     /// <summary>Sums a figure over all users in memory.</summary>
     public async Task<long> SumAsync(Func<UserState, long> figure, CancellationToken cancel = default) =>
-        (await OnEveryShard(shard => shard.Sum(figure), cancel).ConfigureAwait(false)).Sum();
+        (await OnEveryShard(shard => shard.Sum(figure), cancel)).Sum();
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var worker in _workers) await worker.DisposeAsync().ConfigureAwait(false);
+        foreach (var worker in _workers) await worker.DisposeAsync();
     }
 
     private Worker WorkerOf(string user) => _workers[Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), _workers.Length)];
@@ -109,7 +109,7 @@ public sealed class InProcessUserHost : IUserHost
     {
         var tasks = new Task<T>[_workers.Length];
         for (var i = 0; i < tasks.Length; i++) tasks[i] = _workers[i].CallAsync(work, cancel);
-        return await Task.WhenAll(tasks).ConfigureAwait(false);
+        return await Task.WhenAll(tasks);
     }
 
     /// <summary>Either records to apply, or a call to make on the shard's thread.</summary>
@@ -117,16 +117,14 @@ public sealed class InProcessUserHost : IUserHost
 
     private sealed class Worker : IAsyncDisposable
     {
-        private readonly Channel<Message> _mailbox;
-        private readonly Thread _thread;
+        private readonly ILoop<Message> _loop;
         private readonly System.Collections.Concurrent.ConcurrentBag<LogBatch> _free = [];
         private volatile Exception? _fault;
 
-        public Worker(UserShard shard, int messagesMax)
+        public Worker(UserShard shard, int messagesMax, IThreads threads)
         {
             Shard = shard;
-            _mailbox = Channel.CreateBounded<Message>(new BoundedChannelOptions(messagesMax) { SingleReader = true });
-            _thread = BackgroundThread.Start($"shard-{shard.Partition}", BackgroundThread.Prompt, Run);
+            _loop = threads.Start<Message>($"shard-{shard.Partition}", messagesMax, Handle);
         }
 
         public UserShard Shard { get; }
@@ -136,7 +134,7 @@ public sealed class InProcessUserHost : IUserHost
         public ValueTask PostAsync(Message message, CancellationToken cancel)
         {
             ThrowIfFaulted();
-            return _mailbox.Writer.WriteAsync(message, cancel);
+            return _loop.PostAsync(message, cancel);
         }
 
         public async Task<T> CallAsync<T>(Func<UserShard, T> work, CancellationToken cancel)
@@ -155,33 +153,22 @@ public sealed class InProcessUserHost : IUserHost
                         done.TrySetException(problem);
                     }
                 }),
-                cancel).ConfigureAwait(false);
-            return await done.Task.WaitAsync(cancel).ConfigureAwait(false);
+                cancel);
+            return await done.Task.WaitAsync(cancel);
         }
 
-        public async ValueTask DisposeAsync()
-        {
-            _mailbox.Writer.TryComplete();
-            await Task.Run(_thread.Join).ConfigureAwait(false);
-        }
+        public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
-        private void Run()
+        private void Handle(Message message)
         {
-            var reader = _mailbox.Reader;
-            while (reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+            if (message.Batch is { } batch)
             {
-                while (reader.TryRead(out var message))
-                {
-                    if (message.Batch is { } batch)
-                    {
-                        if (_fault is null) Apply(batch);
-                        _free.Add(batch);
-                    }
-                    else
-                    {
-                        message.Call!(Shard, _fault);
-                    }
-                }
+                if (_fault is null) Apply(batch);
+                _free.Add(batch);
+            }
+            else
+            {
+                message.Call!(Shard, _fault);
             }
         }
 

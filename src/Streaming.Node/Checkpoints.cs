@@ -45,13 +45,19 @@ public sealed class Checkpoints
     private readonly string _folder;
     private readonly int _kept;
     private readonly Action<NodeNotice> _notice;
+    private readonly IFiles _files;
 
-    public Checkpoints(string folder, int kept, Action<NodeNotice> notice)
+    /// <param name="folder">Created where missing.</param>
+    /// <param name="kept">Checkpoints that <see cref="Prune"/> leaves.</param>
+    /// <param name="notice">Told of what is passed over.</param>
+    /// <param name="files">Null for the file system of the machine.</param>
+    public Checkpoints(string folder, int kept, Action<NodeNotice> notice, IFiles? files = null)
     {
         _folder = folder;
         _kept = kept;
         _notice = notice;
-        Directory.CreateDirectory(folder);
+        _files = files ?? DiskFiles.Instance;
+        _files.CreateFolder(folder);
     }
 
     /// <summary>Writes the parts and then the manifest. Until the manifest stands, the previous checkpoint is the newest.</summary>
@@ -59,32 +65,25 @@ public sealed class Checkpoints
     public void Write(CheckpointManifest draft, IReadOnlyList<ICheckpointed> parts)
     {
         var folder = FolderOf(draft.Id);
-        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        Directory.CreateDirectory(folder);
+        if (Ids().Contains(draft.Id)) _files.DeleteFolder(folder);
+        _files.CreateFolder(folder);
         var written = new List<CheckpointPart>();
         foreach (var part in parts)
         {
             var file = part.Name + ".bin";
             var path = Path.Combine(folder, file);
-            using (var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
-            {
-                part.Save(stream);
-                stream.Flush(flushToDisk: true);
-            }
-            written.Add(new CheckpointPart(part.Name, file, new FileInfo(path).Length, HashOf(path)));
+            _files.Write(path, part.Save);
+            var (bytes, hash) = Sum(path) ?? throw new IOException($"'{path}' is not there although it was written");
+            written.Add(new CheckpointPart(part.Name, file, bytes, hash));
         }
         var manifest = Checked(draft with { Parts = [.. written] });
         var temporary = Path.Combine(folder, "manifest.tmp");
-        using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-        {
-            JsonSerializer.Serialize(stream, manifest, Json);
-            stream.Flush(flushToDisk: true);
-        }
-        File.Move(temporary, Path.Combine(folder, "manifest.json"));
+        _files.Write(temporary, stream => JsonSerializer.Serialize(stream, manifest, Json));
+        _files.Move(temporary, ManifestOf(draft.Id));
     }
 
     /// <summary>Whether any checkpoint was ever completed here, whatever became of it.</summary>
-    public bool Any => Ids().Any(id => File.Exists(Path.Combine(FolderOf(id), "manifest.json")));
+    public bool Any => Ids().Any(HasManifest);
 
     /// <summary>The largest id in use, 0 for none.</summary>
     public long LastId => Ids().DefaultIfEmpty().Max();
@@ -95,7 +94,7 @@ public sealed class Checkpoints
     /// </summary>
     public void RemoveAfter(long id)
     {
-        foreach (var newer in Ids().Where(other => other > id).ToList()) Directory.Delete(FolderOf(newer), recursive: true);
+        foreach (var newer in Ids().Where(other => other > id).ToList()) _files.DeleteFolder(FolderOf(newer));
     }
 
     /// <summary>Readable manifests in place, newest first, their parts whole or not.</summary>
@@ -104,11 +103,10 @@ public sealed class Checkpoints
         var found = new List<CheckpointManifest>();
         foreach (var id in Ids().OrderDescending())
         {
-            var path = Path.Combine(FolderOf(id), "manifest.json");
-            if (!File.Exists(path)) continue;
+            using var stream = _files.Open(ManifestOf(id));
+            if (stream is null) continue;
             try
             {
-                using var stream = File.OpenRead(path);
                 var manifest = JsonSerializer.Deserialize<CheckpointManifest>(stream) ?? throw new InvalidDataException("it is empty");
                 if (manifest.Version > CheckpointManifest.CurrentVersion)
                     throw new InvalidDataException($"it has version {manifest.Version}; this build reads up to {CheckpointManifest.CurrentVersion}");
@@ -130,8 +128,8 @@ public sealed class Checkpoints
         foreach (var part in manifest.Parts)
         {
             var path = Path.Combine(FolderOf(manifest.Id), part.File);
-            if (!File.Exists(path)) throw new InvalidDataException($"part '{part.Name}' is missing");
-            if (new FileInfo(path).Length != part.Bytes || HashOf(path) != part.Sha256)
+            if (Sum(path) is not { } sum) throw new InvalidDataException($"part '{part.Name}' is missing");
+            if (sum != (part.Bytes, part.Sha256))
                 throw new InvalidDataException($"part '{part.Name}' is torn or changed");
         }
     }
@@ -143,9 +141,9 @@ public sealed class Checkpoints
         {
             var stored = manifest.Parts.FirstOrDefault(p => p.Name == part.Name);
             if (stored is null && part.IsOptional) continue;
-            if (stored is null)
-                throw new InvalidDataException($"part '{part.Name}' is not in checkpoint {manifest.Id}");
-            using var stream = new FileStream(Path.Combine(FolderOf(manifest.Id), stored.File), FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+            if (stored is null) throw new InvalidDataException($"part '{part.Name}' is not in checkpoint {manifest.Id}");
+            using var stream = _files.Open(Path.Combine(FolderOf(manifest.Id), stored.File))
+                ?? throw new InvalidDataException($"part '{part.Name}' is missing");
             part.Load(stream);
         }
     }
@@ -156,7 +154,7 @@ public sealed class Checkpoints
         var all = List();
         var keep = all.Take(_kept).ToList();
         var keepIds = keep.Select(m => m.Id).ToHashSet();
-        foreach (var id in Ids().Where(id => !keepIds.Contains(id)).ToList()) Directory.Delete(FolderOf(id), recursive: true);
+        foreach (var id in Ids().Where(id => !keepIds.Contains(id)).ToList()) _files.DeleteFolder(FolderOf(id));
         return keep;
     }
 
@@ -165,14 +163,21 @@ public sealed class Checkpoints
         Check = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(manifest with { Check = "" }, Json))),
     };
 
-    private IEnumerable<long> Ids() => Directory.EnumerateDirectories(_folder)
-        .Select(Path.GetFileName).Where(n => long.TryParse(n, out _)).Select(n => long.Parse(n!));
+    private IEnumerable<long> Ids() => _files.FoldersIn(_folder).Where(n => long.TryParse(n, out _)).Select(long.Parse);
 
     private string FolderOf(long id) => Path.Combine(_folder, id.ToString("D12"));
 
-    private static string HashOf(string path)
+    private string ManifestOf(long id) => Path.Combine(FolderOf(id), "manifest.json");
+
+    private bool HasManifest(long id)
     {
-        using var stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
+        using var stream = _files.Open(ManifestOf(id));
+        return stream is not null;
+    }
+
+    private (long Bytes, string Sha256)? Sum(string path)
+    {
+        using var stream = _files.Open(path);
+        return stream is null ? null : (stream.Length, Convert.ToHexStringLower(SHA256.HashData(stream)));
     }
 }

@@ -129,7 +129,7 @@ public sealed class FeedLookup
         {
             try
             {
-                await wait.WaitAsync(_firstListWait, _time, cancel).ConfigureAwait(false);
+                await wait.WaitAsync(_firstListWait, _time, cancel);
             }
             catch (TimeoutException)
             {
@@ -159,21 +159,15 @@ public sealed class FeedLookup
             _fresh.Abandon(request.User, wait);
             return FeedOutcome.Own;
         }
-        try
-        {
-            var bound = TimeSpan.FromMilliseconds(Math.Clamp(request.WaitMs, 0, _settings.FreshnessWaitMsMax));
-            await wait.WaitAsync(bound, _time, cancel).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            return FeedOutcome.NotYet;
-        }
-        finally
-        {
-            _fresh.Abandon(request.User, wait);
-        }
+        var bound = TimeSpan.FromMilliseconds(Math.Clamp(request.WaitMs, 0, _settings.FreshnessWaitMsMax));
+        // Whatever ends the wait, the list in the cache decides.
+        await using (_time.CreateTimer(_ => _fresh.Abandon(request.User, wait), null, bound, Timeout.InfiniteTimeSpan))
+        await using (cancel.Register(() => _fresh.Abandon(request.User, wait)))
+            await wait;
+        cancel.ThrowIfCancellationRequested();
         into.Clear();
-        return _cache.TryGet(request.User, request.Surface, arm, into) ? FeedOutcome.Own : FeedOutcome.NotYet;
+        return _cache.TryGet(request.User, request.Surface, arm, into) && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)
+            ? FeedOutcome.Own : FeedOutcome.NotYet;
     }
 
     private FeedOutcome FindSegment(FeedRequest request, ByteWriter into)

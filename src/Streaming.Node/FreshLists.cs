@@ -12,7 +12,15 @@ public sealed class FreshLists(int waitersMax)
 
     private sealed class Waiter
     {
-        public readonly List<(string Surface, LogPosition After, TaskCompletionSource Done)> Entries = [];
+        public readonly List<Entry> Entries = [];
+    }
+
+    private sealed class Entry(string surface, LogPosition after, TaskCompletionSource done)
+    {
+        public string Surface => surface;
+        public LogPosition After => after;
+        public TaskCompletionSource Done => done;
+        public bool IsAsked { get; set; }
     }
 
     /// <summary>Completes when a list of this user and surface that has seen <paramref name="after"/> is in the cache; null when too many wait.</summary>
@@ -30,7 +38,7 @@ public sealed class FreshLists(int waitersMax)
             lock (waiter)
             {
                 if (!_waiting.TryGetValue(user, out var current) || current != waiter) continue;
-                waiter.Entries.Add((surface, after, done));
+                waiter.Entries.Add(new Entry(surface, after, done));
             }
             return done.Task;
         }
@@ -46,21 +54,46 @@ public sealed class FreshLists(int waitersMax)
         Release(list.User, entry => entry.Surface == list.Surface && Seen(list.LastApplied, entry.After));
     }
 
-    /// <summary>Users with waiting look-ups, with the surface they wait for and the event it must have seen.</summary>
+    /// <summary>Waiting look-ups: user, surface, and the event that the list must have seen.</summary>
     public IReadOnlyList<(string User, string Surface, LogPosition After)> Waiting()
     {
-        if (_waiting.IsEmpty) return [];
         var all = new List<(string, string, LogPosition)>();
         foreach (var (user, waiter) in _waiting)
             lock (waiter) all.AddRange(waiter.Entries.Select(e => (user, e.Surface, e.After)));
         return all;
     }
 
+    /// <summary>
+    /// Users and surfaces whose look-ups wait for an event that is applied by now, each look-up once: an event that was set aside shows in
+    /// no list, and building one after another would not change that.
+    /// </summary>
+    /// <param name="applied">Next offset to apply, per partition.</param>
+    public IReadOnlyList<(string User, string Surface)> TakeApplied(ReadOnlySpan<long> applied)
+    {
+        if (_waiting.IsEmpty) return [];
+        var due = new List<(string User, string Surface)>();
+        foreach (var (user, waiter) in _waiting)
+        {
+            lock (waiter)
+            {
+                foreach (var entry in waiter.Entries)
+                {
+                    if (entry.IsAsked || entry.After.Partition >= applied.Length || entry.After.Offset >= applied[entry.After.Partition]) continue;
+                    entry.IsAsked = true;
+                    due.Add((user, entry.Surface));
+                }
+            }
+        }
+        // The dictionary's own order changes from process to process, and lists are built in the order asked for.
+        due.Sort(static (a, b) => string.CompareOrdinal(a.User, b.User) is not 0 and var byUser ? byUser : string.CompareOrdinal(a.Surface, b.Surface));
+        return due;
+    }
+
     /// <summary>Whether a list that has applied up to <paramref name="applied"/> has seen the event at <paramref name="position"/>.</summary>
     public static bool Seen(LogPosition applied, LogPosition position) =>
         applied.Partition == position.Partition && applied.Offset >= position.Offset;
 
-    private void Release(string user, Predicate<(string Surface, LogPosition After, TaskCompletionSource Done)> which)
+    private void Release(string user, Predicate<Entry> which)
     {
         if (!_waiting.TryGetValue(user, out var waiter)) return;
         lock (waiter)

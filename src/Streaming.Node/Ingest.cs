@@ -71,11 +71,11 @@ public sealed class Ingest
         }
         if (bad is not null)
         {
-            await _log.AppendAsync(Topics.DeadLetter, bad.ToArray(), cancel).ConfigureAwait(false);
+            await _log.AppendAsync(Topics.DeadLetter, bad.ToArray(), cancel);
             Interlocked.Add(ref _rejected, bad.Count);
         }
         if (entries.Count == 0) return outcomes;
-        var positions = await _log.AppendAsync(Topics.Events, entries.ToArray(), cancel).ConfigureAwait(false);
+        var positions = await _log.AppendAsync(Topics.Events, entries.ToArray(), cancel);
         for (var i = 0; i < positions.Length; i++)
         {
             outcomes[at[i]] = outcomes[at[i]] with { Position = positions[i] };
@@ -91,7 +91,7 @@ public sealed class Ingest
     {
         var json = new ByteWriter();
         EventWriter.Write(e, json);
-        var outcome = (await EventsAsync([json.WrittenMemory], cancel).ConfigureAwait(false))[0];
+        var outcome = (await EventsAsync([json.WrittenMemory], cancel))[0];
         return outcome.Problem is null ? outcome.Position : throw new ArgumentException(outcome.Problem, nameof(e));
     }
 
@@ -116,10 +116,10 @@ public sealed class Ingest
                 outcomes[i] = new IngestOutcome(default, null, reason);
             }
         }
-        if (bad.Count > 0) await _log.AppendAsync(Topics.DeadLetter, bad.ToArray(), cancel).ConfigureAwait(false);
+        if (bad.Count > 0) await _log.AppendAsync(Topics.DeadLetter, bad.ToArray(), cancel);
         Interlocked.Add(ref _rejected, bad.Count);
         if (entries.Count == 0) return outcomes;
-        var positions = await _log.AppendAsync(Topics.Items, entries.ToArray(), cancel).ConfigureAwait(false);
+        var positions = await _log.AppendAsync(Topics.Items, entries.ToArray(), cancel);
         for (var i = 0; i < positions.Length; i++) outcomes[at[i]] = new IngestOutcome(positions[i], null, null);
         _signal.Set();
         return outcomes;

@@ -1,6 +1,7 @@
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Core.Threads;
 
 namespace Streaming.Node;
 
@@ -23,9 +24,35 @@ public sealed record NodeParts
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Threads of control for rounds and user shards.</summary>
+    public IThreads Threads { get; init; } = SystemThreads.Instance;
+
+    /// <summary>Where <see cref="CheckpointDir"/> lies.</summary>
+    public IFiles Files { get; init; } = DiskFiles.Instance;
+
     /// <summary>Receives what an operator should know.</summary>
     public Action<NodeNotice> Notice { get; init; } = _ => { };
+
+    /// <summary>Told what a live node did, in order, so that it can be done again: see <see cref="INodeWitness"/>. Null for nobody.</summary>
+    internal INodeWitness? Witness { get; init; }
 }
+
+/// <summary>Told, on the rounds' thread, of what only timing has decided: with it, the log gives the same state again.</summary>
+internal interface INodeWitness
+{
+    /// <summary>A round has ended.</summary>
+    void Round(RoundInput input);
+
+    /// <summary>Checkpoint <paramref name="id"/> is being taken of the state as of now. Whether it is ever completed is another matter.</summary>
+    void Checkpoint(long id);
+}
+
+/// <summary>What a round took from outside the state.</summary>
+/// <param name="Limits">Where its reading stopped.</param>
+/// <param name="NowMs">Time of its lists.</param>
+/// <param name="Quiet">Whether lists that only showing made stale were built too.</param>
+/// <param name="Requests">Lists that look-ups waited for, user and surface.</param>
+internal sealed record RoundInput(RoundLimits Limits, long NowMs, bool Quiet, IReadOnlyList<(string User, string Surface)> Requests);
 
 /// <summary>How much a notice matters.</summary>
 public enum NoticeLevel

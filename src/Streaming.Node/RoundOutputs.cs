@@ -1,4 +1,5 @@
 using Streaming.Core.Log;
+using Streaming.Core.Threads;
 using Streaming.Core.Wire;
 
 namespace Streaming.Node;
@@ -17,6 +18,8 @@ internal sealed class RoundOutputs
     private const int RefusalsPerNotice = 20;
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
 
+    private readonly IThreads _threads;
+    private readonly TimeProvider _time;
     private readonly IEventLog _log;
     private readonly ITransactionalLog? _transactions;
     private readonly PartitionSink[] _sinks;
@@ -31,6 +34,8 @@ internal sealed class RoundOutputs
     private Func<Task>? _refused;
     private int _refusals;
 
+    /// <param name="threads">Of the rounds.</param>
+    /// <param name="time">Of the pauses between tries.</param>
     /// <param name="log">Where to.</param>
     /// <param name="transactions">The same log, begun, where the node commits rounds; else null.</param>
     /// <param name="sinks">Of the shards.</param>
@@ -39,8 +44,10 @@ internal sealed class RoundOutputs
     /// <param name="recordBytesMax">The largest record that the log takes.</param>
     /// <param name="notice">Told when the log refuses, and when it takes records again.</param>
     public RoundOutputs(
-        IEventLog log, ITransactionalLog? transactions, PartitionSink[] sinks, long[] events, long[] items, int recordBytesMax, Action<NodeNotice> notice)
+        IThreads threads, TimeProvider time, IEventLog log, ITransactionalLog? transactions, PartitionSink[] sinks, long[] events, long[] items,
+        int recordBytesMax, Action<NodeNotice> notice)
     {
+        (_threads, _time) = (threads, time);
         (_log, _transactions, _sinks, _recordBytesMax, _notice) = (log, transactions, sinks, recordBytesMax, notice);
         (_events, _items, _settledItems) = (events, items, items);
     }
@@ -63,17 +70,18 @@ internal sealed class RoundOutputs
     public bool Settle()
     {
         if (_refused is null) return true;
-        Stopping.WaitHandle.WaitOne(RetryInterval);
-        return Try(_refused, patient: true);
+        _threads.Wait(Task.Delay(RetryInterval, _time, Stopping));
+        return _threads.Block(TryAsync(_refused, patient: true));
     }
 
     /// <summary>After the users' phase; runs beside the learning.</summary>
     /// <param name="patient">Whether a log that refuses is tried again later; else it throws.</param>
-    public Task AppendAsync(bool patient) => _transactions is not null ? Task.CompletedTask : Task.Run(() =>
+    public Task AppendAsync(bool patient)
     {
+        if (_transactions is not null) return Task.CompletedTask;
         Collect();
-        Try(AppendCollectedAsync, patient);
-    });
+        return TryAsync(AppendCollectedAsync, patient);
+    }
 
     /// <summary>At the end of a round that has read up to these offsets.</summary>
     public void Commit(long[] events, long[] items, bool patient)
@@ -87,13 +95,13 @@ internal sealed class RoundOutputs
         var transaction = new LogTransaction(
             [(Topics.Examples, _examples), (Topics.DeadLetter, _deadLetters), (Topics.UserState, _states)], Group,
             [(Topics.Events, Positions(events)), (Topics.Items, Positions(items))]);
-        Try(
+        _threads.Block(TryAsync(
             async () =>
             {
-                await _transactions.TransactAsync(transaction).ConfigureAwait(false);
+                await _transactions.TransactAsync(transaction);
                 (_events, _items) = (events, items);
             },
-            patient);
+            patient));
     }
 
     private static long[] Later(long[] read, long[] committed) => [.. read.Select((offset, p) => Math.Max(offset, committed[p]))];
@@ -115,17 +123,17 @@ internal sealed class RoundOutputs
 
     private async Task AppendCollectedAsync()
     {
-        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
+        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray());
         // Each of the two is tried again by itself.
         _examples.Clear();
-        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
+        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray());
     }
 
-    private bool Try(Func<Task> step, bool patient)
+    private async Task<bool> TryAsync(Func<Task> step, bool patient)
     {
         try
         {
-            step().Block();
+            await step();
         }
         catch (EventLogException problem) when (patient && problem is not LogFencedException && !Stopping.IsCancellationRequested)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Streaming.Actors;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
+using Streaming.Core.Threads;
 
 namespace Streaming.Node;
 
@@ -16,6 +17,7 @@ internal sealed record RoundLimits(long[] Events, long[] Items);
 /// </summary>
 internal sealed class Rounds : IDisposable
 {
+    private readonly IThreads _threads;
     private readonly IUserHost _host;
     private readonly ModelSet _models;
     private readonly PartitionSink[] _sinks;
@@ -28,8 +30,10 @@ internal sealed class Rounds : IDisposable
     private readonly int _listsMax;
 
     public Rounds(
-        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, RoundOutputs outputs, long[] events, long[] items, int eventsMax, int listsMax)
+        IThreads threads, IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, RoundOutputs outputs, long[] events, long[] items,
+        int eventsMax, int listsMax)
     {
+        _threads = threads;
         _host = host;
         _models = models;
         _sinks = sinks;
@@ -51,6 +55,12 @@ internal sealed class Rounds : IDisposable
     /// <summary>Lists that the last round left for the next.</summary>
     public int ListsWaiting { get; private set; }
 
+    /// <summary>Whether the last round built the lists that only showing made stale.</summary>
+    public bool Quiet { get; private set; }
+
+    /// <summary>Whether the last round did nothing, because the log did not take what the one before had derived.</summary>
+    public bool WasHeldBack { get; private set; }
+
     /// <summary>Records of <c>events</c> taken so far by this process.</summary>
     public long Records { get; private set; }
 
@@ -63,23 +73,25 @@ internal sealed class Rounds : IDisposable
     /// <param name="limits">Where to stop reading; null takes what is there up to the round's bound.</param>
     /// <param name="nowMs">Time of the lists: the wall clock live, the event clock in a replay.</param>
     /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
-    public int Run(RoundLimits? limits, long nowMs, long receivedMs)
+    /// <param name="quiet">Whether to build the lists that only showing made stale; null for as the load says.</param>
+    public int Run(RoundLimits? limits, long nowMs, long receivedMs, bool? quiet = null)
     {
         // Nothing further until the log has what the last round derived; the caller comes again.
-        if (!_outputs.Settle()) return 1;
+        WasHeldBack = !_outputs.Settle();
+        if (WasHeldBack) return 1;
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
-        _host.DrainAsync(CancellationToken.None).Block();
+        _threads.Block(_host.DrainAsync(CancellationToken.None));
         var users = Stopwatch.GetTimestamp();
         var append = _outputs.AppendAsync(patient: limits is null); // beside the learning
         Learn(nowMs);
-        append.Block();
+        _threads.Block(append);
         var learned = Stopwatch.GetTimestamp();
         // Lists that only showing made stale wait, coalescing, while there is more to do; a replay's rounds are all alike.
-        var quiet = limits is not null || taken < _eventsMax / 4;
-        var waiting = ListsWaiting = _host.RefreshAsync(nowMs, _listsMax, quiet, CancellationToken.None).Block();
+        Quiet = quiet ?? (limits is not null || taken < _eventsMax / 4);
+        var waiting = ListsWaiting = _threads.Block(_host.RefreshAsync(nowMs, _listsMax, Quiet, CancellationToken.None));
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
@@ -128,7 +140,7 @@ internal sealed class Rounds : IDisposable
                 var read = _events[p].Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
                 if (read == 0) break;
                 _batch.ReceivedMs = receivedMs;
-                _host.TellAsync(_batch).Block();
+                _threads.Block(_host.TellAsync(_batch));
                 left -= read;
                 taken += read;
             }

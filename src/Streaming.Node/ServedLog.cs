@@ -28,7 +28,7 @@ public sealed class ServedLog : IAsyncDisposable
         _time = time;
         _notice = notice;
         _queue = Channel.CreateBounded<UserEvent>(new BoundedChannelOptions(queuedMax) { SingleReader = true });
-        _pump = Task.Run(PumpAsync);
+        _pump = PumpAsync();
     }
 
     /// <summary>Served records that are durable in the log.</summary>
@@ -49,13 +49,13 @@ public sealed class ServedLog : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();
-        await _pump.ConfigureAwait(false);
+        await _pump;
     }
 
     private async Task PumpAsync()
     {
         var entries = new List<LogEntry>();
-        while (await _queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+        while (await _queue.Reader.WaitToReadAsync())
         {
             entries.Clear();
             while (entries.Count < 512 && _queue.Reader.TryRead(out var e))
@@ -66,7 +66,7 @@ public sealed class ServedLog : IAsyncDisposable
             }
             try
             {
-                await _log.AppendAsync(Topics.Events, entries.ToArray()).ConfigureAwait(false);
+                await _log.AppendAsync(Topics.Events, entries.ToArray());
                 Interlocked.Add(ref _logged, entries.Count);
             }
             catch (EventLogException problem)

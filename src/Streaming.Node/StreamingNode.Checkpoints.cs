@@ -12,13 +12,14 @@ public sealed partial class StreamingNode
     {
         cancel.ThrowIfCancellationRequested();
         var started = Stopwatch.GetTimestamp();
-        _host.FlushAsync(cancel).Block();
+        _parts.Witness?.Checkpoint(_nextCheckpointId);
+        Threads.Block(_host.FlushAsync(cancel));
         var manifest = new CheckpointManifest
         {
             Id = _nextCheckpointId++,
             CreatedMs = NowMs(),
-            UsersToken = _parts.Users.CheckpointAsync(cancel).Block(),
-            FeedsToken = _parts.Feeds.CheckpointAsync(cancel).Block(),
+            UsersToken = Threads.Block(_parts.Users.CheckpointAsync(cancel)),
+            FeedsToken = Threads.Block(_parts.Feeds.CheckpointAsync(cancel)),
             Events = EventPositions,
             Items = ItemPositions,
             Replay = replay,
@@ -29,9 +30,10 @@ public sealed partial class StreamingNode
         var kept = _checkpoints.Prune();
         _parts.Users.Prune([.. kept.Select(m => m.UsersToken)]);
         _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
-        // Retention may drop only what the oldest kept checkpoint does not need.
-        Commit(Topics.Events, kept[^1].Events, cancel);
-        Commit(Topics.Items, kept[^1].Items, cancel);
+        // Retention may drop only what the oldest kept checkpoint does not need; and nothing while there is one alone: a power cut may
+        // take its rename back, and then the log from its start is all there is.
+        Commit(Topics.Events, kept.Count > 1 ? kept[^1].Events : new long[manifest.Events.Length], cancel);
+        Commit(Topics.Items, kept.Count > 1 ? kept[^1].Items : new long[manifest.Items.Length], cancel);
         // A replay leaves it to the node that goes on with its folder.
         if (replay is null) _deletions.EraseWhatIsDue(kept[^1].Id);
         var took = Stopwatch.GetElapsedTime(started);
@@ -39,9 +41,9 @@ public sealed partial class StreamingNode
         return took;
     });
 
-    private void Commit(string topic, long[] next, CancellationToken cancel) => ExpectAsync(
+    private void Commit(string topic, long[] next, CancellationToken cancel) => Threads.Block(ExpectAsync(
         "the log's retention cannot be told what the checkpoints need",
-        () => Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).AsTask()).Block();
+        () => Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).AsTask()));
 
     private async Task RestoreAsync(CancellationToken cancel)
     {
@@ -51,8 +53,8 @@ public sealed partial class StreamingNode
             try
             {
                 _checkpoints.Verify(manifest);
-                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel).ConfigureAwait(false);
-                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel).ConfigureAwait(false);
+                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel);
+                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel);
                 _models = NewModels();
                 _checkpoints.Load(manifest, _models.Parts);
                 Restored = manifest;
@@ -70,8 +72,8 @@ public sealed partial class StreamingNode
         _models = Restored is null ? NewModels() : _models;
         _nextCheckpointId = _checkpoints.LastId + 1;
         _deletions.Load(Restored?.Id ?? 0);
-        await PrepareDeepAsync().ConfigureAwait(false);
-        await OpenRoundsAsync(cancel).ConfigureAwait(false);
+        await PrepareDeepAsync();
+        await OpenRoundsAsync(cancel);
         if (Restored is not null) _checkpoints.RemoveAfter(Restored.Id);
         IsReady = true;
     }

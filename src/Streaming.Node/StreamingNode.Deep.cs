@@ -65,7 +65,7 @@ public sealed partial class StreamingNode
 
     private async Task DisposeDeepAsync()
     {
-        if (_workers is not null) await Task.Run(_workers.Dispose).ConfigureAwait(false);
-        if (_replicas is not null) await Task.Run(_replicas.Dispose).ConfigureAwait(false);
+        if (_workers is not null) await Task.Run(_workers.Dispose);
+        if (_replicas is not null) await Task.Run(_replicas.Dispose);
     }
 }

@@ -4,6 +4,7 @@ using Streaming.Actors;
 using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
+using Streaming.Core.Threads;
 using Streaming.Core.Wire;
 using Streaming.Experiments.Splitting;
 using Streaming.Learning.Deep;
@@ -31,12 +32,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     private readonly NodeParts _parts;
     private readonly Checkpoints _checkpoints;
-    private readonly AsyncSignal _signal = new();
+    private readonly AsyncSignal _signal;
     private readonly LatencyHistogram _clickToList = new();
     private readonly FreshLists _fresh = new(waitersMax: 10_000);
     private readonly WantedLists _wanted;
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
-    private readonly DriverThread _driver = new();
+    private readonly DriverThread _driver;
     private readonly Deletions _deletions;
     private ModelSet _models = null!;
     private readonly ITransactionalLog? _transactions;
@@ -59,7 +60,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private StreamingNode(NodeParts parts)
     {
         _parts = parts = parts with { Settings = parts.Settings.Resolved() };
-        _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
+        _signal = new AsyncSignal(parts.Time);
+        _driver = new DriverThread(parts.Threads);
+        _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice, parts.Files);
         _deletions = new Deletions(parts, Path.Combine(parts.CheckpointDir, "..", "deletions"));
         _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
@@ -70,6 +73,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
     }
 
     public IEventLog Log => _parts.Log;
+
+    private IThreads Threads => _parts.Threads;
 
     /// <summary>Partitions of <c>events</c>: shards of users.</summary>
     public int Partitions => _shards.Length;
@@ -109,12 +114,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var node = new StreamingNode(parts);
         try
         {
-            await node.RestoreAsync(cancel).ConfigureAwait(false);
+            await node.RestoreAsync(cancel);
             return node;
         }
         catch
         {
-            await node.DisposeAsync().ConfigureAwait(false);
+            await node.DisposeAsync();
             throw;
         }
     }
@@ -126,43 +131,44 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _outputs.Stopping = cancel;
         StartDeep();
         _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments), new BanditMover(Experiments, NowMs));
-        var lastCheckpoint = NowMs();
-        var lastTick = 0L;
+        // Pauses go by a clock that nobody sets: one put back by an hour would end ticks and checkpoints for as long.
+        var lastCheckpoint = _parts.Time.GetTimestamp();
+        long? lastTick = null;
         while (!cancel.IsCancellationRequested)
         {
-            if (NowMs() - lastTick >= settings.TickIntervalMs)
+            if (lastTick is null || MsSince(lastTick.Value) >= settings.TickIntervalMs)
             {
-                await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs())).ConfigureAwait(false);
+                await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs()));
                 _models.RefreshSegments(_parts.Feeds, NowMs());
                 _meters.Models(_models);
-                lastTick = NowMs();
+                lastTick = _parts.Time.GetTimestamp();
             }
-            var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
+            var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None);
             // Behind outputs that are not durable yet nobody may go on after a crash.
-            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs && _outputs.IsSettled)
+            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled)
             {
-                await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
-                lastCheckpoint = NowMs();
+                await CheckpointAsync(null, CancellationToken.None);
+                lastCheckpoint = _parts.Time.GetTimestamp();
             }
             if (work > 0) continue;
             try
             {
-                await _signal.WaitAsync(TimeSpan.FromMilliseconds(settings.IdleWaitMs), cancel).ConfigureAwait(false);
+                await _signal.WaitAsync(TimeSpan.FromMilliseconds(settings.IdleWaitMs), cancel);
             }
             catch (OperationCanceledException)
             {
                 break;
             }
         }
-        while (await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false) > 0)
+        while (await RoundAsync(null, NowMs(), 0, CancellationToken.None) > 0)
         {
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
-        await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
-        await StopWorkersAsync().ConfigureAwait(false);
+        await CheckpointAsync(null, CancellationToken.None);
+        await StopWorkersAsync();
         // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
         _stopped = true;
-        await AnswerAsync().ConfigureAwait(false);
+        await AnswerAsync();
     }
 
     /// <summary>Asks the models something between rounds, when nobody writes them.</summary>
@@ -219,7 +225,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             if (left <= TimeSpan.Zero) return false;
             try
             {
-                await roundEnd.WaitAsync(left, _parts.Time, cancel).ConfigureAwait(false);
+                await roundEnd.WaitAsync(left, _parts.Time, cancel);
             }
             catch (TimeoutException)
             {
@@ -258,13 +264,13 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _closed = true;
         AnswerQuestions(null);
-        await DisposeDeepAsync().ConfigureAwait(false);
-        if (_statistics is not null) await Task.Run(_statistics.Dispose).ConfigureAwait(false);
-        await Served.DisposeAsync().ConfigureAwait(false);
-        await _deletions.DisposeAsync().ConfigureAwait(false);
-        await Task.Run(_driver.Dispose).ConfigureAwait(false);
+        await DisposeDeepAsync();
+        if (_statistics is not null) await Task.Run(_statistics.Dispose);
+        await Served.DisposeAsync();
+        await _deletions.DisposeAsync();
+        await _driver.DisposeAsync();
         Experiments?.Dispose();
-        if (_host is not null) await _host.DisposeAsync().ConfigureAwait(false);
+        if (_host is not null) await _host.DisposeAsync();
         _rounds?.Dispose();
         _models?.Dispose();
     }
@@ -274,7 +280,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     /// <summary>Impressions of users in memory that wait for their click or the end of their window.</summary>
     public async Task<long> PendingImpressionsAsync(CancellationToken cancel = default) =>
-        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel).ConfigureAwait(false);
+        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel);
 
     /// <summary>
     /// SHA-256 over everything learned and every user's state: equal digests mean equal nodes. Call it while no round runs.
@@ -289,10 +295,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
             else part.Save(bytes);
             hash.AppendData(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
         }
-        await _host.FlushAsync(cancel).ConfigureAwait(false);
+        await _host.FlushAsync(cancel);
         foreach (var shard in _shards) hash.AppendData(BitConverter.GetBytes(shard.StateFold));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..32];
     }
+
+    private double MsSince(long timestamp) => _parts.Time.GetElapsedTime(timestamp).TotalMilliseconds;
 
     internal long NowMs() => _parts.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
@@ -303,32 +311,40 @@ public sealed partial class StreamingNode : IAsyncDisposable
         AnswerQuestions(_models);
         MoveExperiments(nowMs);
         var wanted = _wanted.Waiting();
-        if (wanted.Count > 0) _host.WantAsync(wanted, cancel).Block();
-        foreach (var (user, surface, after) in _fresh.Waiting())
-            if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
-                _host.RequestListAsync(user, surface, cancel).Block();
+        if (wanted.Count > 0) Threads.Block(_host.WantAsync(wanted, cancel));
+        var work = Round(_fresh.TakeApplied(_applied), limits, nowMs, receivedMs, null);
+        _wanted.Done(wanted);
+        return work;
+    });
+
+    /// <summary>Does again what a round did that a witness was told of.</summary>
+    internal Task<int> RoundAgainAsync(RoundInput input) => _driver.RunAsync(() => Round(input.Requests, input.Limits, input.NowMs, 0, input.Quiet));
+
+    private int Round(IReadOnlyList<(string User, string Surface)> requests, RoundLimits? limits, long nowMs, long receivedMs, bool? quiet)
+    {
+        foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
         var started = Stopwatch.GetTimestamp();
         var before = _rounds.Records;
-        var work = _rounds.Run(limits, nowMs, receivedMs);
-        _wanted.Done(wanted);
+        var work = _rounds.Run(limits, nowMs, receivedMs, quiet);
         if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
         if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0)))
-            ExpectAsync("the backlog cannot be measured", MeasureLagAsync).Block();
+            Threads.Block(ExpectAsync("the backlog cannot be measured", MeasureLagAsync));
         Volatile.Write(ref _applied, EventPositions);
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
+        if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
         return work;
-    });
+    }
 
     /// <summary>Moves event time past every attribution window and takes rounds until no list waits: the end of a replay.</summary>
     internal async Task FinishAsync(long clockMs, CancellationToken cancel)
     {
-        await TickAsync(clockMs + _parts.Settings.Users.AttributionWindowMs + 1).ConfigureAwait(false);
-        while (await RoundAsync(null, clockMs, 0, cancel).ConfigureAwait(false) > 0)
+        await TickAsync(clockMs + _parts.Settings.Users.AttributionWindowMs + 1);
+        while (await RoundAsync(null, clockMs, 0, cancel) > 0)
         {
             // Until nothing is left.
         }
-        await FinishDeepAsync().ConfigureAwait(false);
+        await FinishDeepAsync();
         _models.RefreshSegments(_parts.Feeds, clockMs);
     }
 
@@ -341,17 +357,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
                 $"the checkpoint is of {manifest.Events.Length} partitions, the log has {events.Length}; Log:Partitions cannot change once data exists");
         for (var p = 0; p < events.Length; p++)
         {
-            var range = await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false);
+            var range = await Log.RangeAsync(Topics.Events, p, cancel);
             HasHistory |= range.End > range.Earliest;
             events[p] = StartOf(Topics.Events, p, Restored?.Events[p], range);
         }
         for (var p = 0; p < items.Length; p++)
-            items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
+            items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel));
         _applied = events;
         Experiments = new ExperimentControl(Log, _parts.Settings, _models.Policies.Names, _parts.Time, _signal, _parts.Notice);
-        await Experiments.OpenAsync(version => Apply(version, NowMs()), cancel).ConfigureAwait(false);
-        var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel).ConfigureAwait(false);
-        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel).ConfigureAwait(false);
+        await Experiments.OpenAsync(version => Apply(version, NowMs()), cancel);
+        var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel);
+        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel);
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
@@ -364,17 +380,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (fromChangelog)
         {
             var patience = TimeSpan.FromMilliseconds(_parts.Settings.Kafka.TimeoutMs);
-            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, patience, cancel).ConfigureAwait(false)));
+            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, patience, cancel)));
             for (var p = 0; p < events.Length; p++)
-                events[p] = StartOf(Topics.Events, p, _shards[p].NextOffset, await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false));
+                events[p] = StartOf(Topics.Events, p, _shards[p].NextOffset, await Log.RangeAsync(Topics.Events, p, cancel));
         }
         _applied = events;
         foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
-        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
+        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
-        _outputs = new RoundOutputs(Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice);
-        _rounds = new Rounds(Log, _host, _models, sinks, _outputs, events, items, node.RoundEventsMax, node.RoundListsMax);
+        _outputs = new RoundOutputs(Threads, _parts.Time, Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice);
+        _rounds = new Rounds(Threads, Log, _host, _models, sinks, _outputs, events, items, node.RoundEventsMax, node.RoundListsMax);
     }
 
     /// <summary>Ends an earlier writer, and reads how far rounds have been committed: 0 where none has.</summary>
@@ -382,9 +398,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var committed = (Events: new long[events], Items: new long[items]);
         if (_transactions is null) return committed;
-        await _transactions.BeginAsync(cancel).ConfigureAwait(false);
+        await _transactions.BeginAsync(cancel);
         foreach (var (topic, offsets) in ((string, long[])[])[(Topics.Events, committed.Events), (Topics.Items, committed.Items)])
-            foreach (var (partition, offset) in await Log.CommittedAsync(RoundOutputs.Group, topic, cancel).ConfigureAwait(false))
+            foreach (var (partition, offset) in await Log.CommittedAsync(RoundOutputs.Group, topic, cancel))
                 if (partition < offsets.Length) offsets[partition] = offset;
         return committed;
     }
@@ -436,7 +452,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
         var entries = new LogEntry[_shards.Length];
         for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
-        await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
+        await Log.AppendAsync(Topics.Events, entries);
     }
 
     /// <summary>A step that the node can do without for a while: where the log refuses, a notice says so.</summary>
@@ -444,7 +460,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         try
         {
-            await step().ConfigureAwait(false);
+            await step();
         }
         catch (EventLogException problem)
         {
@@ -460,7 +476,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
         {
-            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p).ConfigureAwait(false)).End - positions[p]);
+            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p)).End - positions[p]);
             _meters.Lag(p, behind);
             lag += behind;
         }

@@ -95,8 +95,8 @@ public interface IUserEffects
 public interface IFeedBuilder
 {
     /// <summary>
-    /// Recall, filter, rank, re-rank. Null when there is nothing to show. Notes the list in <see cref="UserState.Lists"/>
-    /// and advances <see cref="UserState.ListVersion"/>.
+    /// Recall, filter, rank, re-rank. With nothing to show, null for a user who has had no list, and an empty list for one who has.
+    /// Notes the list in <see cref="UserState.Lists"/> and advances <see cref="UserState.ListVersion"/>.
     /// </summary>
     FeedList? Build(UserState user, string surface, string arm, long nowMs);
 }

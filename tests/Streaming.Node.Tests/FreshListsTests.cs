@@ -27,6 +27,20 @@ public sealed class FreshListsTests
         fresh.Waiting().ShouldBeEmpty();
     }
 
+    /// <summary>One that was set aside shows in no list: a round that asked every time would build lists for as long as somebody waits.</summary>
+    [Fact]
+    public void A_list_is_asked_for_once_the_event_is_applied_and_then_not_again()
+    {
+        var fresh = new FreshLists(10);
+        fresh.Wait("bob", "", new LogPosition(0, 10)).ShouldNotBeNull();
+        fresh.Wait("ann", "home", new LogPosition(0, 10)).ShouldNotBeNull();
+        fresh.Wait("ann", "", new LogPosition(1, 3)).ShouldNotBeNull();
+        fresh.Wait("ann", "", new LogPosition(7, 3)).ShouldNotBeNull();
+        fresh.TakeApplied([10, 3]).ShouldBeEmpty();
+        fresh.TakeApplied([11, 4]).ShouldBe([("ann", ""), ("ann", "home"), ("bob", "")]);
+        fresh.TakeApplied([20, 20]).ShouldBeEmpty();
+    }
+
     [Fact]
     public void No_more_wait_than_the_bound_and_every_end_makes_room()
     {
@@ -79,7 +93,7 @@ public sealed class FreshListsTests
     [Fact]
     public async Task A_signal_is_remembered_once_and_never_lost()
     {
-        var signal = new AsyncSignal();
+        var signal = new AsyncSignal(TimeProvider.System);
         signal.Set();
         signal.Set();
         var at = System.Diagnostics.Stopwatch.StartNew();

@@ -83,7 +83,8 @@ public sealed class FeedBuilder : IFeedBuilder
         var count = plan.Arm.Interleaving is null
             ? _reranker.Fill(_slate, plan, draws, wanted)
             : _reranker.FillInterleaved(_slate, _opponent!, plan, plan.Interleaver!, draws, wanted);
-        if (count == 0) return null;
+        // An empty list replaces one whose last item has become unwanted; without one before, the look-up falls back on the segment's.
+        if (count == 0 && user.ListVersion == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
         return Publish(user, plan, surface, nowMs, version, VersionsOf(plan.Arm, own), _slots.AsSpan(0, count));
     }

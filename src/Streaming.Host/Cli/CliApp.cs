@@ -43,6 +43,7 @@ internal static class CliApp
         root.Subcommands.Add(DrnVerb.Create());
         root.Subcommands.Add(ColdRecallVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
+        root.Subcommands.Add(SoakVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         root.Subcommands.Add(BackupVerbs.CreateBackup());
         root.Subcommands.Add(BackupVerbs.CreateRestore());

@@ -146,8 +146,8 @@ internal sealed class Deletions : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _erasing.ConfigureAwait(false);
+        await _stop.CancelAsync();
+        await _erasing;
         _stop.Dispose();
     }
 

@@ -74,7 +74,7 @@ public sealed class ExperimentControl : IDisposable
     public async Task<ExperimentChange> ChangeAsync(
         string who, string why, long? basedOn, Func<ExperimentDefinitions, ExperimentDefinitions> change, CancellationToken cancel = default)
     {
-        await _changing.WaitAsync(cancel).ConfigureAwait(false);
+        await _changing.WaitAsync(cancel);
         try
         {
             for (var attempt = 1; ; attempt++)
@@ -82,9 +82,9 @@ public sealed class ExperimentControl : IDisposable
                 var current = _current;
                 if (basedOn is { } seen && seen != current.Version) return new ExperimentChange(ExperimentChangeResult.Conflict, current, []);
                 if (TryMake(current, who, why, change, out var result) is not { } bytes) return result!;
-                var position = (await _log.AppendAsync(Topics.Experiments, new[] { EntryOf(current.Version + 1, bytes) }, cancel).ConfigureAwait(false))[0];
+                var position = (await _log.AppendAsync(Topics.Experiments, new[] { EntryOf(current.Version + 1, bytes) }, cancel))[0];
                 _signal.Set();
-                if (!await WaitReadAsync(position.Offset, cancel).ConfigureAwait(false)) return new ExperimentChange(ExperimentChangeResult.NotYet, _current, []);
+                if (!await WaitReadAsync(position.Offset, cancel)) return new ExperimentChange(ExperimentChangeResult.NotYet, _current, []);
                 if (_current.Version > current.Version && Interlocked.Read(ref _currentOffset) == position.Offset)
                     return new ExperimentChange(ExperimentChangeResult.Applied, _current, []);
                 if (basedOn is not null || attempt == Attempts) return new ExperimentChange(ExperimentChangeResult.Conflict, _current, []);
@@ -106,7 +106,7 @@ public sealed class ExperimentControl : IDisposable
         while (reader.Offset < Interlocked.Read(ref _readTo))
         {
             // What this node has read already is there, though a reader on Kafka may have to fetch it first.
-            if (reader.Read(batch, 64) == 0) await reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel).ConfigureAwait(false);
+            if (reader.Read(batch, 64) == 0) await reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
             for (var i = 0; i < batch.Count; i++)
             {
                 if (TryRead(batch, i) is not { } next) continue;
@@ -146,7 +146,7 @@ public sealed class ExperimentControl : IDisposable
     /// <summary>At the start, on the opening thread: everything that is in the log, then the file of the settings where that is nothing.</summary>
     internal async Task OpenAsync(Action<ExperimentsVersion> apply, CancellationToken cancel)
     {
-        await ReadToEndAsync(apply, cancel).ConfigureAwait(false);
+        await ReadToEndAsync(apply, cancel);
         if (_settings.Experiments.File.Length == 0) return;
         var wanted = FromFile(_settings.Experiments.File);
         if (_current.Version > 0)
@@ -156,10 +156,10 @@ public sealed class ExperimentControl : IDisposable
             return;
         }
         if (TryMake(_current, "file", _settings.Experiments.File, _ => wanted, out var result) is { } bytes)
-            await _log.AppendAsync(Topics.Experiments, new[] { EntryOf(1, bytes) }, cancel).ConfigureAwait(false);
+            await _log.AppendAsync(Topics.Experiments, new[] { EntryOf(1, bytes) }, cancel);
         else if (result!.Problems.Count > 0)
             throw new InvalidDataException($"the experiments of {_settings.Experiments.File} cannot be used:" + string.Concat(result.Problems.Select(p => "\n  " + p)));
-        await ReadToEndAsync(apply, cancel).ConfigureAwait(false);
+        await ReadToEndAsync(apply, cancel);
     }
 
     /// <summary>Reads a file of definitions.</summary>
@@ -178,14 +178,14 @@ public sealed class ExperimentControl : IDisposable
 
     private async Task ReadToEndAsync(Action<ExperimentsVersion> apply, CancellationToken cancel)
     {
-        var end = (await _log.RangeAsync(Topics.Experiments, 0, cancel).ConfigureAwait(false)).End;
+        var end = (await _log.RangeAsync(Topics.Experiments, 0, cancel)).End;
         var started = _time.GetTimestamp();
         while (true)
         {
             Read(apply);
             if (_reader.Offset >= end) break;
             if (_time.GetElapsedTime(started) > Patience) throw new EventLogException($"the topic '{Topics.Experiments}' could not be read up to {end} within {Patience.TotalSeconds:0} s");
-            await _reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel).ConfigureAwait(false);
+            await _reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
         }
         if (_current.Version == 0) return;
         foreach (var problem in ExperimentRules.Check(_current.Definitions, _settings, _policies))
@@ -232,7 +232,7 @@ public sealed class ExperimentControl : IDisposable
             if (left <= TimeSpan.Zero) return false;
             try
             {
-                await moved.WaitAsync(left, _time, cancel).ConfigureAwait(false);
+                await moved.WaitAsync(left, _time, cancel);
             }
             catch (TimeoutException)
             {

@@ -109,7 +109,7 @@ internal sealed partial class HybridStore : IDisposable
         cancel.ThrowIfCancellationRequested();
         Recreate();
         // The log beyond this checkpoint will be written over, so the checkpoints after it are no longer what they were.
-        var newer = CheckpointManifest.Tokens(_checkpoints).Where(other => string.CompareOrdinal(other, token) > 0).ToArray();
+        var newer = CheckpointManifest.Tokens(_checkpoints).Where(other => other != token && NumberOf(other) >= NumberOf(token)).ToArray();
         if (newer.Length > 0) _device.Detach(manifest.Tail);
         try
         {
@@ -124,7 +124,7 @@ internal sealed partial class HybridStore : IDisposable
         _recovered = true;
         _index = manifest.Index;
         _indexTail = _checkpointTail = manifest.Tail;
-        _lastToken = long.Parse(token);
+        _lastToken = NumberOf(token);
         foreach (var other in newer) File.Delete(CheckpointManifest.PathOf(_checkpoints, other));
     }
 
@@ -159,6 +159,9 @@ internal sealed partial class HybridStore : IDisposable
         _disposed = true;
         Close();
     }
+
+    /// <summary>Tokens of earlier builds are the number alone.</summary>
+    private static long NumberOf(string token) => long.TryParse(token.AsSpan(0, Math.Min(10, token.Length)), out var number) ? number : 0;
 
     private static Guid Started((bool Success, Guid Token) taken) =>
         taken.Success ? taken.Token : throw new InvalidOperationException("another checkpoint is under way");
@@ -222,7 +225,9 @@ internal sealed partial class HybridStore : IDisposable
                         var (length, crc) = CheckpointFiles.Sum(path);
                         files.Add(new CheckpointManifest.Part(Path.GetRelativePath(_checkpoints, path), length, crc));
                     }
-        var token = (++_lastToken).ToString("d10");
+        // After a recovery numbers are given out again, and a power cut may bring back who knows an old one by its number: the rest of the
+        // token tells the two apart.
+        var token = $"{++_lastToken:d10}-{log.ToString("N")[..12]}";
         var manifest = new CheckpointManifest(_index, log, _kv.Log.BeginAddress, _kv.Log.TailAddress, files);
         AtomicFile.Write(CheckpointManifest.PathOf(_checkpoints, token), manifest.ToBytes(), sync: false);
         return token;
