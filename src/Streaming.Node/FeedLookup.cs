@@ -29,7 +29,7 @@ public enum FeedOutcome
 /// <param name="Tags">Declared interests, for a user without history; may be empty.</param>
 /// <param name="After">The list must have seen this event; null for any list.</param>
 /// <param name="WaitMs">How long to wait for such a list, ms; bounded by Serving:FreshnessWaitMsMax.</param>
-/// <param name="Arm">The arm (<see cref="FeedLookup.ArmOf"/>), so that the list and what is said of it go by one version; null to find it here.</param>
+/// <param name="Arm">The arm (<see cref="FeedLookup.ArmOf"/>), found by the caller, who says it of a list that is not the user's own; null to find it here. An own list names its arm itself.</param>
 /// <param name="IsForced">A tester's own choice of arm: its list is built for the look-up.</param>
 public readonly record struct FeedRequest(
     string User, string Surface, IReadOnlyList<string> Tags, LogPosition? After, int WaitMs, string? Arm = null, bool IsForced = false);
@@ -166,6 +166,8 @@ public sealed class FeedLookup
             await wait;
         cancel.ThrowIfCancellationRequested();
         into.Clear();
+        // The event may have changed the user's arm: a profile that experiments target.
+        arm = ArmOf(request.User, request.Surface);
         return _cache.TryGet(request.User, request.Surface, arm, into) && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)
             ? FeedOutcome.Own : FeedOutcome.NotYet;
     }

@@ -225,7 +225,7 @@ internal static class AbVerb
     /// <summary>Where the node is, and who asks.</summary>
     private sealed class ApiOptions
     {
-        private readonly Option<Uri> _url = new("--url") { Description = "A node of the cluster", DefaultValueFactory = _ => new Uri("http://127.0.0.1:8080"), HelpName = "URL" };
+        private readonly Option<string> _url = new("--url") { Description = "A node of the cluster", DefaultValueFactory = _ => "http://127.0.0.1:8080", HelpName = "URL" };
         private readonly Option<string> _author = new("--author") { Description = "For the audit", DefaultValueFactory = _ => Environment.UserName };
         private readonly Option<string> _why = new("--why") { Description = "For the audit", DefaultValueFactory = _ => "" };
         private readonly Option<bool> _json = new("--json") { Description = "End with one JSON line on stdout" };
@@ -242,6 +242,8 @@ internal static class AbVerb
 
         public string Why(ParseResult parse) => parse.GetValue(_why)!;
 
-        public HttpClient Client(ParseResult parse) => new() { BaseAddress = parse.GetValue(_url), Timeout = TimeSpan.FromSeconds(30) };
+        public HttpClient Client(ParseResult parse) => Uri.TryCreate(parse.GetValue(_url), UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            ? new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromSeconds(30) }
+            : throw new FormatException($"--url is '{parse.GetValue(_url)}'; it must be an address as http://127.0.0.1:8080");
     }
 }

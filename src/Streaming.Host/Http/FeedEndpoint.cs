@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using Streaming.Core.Events;
 using Streaming.Core.Feeds;
@@ -124,7 +125,8 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     {
         var from = Math.Min(skip, view.Count);
         var count = Math.Min(take, view.Count - from);
-        var arm = request.Arm!;
+        // While a look-up waited, its user's arm may have changed: a list says itself whose it is.
+        var arm = outcome != FeedOutcome.Own || Ascii.Equals(view.Arm, request.Arm!) ? request.Arm! : Encoding.UTF8.GetString(view.Arm);
         // A segment's list is nobody's own: version 0 says that no actor knows it.
         var version = outcome == FeedOutcome.Own ? view.Version : 0;
         var requestId = RequestId.Format(arm, version, Nonce());
