@@ -38,7 +38,7 @@ internal sealed class RunningNode : IAsyncDisposable
                 new NodeParts
                 {
                     Settings = settings, Log = log, Users = users, Feeds = feeds,
-                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice,
+                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice, FreeBytes = FreeBytesOf(dataDir),
                 },
                 cancel).ConfigureAwait(false));
             return running;
@@ -87,6 +87,13 @@ internal sealed class RunningNode : IAsyncDisposable
         {
             throw new IOException($"the data folder {folder} cannot be used: {problem.Message} Make it writable, or give another --data-dir", problem);
         }
+    }
+
+    /// <summary>The free space of the file system that holds a folder, as an unprivileged user sees it.</summary>
+    private static Func<long> FreeBytesOf(string folder)
+    {
+        var drive = new DriveInfo(Path.GetFullPath(folder));
+        return () => drive.AvailableFreeSpace;
     }
 
     private T Own<T>(T thing) where T : class

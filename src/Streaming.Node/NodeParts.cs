@@ -15,6 +15,9 @@ public sealed record NodeParts
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
 
+    /// <summary>Bytes that the disk of the data has left; null where that is of no matter.</summary>
+    public Func<long>? FreeBytes { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Receives what an operator should know.</summary>

@@ -19,9 +19,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
 {
     private const string Group = "node";
 
-    /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
-    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
-
     private readonly NodeParts _parts;
     private readonly Checkpoints _checkpoints;
     private readonly AsyncSignal _signal = new();
@@ -37,8 +34,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
     private long _clockMs;
-    private long _lag;
-    private long _lagMeasured;
     private long[] _applied = [];
     private TaskCompletionSource _roundEnd = NewRoundEnd();
     private volatile bool _closed;
@@ -49,9 +44,10 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _parts = parts = parts with { Settings = parts.Settings.Resolved() };
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
-        Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
+        _admission = new Admission(parts.Settings.Node, (long)parts.Settings.Storage.FreeMbMin << 20, parts.FreeBytes, parts.Time);
+        Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
         Lookup = new FeedLookup(parts.Feeds, _fresh, Splitter.ArmOf, parts.Settings.Serving, _signal, parts.Time);
-        Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
+        Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
 
     public IEventLog Log => _parts.Log;
@@ -101,22 +97,27 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         var settings = _parts.Settings.Node;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
-        var lastCheckpoint = NowMs();
-        var lastTick = 0L;
+        // Beside the rounds: one that is starved of its core must not keep its own measure from being taken.
+        var measuring = _parts.Time.CreateTimer(_ => Measure(), null, LagInterval, LagInterval);
+        await using var ended = measuring.ConfigureAwait(false);
+        // Intervals by the clock that only runs forwards: one set back an hour must not put off checkpoints for that long.
+        var time = _parts.Time;
+        var lastCheckpoint = time.GetTimestamp();
+        long? lastTick = null;
         while (!cancel.IsCancellationRequested)
         {
-            if (NowMs() - lastTick >= settings.TickIntervalMs)
+            if (lastTick is not { } ticked || time.GetElapsedTime(ticked).TotalMilliseconds >= settings.TickIntervalMs)
             {
                 await TickAsync(NowMs()).ConfigureAwait(false);
                 _models.RefreshSegments(_parts.Feeds, NowMs());
                 NodeMeters.Models(_models);
-                lastTick = NowMs();
+                lastTick = time.GetTimestamp();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
-            if (NowMs() - lastCheckpoint >= settings.CheckpointIntervalMs)
+            if (time.GetElapsedTime(lastCheckpoint).TotalMilliseconds >= settings.CheckpointIntervalMs && _admission.MayCheckpoint)
             {
                 await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
-                lastCheckpoint = NowMs();
+                lastCheckpoint = time.GetTimestamp();
             }
             if (work > 0) continue;
             try
@@ -201,7 +202,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public NodeStatus Status() => new()
     {
         Records = _rounds.Records,
-        LagOffsets = Volatile.Read(ref _lag),
+        LagOffsets = _admission.LagOffsets,
+        LagMs = _admission.LagMs,
+        Admission = _admission.State.ToString(),
         Rounds = _rounds.Count,
         Users = _host.Counts,
         Items = _models.Catalog.Count,
@@ -268,12 +271,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
             if (after.Partition < _applied.Length && after.Offset < _applied[after.Partition])
                 _host.RequestListAsync(user, surface, cancel).Block();
         var started = Stopwatch.GetTimestamp();
-        var before = _rounds.Records;
+        var (before, from) = (_rounds.Records, EventPositions);
+        _admission.RoundStarts();
         var work = _rounds.Run(limits, nowMs, receivedMs);
-        if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
+        _admission.RoundEnds();
+        var took = Stopwatch.GetElapsedTime(started);
+        if (_rounds.Records > before) _meters.Round(_host.Counts, took);
+        if (_rounds.Records - before > _parts.Settings.Node.RoundEventsMax / 2)
+            _admission.BusyRound(EventPositions.Sum() - from.Sum(), took.TotalSeconds);
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
-        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0))) MeasureLag();
         Volatile.Write(ref _applied, EventPositions);
+        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _admission.LagOffsets > 0))) Measure();
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
         return work;
     });
@@ -365,19 +373,5 @@ public sealed partial class StreamingNode : IAsyncDisposable
         var entries = new LogEntry[_shards.Length];
         for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
         await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
-    }
-
-    private void MeasureLag()
-    {
-        var positions = EventPositions;
-        long lag = 0;
-        for (var p = 0; p < positions.Length; p++)
-        {
-            var behind = Math.Max(0, Log.RangeAsync(Topics.Events, p).Block().End - positions[p]);
-            _meters.Lag(p, behind);
-            lag += behind;
-        }
-        Volatile.Write(ref _lag, lag);
-        _lagMeasured = _parts.Time.GetTimestamp();
     }
 }

@@ -45,7 +45,7 @@ public sealed class NodeRig : IAsyncDisposable
         Learning = new LearningSettings { FtrlBits = 12, EmbeddingDim = 8 },
     };
 
-    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null)
+    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, TimeProvider? time = null)
     {
         settings ??= Settings;
         settings.Validate().ShouldBeEmpty();
@@ -54,7 +54,7 @@ public sealed class NodeRig : IAsyncDisposable
         {
             rig.Node = await StreamingNode.OpenAsync(new NodeParts
             {
-                Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
+                Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir, Time = time ?? TimeProvider.System,
                 // Workers have threads of their own.
                 Notice = notice => { lock (rig.Notices) rig.Notices.Add(notice); },
             });

@@ -28,9 +28,12 @@ public sealed record NodeSettings
     public int TickIntervalMs { get; init; } = 1_000;
 
     /// <summary>
-    /// How far the actors may be behind before new events are answered "try again later", in offsets: bytes on the embedded log,
-    /// records on Kafka.
+    /// How far the actors may be behind before new events are answered "try again later", in time that they would take to catch up, ms:
+    /// what is taken later than that would be in a list too late to matter.
     /// </summary>
+    public int LagMsMax { get; init; } = 5_000;
+
+    /// <summary>The same in offsets, whatever the speed: bytes on the embedded log, records on Kafka.</summary>
     public long LagOffsetsMax { get; init; } = 512_000_000;
 
     public void Validate(SettingsProblems problems)
@@ -42,6 +45,7 @@ public sealed record NodeSettings
         problems.InRange("Node:CheckpointIntervalMs", CheckpointIntervalMs, 100, 86_400_000);
         problems.InRange("Node:CheckpointsKept", CheckpointsKept, 2, 100);
         problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, 1L << 50);
+        problems.InRange("Node:LagMsMax", LagMsMax, 10, 86_400_000);
         problems.InRange("Node:TickIntervalMs", TickIntervalMs, 10, 3_600_000);
     }
 }

@@ -18,6 +18,15 @@ public sealed record ServingSettings
     /// <summary>Bytes of one request at most.</summary>
     public int RequestBytesMax { get; init; } = 16 << 20;
 
+    /// <summary>Bytes of all requests being taken in at once, MB; one more is answered "try again later". A lone request is always taken.</summary>
+    public int InFlightMbMax { get; init; } = 64;
+
+    /// <summary>
+    /// How long a request that finds the node too far behind waits for that to change before it is put off, ms: it slows producers down,
+    /// where answers at once would have them ask again and take from the actors the cores that they need.
+    /// </summary>
+    public int PutOffMs { get; init; } = 500;
+
     public void Validate(SettingsProblems problems)
     {
         // An address without a colon would parse as one with any free port.
@@ -27,5 +36,7 @@ public sealed record ServingSettings
         problems.InRange("Serving:FreshnessWaitMsMax", FreshnessWaitMsMax, 0, 60_000);
         problems.InRange("Serving:BatchEventsMax", BatchEventsMax, 1, 1_000_000);
         problems.InRange("Serving:RequestBytesMax", RequestBytesMax, 1024, 1 << 30);
+        problems.InRange("Serving:PutOffMs", PutOffMs, 0, 60_000);
+        problems.InRange("Serving:InFlightMbMax", InFlightMbMax, 1, 1 << 20);
     }
 }

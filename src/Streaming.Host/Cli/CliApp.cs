@@ -26,6 +26,7 @@ internal static class CliApp
             + "  ./run evaluate --list                     how models are judged, and which\n"
             + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
+            + "  ./run chaos --seconds 60 --json           kill a node under load; is anything lost or doubled?\n"
             + "  ./run validate --settings my.json         check settings before a deploy\n\n"
             + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
         var demo = DemoVerb.Create();
@@ -40,6 +41,8 @@ internal static class CliApp
         root.Subcommands.Add(DrnVerb.Create());
         root.Subcommands.Add(ColdRecallVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
+        root.Subcommands.Add(Chaos.ChaosVerb.Create());
+        root.Subcommands.Add(Fuzz.FuzzVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         if (args.Length == 0) args = ["demo"];
         // The library's own limit of two seconds would end a node in the middle of its last checkpoint.

@@ -10,7 +10,7 @@ public sealed class VerbTests
         var (code, help) = await RunAsync("--help");
         using var _ = help;
         code.ShouldBe(0);
-        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        foreach (var verb in new[] { "demo", "node", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "chaos", "fuzz", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
     }
