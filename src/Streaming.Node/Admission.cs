@@ -24,6 +24,9 @@ internal sealed class Admission(NodeSettings settings, long freeBytesMin, Func<l
     /// <summary>What of the old speed a busy round leaves standing: the last ten or so count.</summary>
     private const double Kept = .9;
 
+    /// <summary>How many times the bound one round may last: a round is late by itself only when it has stopped getting on.</summary>
+    private const int RoundFactor = 5;
+
     private long _lag;
     private double _offsets;
     private double _seconds;
@@ -41,7 +44,7 @@ internal sealed class Admission(NodeSettings settings, long freeBytesMin, Func<l
 
     public bool IsDiskLow => _diskLow;
 
-    public bool IsBehind => LagOffsets > settings.LagOffsetsMax || LagMs > settings.LagMsMax || RoundMs > settings.LagMsMax;
+    public bool IsBehind => LagOffsets > settings.LagOffsetsMax || LagMs > settings.LagMsMax || RoundMs > RoundFactor * settings.LagMsMax;
 
     /// <summary>How long the round under way has been at it, ms; 0 between rounds. One that does not end is behind, whatever its predecessors took.</summary>
     private double RoundMs => Volatile.Read(ref _roundStarted) is var started and > 0 ? time.GetElapsedTime(started).TotalMilliseconds : 0;

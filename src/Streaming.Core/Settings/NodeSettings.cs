@@ -31,7 +31,7 @@ public sealed record NodeSettings
     /// How far the actors may be behind before new events are answered "try again later", in time that they would take to catch up, ms:
     /// what is taken later than that would be in a list too late to matter.
     /// </summary>
-    public int LagMsMax { get; init; } = 5_000;
+    public int LagMsMax { get; init; } = 2_000;
 
     /// <summary>The same in offsets, whatever the speed: bytes on the embedded log, records on Kafka.</summary>
     public long LagOffsetsMax { get; init; } = 512_000_000;

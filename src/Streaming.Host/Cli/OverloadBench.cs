@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Streaming.Core.Metrics;
 using Streaming.Core.Settings;
 
@@ -11,7 +12,7 @@ namespace Streaming.Host.Cli;
 /// <c>bench overload</c>: three times what a node can take. First its capacity, by filling it until it pushes back; then that much times a
 /// factor as an open loop (<see cref="OpenLoop"/>), with look-ups beside it; then how long it takes to be as before.
 /// </summary>
-internal sealed class OverloadBench(int port, NodeProcess server, StreamingSettings settings)
+internal sealed partial class OverloadBench(int port, NodeProcess server, StreamingSettings settings)
 {
     private const int Users = 5_000;
     private const int Items = 2_000;
@@ -28,6 +29,13 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
         public long Accepted;
         public long PutOff;
         public long Errors;
+    }
+
+    private sealed class Looks(int seconds)
+    {
+        public readonly LatencyHistogram All = new();
+        public readonly LatencyHistogram[] BySecond = [.. Enumerable.Range(0, seconds + 1).Select(_ => new LatencyHistogram())];
+        public long Failed;
     }
 
     public static Command Create()
@@ -68,7 +76,7 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
     private async Task<((string, object?)[] Figures, bool Holds)> MeasureAsync(Options options, CancellationToken cancel)
     {
         await WarmAsync(cancel).ConfigureAwait(false);
-        var requests = Enumerable.Range(0, 400).Select(_ => LookupBench.PostOf("/v1/events", _traffic.Events(EventsPerPost))).ToArray();
+        var requests = Enumerable.Range(0, 400).Select(_ => LookupBench.PostOf("/v1/events", Unnamed())).ToArray();
         // More than any node of this kind takes: what it applies meanwhile is its capacity.
         var before = await AppliedAsync(cancel).ConfigureAwait(false);
         var filling = new Posts();
@@ -78,9 +86,10 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
         await NormalAsync(cancel).ConfigureAwait(false);
         before = await AppliedAsync(cancel).ConfigureAwait(false);
 
+        clock.Restart();
         var posts = new Posts();
-        var (latency, missed) = (new LatencyHistogram(), new long[1]);
-        var lookups = Task.Run(() => Look(options, latency, missed, cancel), cancel);
+        var looks = new Looks(options.Seconds);
+        var lookups = Task.Run(() => Look(options, looks, cancel), cancel);
         var flood = Task.Run(() => Flood(requests, capacity * options.Factor, options.Seconds, posts, cancel), cancel);
         var (rss, lagMs) = (new List<long>(), new List<double>());
         while (!flood.IsCompleted)
@@ -90,22 +99,24 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
             await Task.WhenAny(flood, Task.Delay(1_000, cancel)).ConfigureAwait(false);
         }
         await flood.ConfigureAwait(false);
+        var flooded = clock.Elapsed.TotalSeconds;
         clock.Restart();
         await NormalAsync(cancel).ConfigureAwait(false);
         var recovery = clock.Elapsed.TotalMilliseconds;
         await lookups.ConfigureAwait(false);
         var applied = await AppliedAsync(cancel).ConfigureAwait(false) - before;
-        var offered = posts.Accepted + posts.PutOff + posts.Errors;
+        var offered = (posts.Accepted + posts.PutOff + posts.Errors) / flooded;
         var figures = new (string, object?)[]
         {
             ("counts", $"capacity: events applied per second while more is offered than the node takes; then the overload as an open loop of posts of {EventsPerPost}, and look-ups for users with a list as another, latency from the time at which each was due; put_off: answered 429 with Retry-After; recovery: from the last post to a click that is in its user's list within 200 ms, with nothing left to catch up; the load runs on the same machine; " + BenchTraffic.Mix),
-            ("seconds", options.Seconds), ("capacity_events_per_s", capacity), ("capacity_put_off", filling.PutOff), ("offered_events_per_s", offered / (double)options.Seconds), ("factor", options.Factor),
+            ("seconds", options.Seconds), ("capacity_events_per_s", capacity), ("capacity_put_off", filling.PutOff), ("offered_events_per_s", offered), ("factor", options.Factor), ("factor_reached", offered / capacity),
             ("accepted", posts.Accepted), ("put_off", posts.PutOff), ("errors", posts.Errors), ("applied", applied), ("lost", posts.Accepted - applied),
-            ("lookups", latency.Count), ("lookups_failed", missed[0]), ("lookup_ms_p50", latency.Percentile(.5) / 1000), ("lookup_ms_p99", latency.Percentile(.99) / 1000),
+            ("lookups", looks.All.Count), ("lookups_failed", looks.Failed), ("lookup_ms_p50", looks.All.Percentile(.5) / 1000), ("lookup_ms_p99", looks.All.Percentile(.99) / 1000),
+            ("lookup_ms_p99_by_second", looks.BySecond.Where(h => h.Count > 0).Select(h => Math.Round(h.Percentile(.99) / 1000, 1))),
             ("rss_mb_by_second", rss), ("rss_mb_peak", server.PeakRssMb), ("lag_ms_by_second", lagMs), ("lag_ms_max_setting", settings.Node.LagMsMax),
             ("recovery_ms", recovery), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
         };
-        return (figures, posts.Errors == 0 && missed[0] == 0 && posts.Accepted == applied);
+        return (figures, posts.Errors == 0 && looks.Failed == 0 && posts.Accepted == applied);
     }
 
     private async Task WarmAsync(CancellationToken cancel)
@@ -119,11 +130,15 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
         for (var i = 0; i < 5_000; i++) http.Exchange(Lookup());
     }
 
+    /// <summary>Events without ids of their own: they go round and round, and must not be dropped as repeats.</summary>
+    private ReadOnlyMemory<byte>[] Unnamed() =>
+        [.. _traffic.Events(EventsPerPost).Select(e => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(EventId().Replace(Encoding.UTF8.GetString(e.Span), "")))];
+
     private byte[] Lookup() => Encoding.ASCII.GetBytes($"GET /v1/feed/{_traffic.User()}?surface=home&limit=20 HTTP/1.1\r\nHost: bench\r\n\r\n");
 
     private void Flood(byte[][] requests, double eventsPerS, int seconds, Posts posts, CancellationToken cancel)
     {
-        using var load = new OpenLoop(port, connections: 48, new OpenLoop.Stream(requests, eventsPerS / EventsPerPost, (_, _, status, _) =>
+        using var load = new OpenLoop(port, connections: 384, new OpenLoop.Stream(requests, eventsPerS / EventsPerPost, (_, _, status, _) =>
         {
             if (status == 200) posts.Accepted += EventsPerPost;
             else if (status == 429) posts.PutOff += EventsPerPost;
@@ -133,27 +148,35 @@ internal sealed class OverloadBench(int port, NodeProcess server, StreamingSetti
     }
 
     /// <summary>Connections of their own: a look-up must not wait here for a post to be answered.</summary>
-    private void Look(Options options, LatencyHistogram latency, long[] missed, CancellationToken cancel)
+    private void Look(Options options, Looks looks, CancellationToken cancel)
     {
+        var start = Stopwatch.GetTimestamp();
         var requests = Enumerable.Range(0, 4096).Select(_ => Lookup()).ToArray();
         using var load = new OpenLoop(port, connections: 16, new OpenLoop.Stream(requests, options.LookupsPerS, (due, end, status, _) =>
         {
-            if (status != 200) missed[0]++;
-            latency.Record((long)((end - due) * 1e6 / Stopwatch.Frequency));
+            if (status != 200) looks.Failed++;
+            var tookUs = (long)((end - due) * 1e6 / Stopwatch.Frequency);
+            looks.All.Record(tookUs);
+            looks.BySecond[Math.Clamp((due - start) / Stopwatch.Frequency, 0, looks.BySecond.Length - 1)].Record(tookUs);
         }));
         load.Run(TimeSpan.FromSeconds(options.Seconds), cancel);
     }
 
-    private async Task<(long Applied, long Lag, double LagMs)> StatusAsync(CancellationToken cancel)
+    private async Task<(long Lag, double LagMs)> StatusAsync(CancellationToken cancel)
     {
         using var status = JsonDocument.Parse(await _http.GetStringAsync("/v1/status", cancel).ConfigureAwait(false));
-        var root = status.RootElement;
-        // Repeats too: the requests come round again, with the ids that they had.
-        var users = root.GetProperty("users");
-        return (users.GetProperty("applied").GetInt64() + users.GetProperty("repeats").GetInt64(), root.GetProperty("lag_offsets").GetInt64(), root.GetProperty("lag_ms").GetDouble());
+        return (status.RootElement.GetProperty("lag_offsets").GetInt64(), status.RootElement.GetProperty("lag_ms").GetDouble());
     }
 
-    private async Task<long> AppliedAsync(CancellationToken cancel) => (await StatusAsync(cancel).ConfigureAwait(false)).Applied;
+    /// <summary>Events of the load's own types that were applied: neither lists served nor the probes of <see cref="IsQuickAsync"/>.</summary>
+    private async Task<long> AppliedAsync(CancellationToken cancel) =>
+        AppliedLine().Matches(await _http.GetStringAsync("/metrics", cancel).ConfigureAwait(false)).Sum(m => (long)double.Parse(m.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+
+    [GeneratedRegex(@"(?m)^streaming_events_total\{[^}]*type=""(?:impression|click|dwell|like)""[^}]*\} (\S+)")]
+    private static partial Regex AppliedLine();
+
+    [GeneratedRegex(@"""event_id"":""[^""]*"",")]
+    private static partial Regex EventId();
 
     /// <summary>Until nothing waits and a click is in its user's list in a fifth of a second, as when nothing is the matter.</summary>
     private async Task NormalAsync(CancellationToken cancel)

@@ -13,6 +13,9 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
 {
     private readonly InFlightRoom _room = new((long)settings.InFlightMbMax << 20);
 
+    /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
+    private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
+
     public Task PostEventsAsync(HttpContext context) => PostAsync(context, node.Ingest.EventsAsync);
 
     public Task PostItemsAsync(HttpContext context) => PostAsync(context, node.Ingest.ItemsAsync);
@@ -119,7 +122,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         IngestOutcome[] outcomes;
         try
         {
-            outcomes = await append().ConfigureAwait(false);
+            outcomes = await InTurnAsync(append, context.RequestAborted).ConfigureAwait(false);
         }
         catch (EventLogException problem)
         {
@@ -137,6 +140,22 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         context.Response.ContentType = "application/json";
         WriteOutcomes(context.Response.BodyWriter, outcomes, rejected);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>Starts an append, which parses its records on this thread, when it is its turn; waiting for the disk takes none.</summary>
+    private async Task<IngestOutcome[]> InTurnAsync(Func<Task<IngestOutcome[]>> append, CancellationToken cancel)
+    {
+        Task<IngestOutcome[]> appending;
+        await _turns.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            appending = append();
+        }
+        finally
+        {
+            _turns.Release();
+        }
+        return await appending.ConfigureAwait(false);
     }
 
     /// <summary>Answers "later" when the node takes no events now, nor within <c>Serving:PutOffMs</c>.</summary>

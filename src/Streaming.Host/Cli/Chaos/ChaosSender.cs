@@ -11,7 +11,7 @@ namespace Streaming.Host.Cli.Chaos;
 internal sealed class ChaosSender(ChaosLedger ledger, Uri node, long seed) : IDisposable
 {
     /// <summary>A resending must come before the user's last 64 ids have moved on: that many of one user's are never in one batch.</summary>
-    public const int BatchMax = 50;
+    public const int BatchMax = 10;
 
     private readonly Random _random = new((int)(seed * 1000 + ledger.Sender));
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2) }) { BaseAddress = node, Timeout = TimeSpan.FromSeconds(10) };

@@ -132,33 +132,25 @@ internal static class Codecs
         }
     }
 
-    /// <summary>Every part of a node's checkpoint, of a node that has learned a little.</summary>
+    /// <summary>Every part of a node's checkpoint; those of nodes that have learned something are files of the corpus.</summary>
     private static IEnumerable<FuzzTarget> Parts()
     {
-        var node = FuzzNode.OpenAsync().GetAwaiter().GetResult();
-        try
-        {
-            node.LearnAsync().GetAwaiter().GetResult();
-            var into = new ModelSet(node.Settings, node.Node.Log);
-            return [.. node.Node.Models.Parts.Zip(into.Parts).Select(pair => PartTarget(pair.First, pair.Second))];
-        }
-        finally
-        {
-            node.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        }
+        // Only deep models read a log, and they are off.
+        var models = new ModelSet(FuzzNode.SettingsOf("unused"), log: null!);
+        return models.Parts.Select(PartTarget);
     }
 
-    private static CodecTarget PartTarget(ICheckpointed learned, ICheckpointed into)
+    private static CodecTarget PartTarget(ICheckpointed part)
     {
-        using var seed = new MemoryStream();
-        learned.Save(seed);
-        return new CodecTarget("part-" + learned.Name, input =>
+        using var empty = new MemoryStream();
+        part.Save(empty);
+        return new CodecTarget("part-" + part.Name, input =>
         {
-            into.Load(new MemoryStream(input));
+            part.Load(new MemoryStream(input));
             using var saved = new MemoryStream();
-            into.Save(saved);
+            part.Save(saved);
             return saved.ToArray();
-        }, hasCrc: true, [seed.ToArray()], bytesMax: 1 << 20, allocated: 64 << 20);
+        }, hasCrc: true, [empty.ToArray()], bytesMax: 1 << 20, allocated: 64 << 20);
     }
 
     private static byte[] Written(Action<ByteWriter> write)

@@ -1,4 +1,3 @@
-using System.Text;
 using Streaming.Core.Settings;
 using Streaming.Node;
 
@@ -21,26 +20,19 @@ internal sealed class FuzzNode : IAsyncDisposable
     public static async Task<FuzzNode> OpenAsync()
     {
         var folder = Directory.CreateTempSubdirectory("streaming-fuzz-");
-        var settings = new StreamingSettings
-        {
-            Node = new NodeSettings { DataDir = folder.FullName, TickIntervalMs = 100 },
-            Log = new LogSettings { Partitions = 2 },
-            Storage = new StorageSettings { LogMemoryMbPerPartition = 8, State = Store, Cache = Store, FreeMbMin = 0 },
-            Learning = new LearningSettings { FtrlBits = 10, EmbeddingDim = 2 },
-            Serving = new ServingSettings { Listen = "127.0.0.1:0", FreshnessWaitMsMax = 20, RequestBytesMax = 1 << 20 },
-        }.Resolved();
+        var settings = SettingsOf(folder.FullName);
         return new FuzzNode(folder, await RunningNode.OpenAsync(settings, folder.FullName, _ => { }).ConfigureAwait(false));
     }
 
-    /// <summary>Takes in a few hundred events, and stops.</summary>
-    public async Task LearnAsync()
+    /// <summary>Small in everything.</summary>
+    public static StreamingSettings SettingsOf(string folder) => new StreamingSettings
     {
-        var traffic = new BenchTraffic(users: 20, items: 30, seed: 1);
-        await Node.Ingest.ItemsAsync([.. traffic.Items(1_700_000_000_000)]).ConfigureAwait(false);
-        await Node.Ingest.EventsAsync(traffic.Events(300)).ConfigureAwait(false);
-        await Node.Ingest.EventsAsync([.. Enumerable.Range(0, 20).Select(u => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes($$"""{"type":"click","user":"user-{{u}}","item":"item-{{u}}","surface":"home"}"""))]).ConfigureAwait(false);
-        await Node.RunAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
-    }
+        Node = new NodeSettings { DataDir = folder, TickIntervalMs = 100 },
+        Log = new LogSettings { Partitions = 2 },
+        Storage = new StorageSettings { LogMemoryMbPerPartition = 8, State = Store, Cache = Store, FreeMbMin = 0 },
+        Learning = new LearningSettings { FtrlBits = 10, EmbeddingDim = 2 },
+        Serving = new ServingSettings { Listen = "127.0.0.1:0", FreshnessWaitMsMax = 20, RequestBytesMax = 1 << 20 },
+    }.Resolved();
 
     public async ValueTask DisposeAsync()
     {
