@@ -9,9 +9,12 @@ public sealed class ForgottenUsers(int usersMax)
     private readonly Dictionary<ulong, long> _at = [];
 
     /// <summary>The user asked at event time <paramref name="timeMs"/> to be forgotten.</summary>
-    public void Add(string user, long timeMs)
+    public void Add(string user, long timeMs) => Add(StableHash.Of(user), timeMs);
+
+    /// <summary>The same, by the hash of the user's id.</summary>
+    internal void Add(ulong user, long timeMs)
     {
-        _at[StableHash.Of(user)] = timeMs;
+        _at[user] = timeMs;
         if (_at.Count <= usersMax) return;
         // A share at once, so that the sort is paid for by many additions.
         var excess = Math.Max(1, usersMax / 16);

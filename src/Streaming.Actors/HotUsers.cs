@@ -11,6 +11,9 @@ internal sealed class Resident(UserState state)
     /// <summary>Changed since it was last written to the store.</summary>
     public bool Dirty { get; set; }
 
+    /// <summary>Changed since the changelog last told of it.</summary>
+    public bool Untold { get; set; }
+
     /// <summary>Hash of the user's bytes as they lie in the store; 0 when they do not.</summary>
     public ulong StoredHash { get; set; }
 

@@ -20,6 +20,9 @@ public interface IShardSink
 
     /// <summary>The user's state is gone; lists have to go too.</summary>
     void Forgotten(string user);
+
+    /// <summary>A record of the changelog, where one is kept; an empty value removes the key. The spans are valid during the call.</summary>
+    void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);
 }
 
 /// <summary>What a shard is made of. One per shard: machine, builder, session and sink are used from its thread only.</summary>
@@ -44,6 +47,12 @@ public sealed record ShardParts
     /// Reads this partition again from an offset, for the restart of an actor that threw.
     /// </summary>
     public required Func<long, ILogReader> Reread { get; init; }
+
+    /// <summary>Whether the sink is told, at the end of every <see cref="UserShard.Refresh"/>, the state of each user that has changed.</summary>
+    public bool KeepsChangelog { get; init; }
+
+    /// <summary>The changelog holds the states as of this offset already: nothing is told of before.</summary>
+    public long ChangelogOffset { get; init; }
 
     /// <summary>Users this shard may hold in memory.</summary>
     public required int HotUsersMax { get; init; }

@@ -43,7 +43,7 @@ public sealed partial class UserShard
         AdvanceAgain(state, ref clockMs, _clockMs, until, replay);
         CarryListsOver(resident.State, state);
         resident.State = state;
-        resident.Dirty = true;
+        Touch(resident);
     }
 
     /// <summary>Wakes the one user as <see cref="WakeDue"/> has done when the clock moved.</summary>

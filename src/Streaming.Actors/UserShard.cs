@@ -82,7 +82,7 @@ public sealed partial class UserShard
 
     /// <summary>
     /// Builds up to <paramref name="listsMax"/> of the lists that are stale, those that only showing made stale where
-    /// <paramref name="quietToo"/> says so; returns how many stay waiting.
+    /// <paramref name="quietToo"/> says so; returns how many stay waiting. Ends the round: where a changelog is kept, what has changed is told.
     /// </summary>
     public int Refresh(long nowMs, int listsMax, bool quietToo)
     {
@@ -95,7 +95,16 @@ public sealed partial class UserShard
             _parts.Sink.List(list, sinceMs);
             BackgroundThread.StandBack();
         }
+        if (_parts.KeepsChangelog) TellChanges();
         return _refresh.Count;
+    }
+
+    private void Touch(Resident resident)
+    {
+        resident.Dirty = true;
+        if (!_parts.KeepsChangelog || resident.Untold) return;
+        resident.Untold = true;
+        _untold.Add(resident);
     }
 
     private FeedList? Build(Resident resident, string surface, long nowMs)
@@ -104,7 +113,7 @@ public sealed partial class UserShard
         try
         {
             var list = _parts.Builder.Build(resident.State, surface, _parts.ArmOf(user), nowMs);
-            resident.Dirty = true;
+            Touch(resident);
             return list;
         }
         catch (Exception problem) when (problem is not OutOfMemoryException)
@@ -195,7 +204,7 @@ public sealed partial class UserShard
         switch (result)
         {
             case HandleResult.Applied:
-                resident.Dirty = true;
+                Touch(resident);
                 _counts = _counts with { Applied = _counts.Applied + 1 };
                 StreamingMeters.CountEvents(e.Type);
                 if (_effects.Forget) Forget(resident, e.TimeMs);
@@ -205,7 +214,7 @@ public sealed partial class UserShard
                 _counts = _counts with { Repeats = _counts.Repeats + 1 };
                 // Whoever waits for a list that has seen this record need not wait: its first sending has been seen.
                 resident.State.LastApplied = source;
-                resident.Dirty = true;
+                Touch(resident);
                 break;
             default:
                 SetAside(source, payload, _effects.Reason ?? "rejected");
@@ -223,7 +232,7 @@ public sealed partial class UserShard
             try
             {
                 _parts.Machine.OnTime(resident.State, _clockMs, source, _effects);
-                resident.Dirty = true;
+                Touch(resident);
                 _effects.Release();
             }
             catch (Exception problem) when (problem is not OutOfMemoryException)
@@ -242,6 +251,7 @@ public sealed partial class UserShard
         _parts.Store.Delete(KeyOf(user));
         _forgotten.Add(user, timeMs);
         _parts.Sink.Forgotten(user);
+        if (_parts.KeepsChangelog) TellForgotten(user, timeMs);
     }
 
     private void SetAside(LogPosition source, ReadOnlySpan<byte> payload, string reason)
@@ -319,13 +329,21 @@ public sealed partial class UserShard
         _value.Int64(_nextOffset);
         _value.Int64(_clockMs);
         _value.UInt64(StateFold);
-        foreach (var count in (ReadOnlySpan<long>)[_counts.Applied, _counts.Repeats, _counts.Forgotten, _counts.DeadLetters, _counts.Ticks,
-                     _counts.Restarts, _counts.Lists, _counts.Passivated, _counts.Loaded]) _value.Int64(count);
+        WriteCounts();
         _wakes.Write(_value);
         _refresh.Write(_value);
         _forgotten.Write(_value);
         _meta.Write(_value.WrittenSpan);
     }
+
+    private void WriteCounts()
+    {
+        foreach (var count in (ReadOnlySpan<long>)[_counts.Applied, _counts.Repeats, _counts.Forgotten, _counts.DeadLetters, _counts.Ticks,
+                     _counts.Restarts, _counts.Lists, _counts.Passivated, _counts.Loaded]) _value.Int64(count);
+    }
+
+    private static UserHostCounts ReadCounts(ref ByteReader from) => new(
+        from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), 0);
 
     private void LoadMeta()
     {
@@ -336,8 +354,7 @@ public sealed partial class UserShard
         _nextOffset = _flushedOffset = from.Int64();
         _clockMs = _flushedClockMs = from.Int64();
         StateFold = from.UInt64();
-        _counts = new UserHostCounts(from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(), from.Int64(),
-            from.Int64(), from.Int64(), 0);
+        _counts = ReadCounts(ref from);
         _wakes.Read(ref from);
         _refresh.Read(ref from);
         _forgotten.Read(ref from);

@@ -96,7 +96,7 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
     };
 
     // Connection trouble reaches the error handler too; only what the library calls critical is worth a second line.
-    private void Relay(LogMessage line)
+    public void Relay(LogMessage line)
     {
         if (line.Level <= SyslogLevel.Critical) Report($"Kafka: {line.Message}");
     }

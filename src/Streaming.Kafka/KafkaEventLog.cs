@@ -5,18 +5,20 @@ namespace Streaming.Kafka;
 
 /// <summary>
 /// The event log on Kafka. Topics and groups are named Kafka:Prefix + name. Appends go through one idempotent producer
-/// (acks=all), reads see committed transactions only, positions of groups are Kafka's own committed offsets.
+/// (acks=all), reads see committed transactions only, positions of groups are Kafka's own committed offsets. Transactions have a
+/// producer of their own.
 /// </summary>
 /// <remarks>
 /// Native clients: one producer, one each for metadata and watermarks, one per group that commits, and one that fetches for all readers (one more
 /// for each further reader of a partition that is read already). Each has a few threads and a connection per broker.
 /// </remarks>
-public sealed class KafkaEventLog : IEventLog
+public sealed class KafkaEventLog : ITransactionalLog
 {
     private readonly KafkaClients _clients;
     private readonly KafkaTopics _topics;
     private readonly KafkaGroups _groups;
     private readonly KafkaAppender _appender;
+    private readonly KafkaTransactions _transactions;
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private readonly List<KafkaFetcher> _fetchers = [];
@@ -38,6 +40,7 @@ public sealed class KafkaEventLog : IEventLog
         _topics = new KafkaTopics(_clients, time);
         _groups = new KafkaGroups(_clients, _topics, time);
         _appender = new KafkaAppender(_clients, time);
+        _transactions = new KafkaTransactions(_clients, _topics, _groups, time);
     }
 
     /// <inheritdoc/>
@@ -107,6 +110,20 @@ public sealed class KafkaEventLog : IEventLog
         return await _groups.CommittedAsync(group, topic, cancel);
     }
 
+    /// <inheritdoc/>
+    public async ValueTask BeginAsync(CancellationToken cancel = default) => await _transactions.BeginAsync(cancel);
+
+    /// <inheritdoc/>
+    public async ValueTask TransactAsync(LogTransaction transaction, CancellationToken cancel = default)
+    {
+        foreach (var (topic, entries) in transaction.Appends)
+        {
+            KafkaTopics.Check(topic);
+            foreach (var entry in entries) CheckSize(entry);
+        }
+        await _transactions.TransactAsync(transaction, cancel);
+    }
+
     /// <summary>Waits for appends under way (at most Kafka:TimeoutMs), closes readers that are still open, and disconnects.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -119,6 +136,7 @@ public sealed class KafkaEventLog : IEventLog
         }
         await Task.Run(() =>
         {
+            _transactions.Dispose();
             _appender.Dispose();
             foreach (var reader in readers) reader.Dispose();
             foreach (var fetcher in _fetchers) fetcher.Dispose();
@@ -138,13 +156,15 @@ public sealed class KafkaEventLog : IEventLog
 
     private void CheckSizes(ReadOnlySpan<LogEntry> entries)
     {
-        foreach (var entry in entries)
-        {
-            var bytes = (long)entry.Key.Length + entry.Value.Length;
-            if (bytes > _clients.Log.RecordBytesMax)
-                throw new EventLogException(
-                    $"a record has {bytes} bytes; Log:RecordBytesMax allows {_clients.Log.RecordBytesMax}. Send less, or raise the setting.");
-        }
+        foreach (ref readonly var entry in entries) CheckSize(entry);
+    }
+
+    private void CheckSize(in LogEntry entry)
+    {
+        var bytes = (long)entry.Key.Length + entry.Value.Length;
+        if (bytes > _clients.Log.RecordBytesMax)
+            throw new EventLogException(
+                $"a record has {bytes} bytes; Log:RecordBytesMax allows {_clients.Log.RecordBytesMax}. Send less, or raise the setting.");
     }
 
     private static void CheckPartitions(ReadOnlySpan<LogEntry> entries, KafkaTopic topic)

@@ -166,8 +166,8 @@ internal sealed class KafkaTopics : IDisposable
     }
 
     /// <summary>
-    /// The catalogue must outlive the retention of clicks, so its last version per item is kept for good; every other topic is
-    /// cut by age and size.
+    /// The catalogue and the users' states must outlive the retention of clicks, so the last record per key is kept for good; every other
+    /// topic is cut by age and size.
     /// </summary>
     private Dictionary<string, string> TopicConfig(string topic)
     {
@@ -177,10 +177,11 @@ internal sealed class KafkaTopics : IDisposable
         {
             ["max.message.bytes"] = _clients.MessageBytesMax.ToString(CultureInfo.InvariantCulture),
         };
-        if (topic == Topics.Items)
+        if (Topics.IsCompacted(topic))
         {
             config["cleanup.policy"] = "compact";
-            config["min.compaction.lag.ms"] = log.RetentionHours == 0 ? "0" : retentionMs;
+            // Whoever reads the catalogue sees its changes for as long as clicks are kept; of a user's states only the last one counts.
+            config["min.compaction.lag.ms"] = topic != Topics.Items || log.RetentionHours == 0 ? "0" : retentionMs;
         }
         else
         {

@@ -12,7 +12,8 @@ namespace Streaming.Kafka;
 public sealed unsafe class MockKafkaCluster : IDisposable
 {
     /// <summary>Kafka's request types that faults are pushed for most (kafka.apache.org/protocol#protocol_api_keys).</summary>
-    public const short Produce = 0, Fetch = 1, ListOffsets = 2, Metadata = 3, OffsetCommit = 8, OffsetFetch = 9;
+    public const short Produce = 0, Fetch = 1, ListOffsets = 2, Metadata = 3, OffsetCommit = 8, OffsetFetch = 9, InitProducerId = 22,
+        AddPartitionsToTransaction = 24, AddOffsetsToTransaction = 25, EndTransaction = 26, TransactionOffsetCommit = 28;
 
     private readonly Lock _gate = new();
     private readonly nint _client;

@@ -13,11 +13,15 @@ namespace Streaming.Node;
 /// Takes one shard's effects. Lists go to the cache at once; examples and dead letters are collected, encoded on the shard's
 /// thread, until the round takes them.
 /// </summary>
-internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax)
-    : IShardSink
+/// <remarks>
+/// What a record before <paramref name="committed"/> releases was made durable by an earlier run, and is learned from here but not written again.
+/// </remarks>
+internal sealed class PartitionSink(
+    int partition, IFeedCache cache, FreshLists fresh, LatencyHistogram clickToList, TimeProvider time, int recordBytesMax, long committed = 0) : IShardSink
 {
     private readonly EntryArena _examples = new();
     private readonly EntryArena _deadLetters = new();
+    private readonly EntryArena _states = new();
 
     /// <summary>This round's records in the order the shard released them.</summary>
     public List<ExampleRecord> Records { get; } = [];
@@ -30,6 +34,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
         Records.Add(new ExampleRecord(example, null));
         StreamingMeters.CountExamples(
             example.IsCorrection ? ExampleLabel.Correction : example.Label > 0.5f ? ExampleLabel.Positive : ExampleLabel.Negative);
+        if (example.Source.Offset < committed) return;
         ExampleCodec.Write(example, _examples.Begin(example.User, partition, example.LabelMs));
         _examples.End();
     }
@@ -37,6 +42,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     public void Interaction(Interaction interaction)
     {
         Records.Add(new ExampleRecord(null, interaction));
+        if (interaction.Source.Offset < committed) return;
         ExampleCodec.Write(interaction, _examples.Begin(interaction.User, partition, interaction.TimeMs));
         _examples.End();
     }
@@ -57,17 +63,25 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     {
         StreamingMeters.CountDeadLetters(reason);
         var into = _deadLetters.Begin("", 0, timeMs);
+        if (source.Offset < committed) return;
         SetAside.Write(reason, Topics.Events, source, timeMs, payload, recordBytesMax, into);
         _deadLetters.End();
     }
 
     public void Forgotten(string user) => cache.Delete(user);
 
+    public void Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        _states.Begin(key, partition, time.GetUtcNow().ToUnixTimeMilliseconds()).Raw(value);
+        _states.End();
+    }
+
     /// <summary>Adds this round's entries; they stay valid until <see cref="Clear"/>.</summary>
-    public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters)
+    public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters, List<LogEntry> states)
     {
         _examples.CopyTo(examples);
         _deadLetters.CopyTo(deadLetters);
+        _states.CopyTo(states);
     }
 
     /// <summary>Starts a new round, once the entries of the last one are durable.</summary>
@@ -75,6 +89,7 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
     {
         _examples.Clear();
         _deadLetters.Clear();
+        _states.Clear();
     }
 
     /// <summary>Entries encoded one after another into one buffer, reused round after round.</summary>
@@ -88,6 +103,18 @@ internal sealed class PartitionSink(int partition, IFeedCache cache, FreshLists 
         {
             var at = _bytes.Length;
             Encoding.UTF8.GetBytes(key, _bytes);
+            return Open(at, partition, timeMs);
+        }
+
+        public ByteWriter Begin(ReadOnlySpan<byte> key, int partition, long timeMs)
+        {
+            var at = _bytes.Length;
+            _bytes.Raw(key);
+            return Open(at, partition, timeMs);
+        }
+
+        private ByteWriter Open(int at, int partition, long timeMs)
+        {
             _open = (at, _bytes.Length, partition, timeMs);
             return _bytes;
         }

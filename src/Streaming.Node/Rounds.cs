@@ -16,31 +16,26 @@ internal sealed record RoundLimits(long[] Events, long[] Items);
 /// </summary>
 internal sealed class Rounds : IDisposable
 {
-    private readonly IEventLog _log;
     private readonly IUserHost _host;
     private readonly ModelSet _models;
     private readonly PartitionSink[] _sinks;
+    private readonly RoundOutputs _outputs;
     private readonly ILogReader[] _events;
     private readonly ILogReader[] _items;
     private readonly LogBatch _batch = new();
-    private readonly List<LogEntry> _examples = [];
-    private readonly List<LogEntry> _deadLetters = [];
     private readonly LearningOrder _order = new();
     private readonly int _eventsMax;
     private readonly int _listsMax;
-    private readonly int _recordBytesMax;
 
     public Rounds(
-        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, long[] events, long[] items, int eventsMax, int listsMax,
-        int recordBytesMax)
+        IEventLog log, IUserHost host, ModelSet models, PartitionSink[] sinks, RoundOutputs outputs, long[] events, long[] items, int eventsMax, int listsMax)
     {
-        _log = log;
         _host = host;
         _models = models;
         _sinks = sinks;
+        _outputs = outputs;
         _eventsMax = eventsMax;
         _listsMax = listsMax;
-        _recordBytesMax = recordBytesMax;
         _events = [.. events.Select((offset, p) => log.OpenReader(Topics.Events, p, offset))];
         _items = [.. items.Select((offset, p) => log.OpenReader(Topics.Items, p, offset))];
     }
@@ -70,13 +65,15 @@ internal sealed class Rounds : IDisposable
     /// <param name="receivedMs">When the records reached the node, if not at their own time (replay); else 0.</param>
     public int Run(RoundLimits? limits, long nowMs, long receivedMs)
     {
+        // Nothing further until the log has what the last round derived; the caller comes again.
+        if (!_outputs.Settle()) return 1;
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
         _host.DrainAsync(CancellationToken.None).Block();
         var users = Stopwatch.GetTimestamp();
-        var append = AppendDerivedAsync(); // beside the learning
+        var append = _outputs.AppendAsync(patient: limits is null); // beside the learning
         Learn(nowMs);
         append.Block();
         var learned = Stopwatch.GetTimestamp();
@@ -86,6 +83,7 @@ internal sealed class Rounds : IDisposable
         PhaseTicks[0] += read - started;
         PhaseTicks[1] += users - read;
         PhaseTicks[2] += learned - users;
+        _outputs.Commit(EventPositions, ItemPositions, patient: limits is null);
         PhaseTicks[3] += Stopwatch.GetTimestamp() - learned;
         if (taken > 0) Count++;
         Records += taken;
@@ -115,11 +113,7 @@ internal sealed class Rounds : IDisposable
 
     private void DeadLetterItem(int partition, int index, string reason)
     {
-        var into = new Core.Wire.ByteWriter();
-        SetAside.Write(
-            reason, Topics.Items, new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).Span,
-            _recordBytesMax, into);
-        _deadLetters.Add(new LogEntry(default, into.WrittenMemory, _batch.TimeMs(index), 0));
+        _outputs.DeadLetterItem(new LogPosition(partition, _batch.Offset(index)), _batch.TimeMs(index), _batch.Value(index).Span, reason);
         _models.ItemDeadLetters++;
     }
 
@@ -140,16 +134,6 @@ internal sealed class Rounds : IDisposable
             }
         }
         return taken;
-    }
-
-    private async Task AppendDerivedAsync()
-    {
-        _examples.Clear();
-        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters);
-        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
-        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
-        _deadLetters.Clear();
-        foreach (var sink in _sinks) sink.Clear();
     }
 
     /// <summary>Learns the round's examples in an order that thread timing does not touch.</summary>

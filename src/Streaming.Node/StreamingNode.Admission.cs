@@ -1,9 +1,11 @@
+using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Threads;
+using Streaming.Core.Wire;
 
 namespace Streaming.Node;
 
-/// <summary>Measuring what <see cref="Admission"/> decides by.</summary>
+/// <summary>What goes on beside the rounds: ticks, and measuring what <see cref="Admission"/> decides by.</summary>
 public sealed partial class StreamingNode
 {
     /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
@@ -21,9 +23,13 @@ public sealed partial class StreamingNode
         {
             MeasureNow();
         }
-        catch (Exception problem) when (problem is EventLogException or ObjectDisposedException)
+        catch (EventLogException problem)
         {
-            // The round that needs the log says so; here the last measure stands.
+            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"the backlog cannot be measured: {problem.Message}", problem));
+        }
+        catch (ObjectDisposedException)
+        {
+            // The node is closing.
         }
         finally
         {
@@ -33,6 +39,8 @@ public sealed partial class StreamingNode
 
     private void MeasureNow()
     {
+        // Also when it fails: every look at a log that does not answer takes its whole time-out.
+        _lagMeasured = _parts.Time.GetTimestamp();
         var positions = Volatile.Read(ref _applied);
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
@@ -43,10 +51,31 @@ public sealed partial class StreamingNode
         }
         _admission.Measured(lag);
         BackgroundThread.IsPressed = _admission.IsBehind;
-        _lagMeasured = _parts.Time.GetTimestamp();
         if (!_admission.LookAtDisk()) return;
         _parts.Notice(_admission.IsDiskLow
             ? new NodeNotice(NoticeLevel.Error, "the disk has less than Storage:FreeMbMin left: no new events are taken until it has more; look-ups go on")
             : new NodeNotice(NoticeLevel.Info, "the disk has room again: events are taken"));
+    }
+
+    /// <summary>A step that the node can do without for a while: where the log refuses, a notice says so.</summary>
+    private async Task ExpectAsync(string what, Func<Task> step)
+    {
+        try
+        {
+            await step().ConfigureAwait(false);
+        }
+        catch (EventLogException problem) when (!problem.NeedsRestart)
+        {
+            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"{what}: {problem.Message}", problem));
+        }
+    }
+
+    private async Task TickAsync(long timeMs)
+    {
+        var json = new ByteWriter();
+        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
+        var entries = new LogEntry[_shards.Length];
+        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
+        await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
     }
 }

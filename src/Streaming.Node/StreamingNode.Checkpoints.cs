@@ -36,8 +36,9 @@ public sealed partial class StreamingNode
         return took;
     });
 
-    private void Commit(string topic, long[] next, CancellationToken cancel) =>
-        Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).Block();
+    private void Commit(string topic, long[] next, CancellationToken cancel) => ExpectAsync(
+        "the log's retention cannot be told what the checkpoints need",
+        () => Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).AsTask()).Block();
 
     private async Task RestoreAsync(CancellationToken cancel)
     {

@@ -27,9 +27,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly ConcurrentQueue<Action<ModelSet?>> _questions = new();
     private readonly DriverThread _driver = new();
     private ModelSet _models = null!;
+    private readonly ITransactionalLog? _transactions;
     private InProcessUserHost _host = null!;
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
+    private RoundOutputs _outputs = null!;
     private NodeMeters _meters = null!;
     private DeepWorkers? _workers;
     private long _nextCheckpointId = 1;
@@ -43,6 +45,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         _parts = parts = parts with { Settings = parts.Settings.Resolved() };
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice);
+        _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         _admission = new Admission(parts.Settings.Node, (long)parts.Settings.Storage.FreeMbMin << 20, parts.FreeBytes, parts.Time);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
@@ -96,6 +99,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancel)
     {
         var settings = _parts.Settings.Node;
+        _outputs.Stopping = cancel;
         if (_models.Deep is { } deep) _workers = DeepWorkers.Start(_parts, deep);
         // Beside the rounds: one that is starved of its core must not keep its own measure from being taken.
         var measuring = _parts.Time.CreateTimer(_ => Measure(), null, LagInterval, LagInterval);
@@ -108,13 +112,14 @@ public sealed partial class StreamingNode : IAsyncDisposable
         {
             if (lastTick is not { } ticked || time.GetElapsedTime(ticked).TotalMilliseconds >= settings.TickIntervalMs)
             {
-                await TickAsync(NowMs()).ConfigureAwait(false);
+                await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs())).ConfigureAwait(false);
                 _models.RefreshSegments(_parts.Feeds, NowMs());
                 NodeMeters.Models(_models);
                 lastTick = time.GetTimestamp();
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None).ConfigureAwait(false);
-            if (time.GetElapsedTime(lastCheckpoint).TotalMilliseconds >= settings.CheckpointIntervalMs && _admission.MayCheckpoint)
+            // Behind outputs that are not durable yet nobody may go on after a crash.
+            if (time.GetElapsedTime(lastCheckpoint).TotalMilliseconds >= settings.CheckpointIntervalMs && _outputs.IsSettled && _admission.MayCheckpoint)
             {
                 await CheckpointAsync(null, CancellationToken.None).ConfigureAwait(false);
                 lastCheckpoint = time.GetTimestamp();
@@ -312,19 +317,42 @@ public sealed partial class StreamingNode : IAsyncDisposable
         }
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel).ConfigureAwait(false));
-        _applied = events;
+        var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel).ConfigureAwait(false);
+        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel).ConfigureAwait(false);
         var sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
-            sinks[p] = new PartitionSink(p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax);
-            _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p]));
-            _clockMs = Math.Max(_clockMs, _shards[p].ClockMs);
+            sinks[p] = new PartitionSink(
+                p, _parts.Feeds, _fresh, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax, committedEvents[p]);
+            _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
+        if (fromChangelog)
+        {
+            var patience = TimeSpan.FromMilliseconds(_parts.Settings.Kafka.TimeoutMs);
+            _parts.Notice(new NodeNotice(NoticeLevel.Info, await ChangelogRestore.RunAsync(Log, _models, _shards, patience, cancel).ConfigureAwait(false)));
+            for (var p = 0; p < events.Length; p++)
+                events[p] = StartOf(Topics.Events, p, _shards[p].NextOffset, await Log.RangeAsync(Topics.Events, p, cancel).ConfigureAwait(false));
+        }
+        _applied = events;
+        foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
         _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
-        _rounds = new Rounds(Log, _host, _models, sinks, events, items, node.RoundEventsMax, node.RoundListsMax, _parts.Settings.Log.RecordBytesMax);
+        _outputs = new RoundOutputs(Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice);
+        _rounds = new Rounds(Log, _host, _models, sinks, _outputs, events, items, node.RoundEventsMax, node.RoundListsMax);
+    }
+
+    /// <summary>Ends an earlier writer, and reads how far rounds have been committed: 0 where none has.</summary>
+    private async Task<(long[] Events, long[] Items)> BeginTransactionsAsync(int events, int items, CancellationToken cancel)
+    {
+        var committed = (Events: new long[events], Items: new long[items]);
+        if (_transactions is null) return committed;
+        await _transactions.BeginAsync(cancel).ConfigureAwait(false);
+        foreach (var (topic, offsets) in ((string, long[])[])[(Topics.Events, committed.Events), (Topics.Items, committed.Items)])
+            foreach (var (partition, offset) in await Log.CommittedAsync(RoundOutputs.Group, topic, cancel).ConfigureAwait(false))
+                if (partition < offsets.Length) offsets[partition] = offset;
+        return committed;
     }
 
     /// <summary>Where reading goes on. A log that ends earlier would take new records at offsets that count as read.</summary>
@@ -333,7 +361,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (restored is not { } start) return range.Earliest;
         if (start > range.End)
             throw new InvalidDataException(
-                $"checkpoint {Restored!.Id} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
+                $"{(Restored is null ? "an earlier run" : $"checkpoint {Restored.Id}")} has read '{topic}' {partition} up to {start}, but the log ends at {range.End}: part of it is gone; "
                     + $"restore it, or remove {_parts.CheckpointDir} to build the state again from what is left");
         if (start < range.Earliest)
             _parts.Notice(new NodeNotice(
@@ -352,7 +380,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     private static TaskCompletionSource NewRoundEnd() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink) => new()
+    private ShardParts ShardPartsOf(int partition, int shards, PartitionSink sink, long committed) => new()
     {
         Partition = partition,
         Settings = _parts.Settings.Users,
@@ -362,16 +390,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
         ArmOf = Splitter.ArmOf,
         Store = _parts.Users.OpenSession(),
         Sink = sink,
+        KeepsChangelog = _transactions is not null,
+        ChangelogOffset = committed,
         Reread = offset => Log.OpenReader(Topics.Events, partition, offset),
         HotUsersMax = Math.Max(16, _parts.Settings.Users.HotUsersMax / shards),
     };
-
-    private async Task TickAsync(long timeMs)
-    {
-        var json = new ByteWriter();
-        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
-        var entries = new LogEntry[_shards.Length];
-        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
-        await Log.AppendAsync(Topics.Events, entries).ConfigureAwait(false);
-    }
 }

@@ -15,7 +15,7 @@ public sealed class ClockTests : IDisposable
     {
         var clock = new SetBack();
         var settings = NodeRig.Settings with { Node = new NodeSettings { IdleWaitMs = 2, TickIntervalMs = 20, CheckpointIntervalMs = 100 }, Serving = new ServingSettings { FreshnessWaitMsMax = 60_000 } };
-        await using var rig = await NodeRig.OpenAsync(_folder.Path, settings, clock);
+        await using var rig = await NodeRig.OpenAsync(_folder.Path, settings, time: clock);
         using var stop = new CancellationTokenSource();
         var running = rig.Node.RunAsync(stop.Token);
         await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);

@@ -11,14 +11,14 @@ namespace Streaming.Node.Tests;
 /// <summary>A node on the real embedded adapters in a folder; what the composition root does, with small stores.</summary>
 public sealed class NodeRig : IAsyncDisposable
 {
-    private readonly FasterEventLog _log;
+    private readonly IEventLog _log;
     private readonly FasterStateStore _users;
     private readonly FasterFeedCache _feeds;
 
-    private NodeRig(string folder, StreamingSettings settings)
+    private NodeRig(string folder, StreamingSettings settings, IEventLog? log)
     {
         Folder = folder;
-        _log = new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
+        _log = log ?? new FasterEventLog(Path.Combine(folder, "log"), settings.Log, settings.Storage, TimeProvider.System);
         _users = new FasterStateStore(Path.Combine(folder, "users"), settings.Storage.State);
         _feeds = new FasterFeedCache(Path.Combine(folder, "feeds"), settings.Storage, FeedListCodec.Write);
     }
@@ -45,11 +45,15 @@ public sealed class NodeRig : IAsyncDisposable
         Learning = new LearningSettings { FtrlBits = 12, EmbeddingDim = 8 },
     };
 
-    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, TimeProvider? time = null)
+    /// <param name="folder">Its data.</param>
+    /// <param name="settings">Without, <see cref="Settings"/>.</param>
+    /// <param name="log">Without, the embedded one in the folder. It is disposed of with the rig.</param>
+    /// <param name="time">Without, the system's.</param>
+    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, IEventLog? log = null, TimeProvider? time = null)
     {
         settings ??= Settings;
         settings.Validate().ShouldBeEmpty();
-        var rig = new NodeRig(folder, settings);
+        var rig = new NodeRig(folder, settings, log);
         try
         {
             rig.Node = await StreamingNode.OpenAsync(new NodeParts

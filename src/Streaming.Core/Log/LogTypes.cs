@@ -11,7 +11,14 @@ public static class Topics
     public const string Models = "models";
     public const string Feeds = "feeds";
     public const string DeadLetter = "dead-letter";
-    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter];
+
+    /// <summary>Users' states as of the last committed round, where the log knows transactions (<see cref="ITransactionalLog"/>); else empty.</summary>
+    public const string UserState = "user-state";
+
+    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, UserState];
+
+    /// <summary>Whether the last record of each key is kept for good, instead of all records for a time.</summary>
+    public static bool IsCompacted(string topic) => topic is Items or UserState;
 }
 
 /// <summary>Where a record is. Offsets of a partition strictly increase; they are dense on Kafka and sparse on the embedded log.</summary>

@@ -30,6 +30,15 @@ public sealed record KafkaSettings
     /// <summary>How long a broker may hold a fetch that finds nothing new, ms. It answers at once when a record arrives.</summary>
     public int FetchWaitMs { get; init; } = 100;
 
+    /// <summary>
+    /// Whether a round's outputs, the states of the users it changed and its input positions are committed in one transaction. Without, a crash
+    /// repeats outputs of the last moments (consumers can tell them by their source), and users' states are in the data folder only.
+    /// </summary>
+    public bool Transactions { get; init; } = true;
+
+    /// <summary>How long the broker keeps a transaction open whose writer is silent, ms; at most its transaction.max.timeout.ms.</summary>
+    public int TransactionTimeoutMs { get; init; } = 60_000;
+
     public void Validate(SettingsProblems problems)
     {
         problems.InRange("Kafka:ReplicationFactor", ReplicationFactor, 1, 16);
@@ -39,5 +48,6 @@ public sealed record KafkaSettings
         problems.InRange("Kafka:QueueMbMax", QueueMbMax, 1, 2_000);
         problems.InRange("Kafka:FetchQueueMbMax", FetchQueueMbMax, 1, 2_000);
         problems.InRange("Kafka:FetchWaitMs", FetchWaitMs, 1, 10_000);
+        problems.InRange("Kafka:TransactionTimeoutMs", TransactionTimeoutMs, 1_000, 900_000);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
@@ -22,9 +23,10 @@ public sealed class LiveNode : IAsyncDisposable
     private readonly Task _loop;
     private bool _stopped;
 
-    private LiveNode(RunningNode running, WebApplication app, Task loop, CancellationTokenSource stop, DirectoryInfo? temporary)
+    private LiveNode(
+        RunningNode running, WebApplication app, Task loop, CancellationTokenSource stop, DirectoryInfo? temporary, ConcurrentQueue<NodeNotice> notices)
     {
-        (_running, _app, _loop, _stop, _temporary) = (running, app, loop, stop, temporary);
+        (_running, _app, _loop, _stop, _temporary, Notices) = (running, app, loop, stop, temporary, notices);
         Address = new Uri(app.Urls.First());
         Http = new HttpClient { BaseAddress = Address, Timeout = Patience };
     }
@@ -33,6 +35,9 @@ public sealed class LiveNode : IAsyncDisposable
     public HttpClient Http { get; }
     public StreamingNode Node => _running.Node;
     public IEventLog Log => Node.Log;
+
+    /// <summary>What the node has told its operator so far.</summary>
+    public ConcurrentQueue<NodeNotice> Notices { get; }
 
     /// <summary>Small stores, quick ticks, nobody in the hold-out.</summary>
     public static StreamingSettings SmallSettings { get; } = new()
@@ -53,11 +58,12 @@ public sealed class LiveNode : IAsyncDisposable
         settings ??= SmallSettings;
         var temporary = folder is null ? Directory.CreateTempSubdirectory("streaming-test-") : null;
         var stop = new CancellationTokenSource();
-        var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, _ => { });
+        var notices = new ConcurrentQueue<NodeNotice>();
+        var running = await RunningNode.OpenAsync(settings, folder ?? temporary!.FullName, notices.Enqueue);
         var app = ApiServer.Build(running.Node, settings, logging => logging.ClearProviders());
         await ApiServer.StartAsync(app, settings.Serving.Listen, default);
         var loop = Task.Run(() => running.Node.RunAsync(stop.Token));
-        return new LiveNode(running, app, loop, stop, temporary);
+        return new LiveNode(running, app, loop, stop, temporary, notices);
     }
 
     /// <summary>What SIGTERM does: no more requests, drain, checkpoint, close.</summary>

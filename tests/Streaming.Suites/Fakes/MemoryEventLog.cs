@@ -12,6 +12,7 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
         t => t, t => Enumerable.Range(0, t == Topics.DeadLetter ? 1 : settings.Partitions).Select(_ => new List<Stored>()).ToArray());
     private readonly Dictionary<(string Group, string Topic), SortedDictionary<int, long>> _groups = [];
     private TaskCompletionSource _appended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _writers;
 
     private sealed record Stored(byte[] Key, byte[] Value, long TimeMs);
 
@@ -47,6 +48,12 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
         }
         return ValueTask.FromResult(positions);
     }
+
+    /// <summary>A view of this log that commits transactions, one writer at a time; disposing of it leaves the log as it is.</summary>
+    public ITransactionalLog NewWriter() => new Writer(this);
+
+    /// <summary>When set, called before a transaction is committed (true) and after (false); what it throws ends the call.</summary>
+    public Action<bool>? Committing { get; set; }
 
     public ILogReader OpenReader(string topic, int partition, long offset)
     {
@@ -121,5 +128,47 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
         public void Dispose()
         {
         }
+    }
+
+    private sealed class Writer(MemoryEventLog log) : ITransactionalLog
+    {
+        private int _id;
+
+        public int PartitionCount(string topic) => log.PartitionCount(topic);
+
+        public ValueTask<LogPosition[]> AppendAsync(string topic, ReadOnlyMemory<LogEntry> entries, CancellationToken cancel = default) =>
+            log.AppendAsync(topic, entries, cancel);
+
+        public ILogReader OpenReader(string topic, int partition, long offset) => log.OpenReader(topic, partition, offset);
+
+        public ValueTask<LogRange> RangeAsync(string topic, int partition, CancellationToken cancel = default) => log.RangeAsync(topic, partition, cancel);
+
+        public ValueTask CommitAsync(string group, string topic, IReadOnlyList<LogPosition> next, CancellationToken cancel = default) =>
+            log.CommitAsync(group, topic, next, cancel);
+
+        public ValueTask<IReadOnlyList<LogPosition>> CommittedAsync(string group, string topic, CancellationToken cancel = default) =>
+            log.CommittedAsync(group, topic, cancel);
+
+        public ValueTask BeginAsync(CancellationToken cancel = default)
+        {
+            lock (log._gate) _id = ++log._writers;
+            return ValueTask.CompletedTask;
+        }
+
+        public async ValueTask TransactAsync(LogTransaction transaction, CancellationToken cancel = default)
+        {
+            log.Committing?.Invoke(true);
+            // Readers take the same gate, so nobody sees half of it.
+            lock (log._gate)
+            {
+                if (_id != log._writers) throw new LogFencedException("another writer has begun");
+                foreach (var (topic, entries) in transaction.Appends) log.AppendAsync(topic, entries.ToArray(), cancel).AsTask().GetAwaiter().GetResult();
+                foreach (var (topic, next) in transaction.Positions) log.CommitAsync(transaction.Group, topic, next, cancel).AsTask().GetAwaiter().GetResult();
+            }
+            log.Committing?.Invoke(false);
+            await ValueTask.CompletedTask.ConfigureAwait(false);
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

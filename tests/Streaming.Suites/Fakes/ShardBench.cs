@@ -112,6 +112,7 @@ public sealed class RecordingSink : IShardSink
     public List<FeedList> Lists { get; } = [];
     public List<(LogPosition Source, byte[] Payload, string Reason)> DeadLetters { get; } = [];
     public List<string> Forgotten { get; } = [];
+    public List<(byte[] Key, byte[] Value)> Changes { get; } = [];
     public ManualResetEventSlim Gate { get; } = new(initialState: true);
 
     void IShardSink.Example(Example example)
@@ -132,4 +133,6 @@ public sealed class RecordingSink : IShardSink
         DeadLetters.Add((source, payload.ToArray(), reason));
 
     void IShardSink.Forgotten(string user) => Forgotten.Add(user);
+
+    void IShardSink.Changed(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => Changes.Add((key.ToArray(), value.ToArray()));
 }

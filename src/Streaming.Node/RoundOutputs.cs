@@ -1,0 +1,142 @@
+using Streaming.Core.Log;
+using Streaming.Core.Wire;
+
+namespace Streaming.Node;
+
+/// <summary>
+/// Makes durable what a round derives. On a log with transactions the examples, dead letters, changed users and input positions of a round are
+/// one commit at its end; on any other the first two are appended while the round learns, and a crash repeats those after the last
+/// checkpoint. A log that refuses does not end the node: what was derived is kept and tried again before the next round, look-ups go on from
+/// the cache meanwhile, and a notice says what is wrong.
+/// </summary>
+internal sealed class RoundOutputs
+{
+    /// <summary>Whose positions the transactions move. The node's other group tells retention what the checkpoints still need.</summary>
+    public const string Group = "outputs";
+
+    private const int RefusalsPerNotice = 20;
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
+
+    private readonly IEventLog _log;
+    private readonly ITransactionalLog? _transactions;
+    private readonly PartitionSink[] _sinks;
+    private readonly int _recordBytesMax;
+    private readonly Action<NodeNotice> _notice;
+    private readonly long[] _settledItems;
+    private readonly List<LogEntry> _examples = [];
+    private readonly List<LogEntry> _deadLetters = [];
+    private readonly List<LogEntry> _states = [];
+    private long[] _events;
+    private long[] _items;
+    private Func<Task>? _refused;
+    private int _refusals;
+
+    /// <param name="log">Where to.</param>
+    /// <param name="transactions">The same log, begun, where the node commits rounds; else null.</param>
+    /// <param name="sinks">Of the shards.</param>
+    /// <param name="events">Offsets of <c>events</c> that an earlier run has committed, per partition: what records before them release is not written again.</param>
+    /// <param name="items">The same of <c>items</c>.</param>
+    /// <param name="recordBytesMax">The largest record that the log takes.</param>
+    /// <param name="notice">Told when the log refuses, and when it takes records again.</param>
+    public RoundOutputs(
+        IEventLog log, ITransactionalLog? transactions, PartitionSink[] sinks, long[] events, long[] items, int recordBytesMax, Action<NodeNotice> notice)
+    {
+        (_log, _transactions, _sinks, _recordBytesMax, _notice) = (log, transactions, sinks, recordBytesMax, notice);
+        (_events, _items, _settledItems) = (events, items, items);
+    }
+
+    /// <summary>Once cancelled, a log that refuses is an error instead of a reason to wait: the node is being stopped.</summary>
+    public CancellationToken Stopping { get; set; }
+
+    public void DeadLetterItem(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)
+    {
+        if (source.Offset < _settledItems[source.Partition]) return;
+        var into = new ByteWriter();
+        SetAside.Write(reason, Topics.Items, source, timeMs, payload, _recordBytesMax, into);
+        _deadLetters.Add(new LogEntry(default, into.WrittenMemory, timeMs, 0));
+    }
+
+    /// <summary>Whether all that was derived so far is durable.</summary>
+    public bool IsSettled => _refused is null;
+
+    /// <summary>Tries again what the log has refused; false where it still does.</summary>
+    public bool Settle()
+    {
+        if (_refused is null) return true;
+        Stopping.WaitHandle.WaitOne(RetryInterval);
+        return Try(_refused, patient: true);
+    }
+
+    /// <summary>After the users' phase; runs beside the learning.</summary>
+    /// <param name="patient">Whether a log that refuses is tried again later; else it throws.</param>
+    public Task AppendAsync(bool patient) => _transactions is not null ? Task.CompletedTask : Task.Run(() =>
+    {
+        Collect();
+        Try(AppendCollectedAsync, patient);
+    });
+
+    /// <summary>At the end of a round that has read up to these offsets.</summary>
+    public void Commit(long[] events, long[] items, bool patient)
+    {
+        if (_transactions is null) return;
+        Collect();
+        // While a node that went on from a checkpoint catches up with what it had committed, positions must not go back.
+        (events, items) = (Later(events, _events), Later(items, _items));
+        if (_states.Count == 0 && _examples.Count == 0 && _deadLetters.Count == 0 && events.AsSpan().SequenceEqual(_events) && items.AsSpan().SequenceEqual(_items))
+            return;
+        var transaction = new LogTransaction(
+            [(Topics.Examples, _examples), (Topics.DeadLetter, _deadLetters), (Topics.UserState, _states)], Group,
+            [(Topics.Events, Positions(events)), (Topics.Items, Positions(items))]);
+        Try(
+            async () =>
+            {
+                await _transactions.TransactAsync(transaction).ConfigureAwait(false);
+                (_events, _items) = (events, items);
+            },
+            patient);
+    }
+
+    private static long[] Later(long[] read, long[] committed) => [.. read.Select((offset, p) => Math.Max(offset, committed[p]))];
+
+    private static LogPosition[] Positions(long[] offsets) => [.. offsets.Select((offset, p) => new LogPosition(p, offset))];
+
+    private void Collect()
+    {
+        _examples.Clear();
+        _states.Clear();
+        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters, _states);
+    }
+
+    private void Clear()
+    {
+        _deadLetters.Clear();
+        foreach (var sink in _sinks) sink.Clear();
+    }
+
+    private async Task AppendCollectedAsync()
+    {
+        if (_examples.Count > 0) await _log.AppendAsync(Topics.Examples, _examples.ToArray()).ConfigureAwait(false);
+        // Each of the two is tried again by itself.
+        _examples.Clear();
+        if (_deadLetters.Count > 0) await _log.AppendAsync(Topics.DeadLetter, _deadLetters.ToArray()).ConfigureAwait(false);
+    }
+
+    private bool Try(Func<Task> step, bool patient)
+    {
+        try
+        {
+            step().Block();
+        }
+        catch (EventLogException problem) when (patient && problem is not LogFencedException && !problem.NeedsRestart && !Stopping.IsCancellationRequested)
+        {
+            _refused = step;
+            if (_refusals++ % RefusalsPerNotice == 0)
+                _notice(new NodeNotice(NoticeLevel.Error, $"the event log takes no records, so learning and new lists wait: {problem.Message}", problem));
+            return false;
+        }
+        if (_refusals > 0) _notice(new NodeNotice(NoticeLevel.Info, $"the event log takes records again, after {_refusals} refusals; nothing was lost"));
+        (_refused, _refusals) = (null, 0);
+        Clear();
+        return true;
+    }
+}
