@@ -43,7 +43,7 @@ internal sealed class RunningNode : IAsyncDisposable
                 new NodeParts
                 {
                     Settings = settings, Log = log, Users = users, Feeds = feeds,
-                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice, LearnsDeepInRounds = isReplay,
+                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice, LearnsDeepInRounds = isReplay, FreeBytes = FreeBytesOf(dataDir),
                 },
                 cancel).ConfigureAwait(false));
             return running;
@@ -74,6 +74,13 @@ internal sealed class RunningNode : IAsyncDisposable
             else ((IDisposable)_owned[i]).Dispose();
         }
         _owned.Clear();
+    }
+
+    /// <summary>The free space of the file system that holds a folder, as an unprivileged user sees it.</summary>
+    private static Func<long> FreeBytesOf(string folder)
+    {
+        var drive = new DriveInfo(Path.GetFullPath(folder));
+        return () => drive.AvailableFreeSpace;
     }
 
     private T Own<T>(T thing) where T : class

@@ -20,20 +20,18 @@ public sealed class Ingest
     private readonly IEventLog _log;
     private readonly TimeProvider _time;
     private readonly AsyncSignal _signal;
-    private readonly Func<long> _lag;
-    private readonly long _lagMax;
+    private readonly Admission _admission;
     private readonly int _recordBytesMax;
     private readonly RecentPositions _recent = new(RecentIdsMax);
     private long _accepted;
     private long _rejected;
 
-    internal Ingest(IEventLog log, TimeProvider time, AsyncSignal signal, Func<long> lag, long lagMax, int recordBytesMax)
+    internal Ingest(IEventLog log, TimeProvider time, AsyncSignal signal, Admission admission, int recordBytesMax)
     {
         _log = log;
         _time = time;
         _signal = signal;
-        _lag = lag;
-        _lagMax = lagMax;
+        _admission = admission;
         _recordBytesMax = recordBytesMax;
     }
 
@@ -43,8 +41,11 @@ public sealed class Ingest
     /// <summary>Events and items rejected by this process; each is in <c>dead-letter</c>.</summary>
     public long Rejected => Interlocked.Read(ref _rejected);
 
-    /// <summary>True when the actors are so far behind that new events should wait: answer "try again later".</summary>
-    public bool IsOverloaded => _lag() > _lagMax;
+    /// <summary>Whether new events should come now: else answer "try again later".</summary>
+    public AdmissionState State => _admission.State;
+
+    /// <summary>True when the actors are so far behind that new events should wait.</summary>
+    public bool IsOverloaded => _admission.IsBehind;
 
     /// <summary>
     /// Appends events, each one JSON object. A bad one is set aside with its reason and does not stop the others.

@@ -22,6 +22,9 @@ public sealed record NodeParts
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
 
+    /// <summary>Bytes that the disk of the data has left; null where that is of no matter.</summary>
+    public Func<long>? FreeBytes { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Threads of control for rounds and user shards.</summary>

@@ -12,6 +12,12 @@ public sealed record NodeStatus
     /// <summary>How far the state is behind the log, in offsets: bytes on the embedded log, records on Kafka.</summary>
     public required long LagOffsets { get; init; }
 
+    /// <summary>How long the actors would take to catch up at their latest speed, ms.</summary>
+    public required double LagMs { get; init; }
+
+    /// <summary>Whether events are taken: <see cref="AdmissionState"/>.</summary>
+    public required string Admission { get; init; }
+
     public required long Rounds { get; init; }
     public required UserHostCounts Users { get; init; }
     public required long Items { get; init; }

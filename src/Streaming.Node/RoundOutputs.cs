@@ -135,7 +135,7 @@ internal sealed class RoundOutputs
         {
             await step();
         }
-        catch (EventLogException problem) when (patient && problem is not LogFencedException && !Stopping.IsCancellationRequested)
+        catch (EventLogException problem) when (patient && problem is not LogFencedException && !problem.NeedsRestart && !Stopping.IsCancellationRequested)
         {
             _refused = step;
             if (_refusals++ % RefusalsPerNotice == 0)

@@ -17,16 +17,18 @@ public sealed class ServedLog : IAsyncDisposable
     private readonly IEventLog _log;
     private readonly TimeProvider _time;
     private readonly Action<NodeNotice> _notice;
+    private readonly Func<bool> _refused;
     private readonly RecentHashes _pages = new(1 << 16);
     private readonly Task _pump;
     private long _dropped;
     private long _logged;
 
-    internal ServedLog(IEventLog log, TimeProvider time, int queuedMax, Action<NodeNotice> notice)
+    internal ServedLog(IEventLog log, TimeProvider time, int queuedMax, Action<NodeNotice> notice, Func<bool> refused)
     {
         _log = log;
         _time = time;
         _notice = notice;
+        _refused = refused;
         _queue = Channel.CreateBounded<UserEvent>(new BoundedChannelOptions(queuedMax) { SingleReader = true });
         _pump = PumpAsync();
     }
@@ -34,7 +36,7 @@ public sealed class ServedLog : IAsyncDisposable
     /// <summary>Served records that are durable in the log.</summary>
     public long Logged => Interlocked.Read(ref _logged);
 
-    /// <summary>Served records that found the queue full.</summary>
+    /// <summary>Served records that found the queue full, or the disk.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
     /// <summary>True the first time that this page of this list version leaves for this user: then build and <see cref="Add"/> its event.</summary>
@@ -43,7 +45,7 @@ public sealed class ServedLog : IAsyncDisposable
 
     public void Add(UserEvent served)
     {
-        if (!_queue.Writer.TryWrite(served)) Interlocked.Increment(ref _dropped);
+        if (_refused() || !_queue.Writer.TryWrite(served)) Interlocked.Increment(ref _dropped);
     }
 
     public async ValueTask DisposeAsync()

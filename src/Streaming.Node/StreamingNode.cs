@@ -27,9 +27,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
     /// <summary>Lists that look-ups may want of one round.</summary>
     private const int WantedMax = 1_000;
 
-    /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
-    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
-
     private readonly NodeParts _parts;
     private readonly Checkpoints _checkpoints;
     private readonly AsyncSignal _signal;
@@ -50,8 +47,6 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private volatile ExperimentStatistics? _statistics;
     private long _nextCheckpointId = 1;
     private long _clockMs;
-    private long _lag;
-    private long _lagMeasured;
     private long[] _applied = [];
     private TaskCompletionSource _roundEnd = NewRoundEnd();
     private volatile bool _closed;
@@ -66,10 +61,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _deletions = new Deletions(parts, Path.Combine(parts.CheckpointDir, "..", "deletions"));
         _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
-        Ingest = new Ingest(parts.Log, parts.Time, _signal, () => Volatile.Read(ref _lag), parts.Settings.Node.LagOffsetsMax, parts.Settings.Log.RecordBytesMax);
+        _admission = new Admission(parts.Settings.Node, (long)parts.Settings.Storage.FreeMbMin << 20, parts.FreeBytes, parts.Time);
+        Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
         _wanted = new WantedLists(WantedMax, _signal);
         Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time);
-        Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice);
+        Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
 
     public IEventLog Log => _parts.Log;
@@ -131,6 +127,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _outputs.Stopping = cancel;
         StartDeep();
         _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments), new BanditMover(Experiments, NowMs));
+        // Beside the rounds: one that is starved of its core must not keep its own measure from being taken.
+        await using var measuring = _parts.Time.CreateTimer(_ => Measure(), null, LagInterval, LagInterval);
         // Pauses go by a clock that nobody sets: one put back by an hour would end ticks and checkpoints for as long.
         var lastCheckpoint = _parts.Time.GetTimestamp();
         long? lastTick = null;
@@ -145,7 +143,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None);
             // Behind outputs that are not durable yet nobody may go on after a crash.
-            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled)
+            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled && _admission.MayCheckpoint)
             {
                 await CheckpointAsync(null, CancellationToken.None);
                 lastCheckpoint = _parts.Time.GetTimestamp();
@@ -237,7 +235,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public NodeStatus Status() => new()
     {
         Records = _rounds.Records,
-        LagOffsets = Volatile.Read(ref _lag),
+        LagOffsets = _admission.LagOffsets,
+        LagMs = _admission.LagMs,
+        Admission = _admission.State.ToString(),
         Rounds = _rounds.Count,
         Users = _host.Counts,
         Items = _models.Catalog.Count,
@@ -324,13 +324,17 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
         var started = Stopwatch.GetTimestamp();
-        var before = _rounds.Records;
+        var (before, from) = (_rounds.Records, EventPositions);
+        _admission.RoundStarts();
         var work = _rounds.Run(limits, nowMs, receivedMs, quiet);
-        if (_rounds.Records > before) _meters.Round(_host.Counts, Stopwatch.GetElapsedTime(started));
+        _admission.RoundEnds();
+        var took = Stopwatch.GetElapsedTime(started);
+        if (_rounds.Records > before) _meters.Round(_host.Counts, took);
+        if (_rounds.Records - before > _parts.Settings.Node.RoundEventsMax / 2)
+            _admission.BusyRound(EventPositions.Sum() - from.Sum(), took.TotalSeconds);
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
-        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _lag > 0)))
-            Threads.Block(ExpectAsync("the backlog cannot be measured", MeasureLagAsync));
         Volatile.Write(ref _applied, EventPositions);
+        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _admission.LagOffsets > 0))) Measure();
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
         if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
         return work;
@@ -445,41 +449,4 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Reread = offset => Log.OpenReader(Topics.Events, partition, offset),
         HotUsersMax = Math.Max(16, _parts.Settings.Users.HotUsersMax / shards),
     };
-
-    private async Task TickAsync(long timeMs)
-    {
-        var json = new ByteWriter();
-        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
-        var entries = new LogEntry[_shards.Length];
-        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
-        await Log.AppendAsync(Topics.Events, entries);
-    }
-
-    /// <summary>A step that the node can do without for a while: where the log refuses, a notice says so.</summary>
-    private async Task ExpectAsync(string what, Func<Task> step)
-    {
-        try
-        {
-            await step();
-        }
-        catch (EventLogException problem)
-        {
-            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"{what}: {problem.Message}", problem));
-        }
-    }
-
-    private async Task MeasureLagAsync()
-    {
-        // Also when it fails: every look at a log that does not answer takes its whole time-out.
-        _lagMeasured = _parts.Time.GetTimestamp();
-        var positions = EventPositions;
-        long lag = 0;
-        for (var p = 0; p < positions.Length; p++)
-        {
-            var behind = Math.Max(0, (await Log.RangeAsync(Topics.Events, p)).End - positions[p]);
-            _meters.Lag(p, behind);
-            lag += behind;
-        }
-        Volatile.Write(ref _lag, lag);
-    }
 }

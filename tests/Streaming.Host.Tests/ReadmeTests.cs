@@ -117,7 +117,7 @@ public sealed partial class ReadmeTests
         return (process.ExitCode, await stdout, await stderr);
     }
 
-    private static string Root()
+    internal static string Root()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(folder.FullName, "Streaming.sln"))) folder = folder.Parent ?? throw new DirectoryNotFoundException("no Streaming.sln above the tests");

@@ -51,7 +51,9 @@ public sealed class NodeRig : IAsyncDisposable
     /// <param name="settings">Null for <see cref="Settings"/>.</param>
     /// <param name="log">A log that nodes share; it outlives this one.</param>
     /// <param name="learnsDeepInRounds">As in a replay.</param>
-    public static async Task<NodeRig> OpenAsync(string folder, StreamingSettings? settings = null, IEventLog? log = null, bool learnsDeepInRounds = false)
+    /// <param name="time">Null for the system's.</param>
+    public static async Task<NodeRig> OpenAsync(
+        string folder, StreamingSettings? settings = null, IEventLog? log = null, bool learnsDeepInRounds = false, TimeProvider? time = null)
     {
         settings ??= Settings;
         settings.Validate().ShouldBeEmpty();
@@ -61,7 +63,7 @@ public sealed class NodeRig : IAsyncDisposable
             rig.Node = await StreamingNode.OpenAsync(new NodeParts
             {
                 Settings = settings, Log = rig._log, Users = rig._users, Feeds = rig._feeds, CheckpointDir = rig.CheckpointDir,
-                LearnsDeepInRounds = learnsDeepInRounds,
+                LearnsDeepInRounds = learnsDeepInRounds, Time = time ?? TimeProvider.System,
                 // Workers have threads of their own.
                 Notice = notice => { lock (rig.Notices) rig.Notices.Add(notice); },
             });

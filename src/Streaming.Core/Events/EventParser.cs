@@ -63,7 +63,7 @@ public static class EventParser
         }
         catch (JsonException broken)
         {
-            reason = $"the record is not valid JSON: {broken.Message}";
+            reason = $"the record is not valid JSON: {RecordReader.Describe(broken)}";
         }
         catch (InvalidOperationException)
         {

@@ -88,6 +88,8 @@ public static class FeedListCodec
         for (var i = 0; i < entries.Length; i++)
         {
             var item = view.Item(i);
+            // The writer never wrote one: there is no JSON for it.
+            if (!float.IsFinite(view.Score(i))) throw new FormatException($"entry {i} of a stored list has the score {view.Score(i)}");
             entries[i] = new FeedEntry(item, StableHash.Of(item), view.Score(i), names.Get(view.Channel(i)), view.Propensity(i));
         }
         return new FeedList

@@ -48,7 +48,7 @@ public static class ItemParser
         }
         catch (JsonException broken)
         {
-            reason = $"the record is not valid JSON: {broken.Message}";
+            reason = $"the record is not valid JSON: {RecordReader.Describe(broken)}";
         }
         catch (InvalidOperationException)
         {

@@ -71,7 +71,7 @@ public sealed record DeadLetter(string Reason, string Topic, LogPosition Source,
         }
         catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            throw new FormatException($"not a dead letter: {broken.Message}", broken);
+            throw new FormatException($"not a dead letter: {(broken is JsonException syntax ? RecordReader.Describe(syntax) : broken.Message)}", broken);
         }
     }
 }

@@ -50,4 +50,8 @@ public interface ILogReader : IDisposable
 }
 
 /// <summary>An expected failure of the event log; the message says what to do about it.</summary>
-public class EventLogException(string message, Exception? inner = null) : Exception(message, inner);
+public class EventLogException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>The log as it is open takes nothing more, whatever becomes of the cause: only opening it again helps, so the node has to end.</summary>
+    public bool NeedsRestart { get; init; }
+}

@@ -31,9 +31,12 @@ public sealed record NodeSettings
     public int TickIntervalMs { get; init; } = 1_000;
 
     /// <summary>
-    /// How far the actors may be behind before new events are answered "try again later", in offsets: bytes on the embedded log,
-    /// records on Kafka.
+    /// How far the actors may be behind before new events are answered "try again later", in time that they would take to catch up, ms:
+    /// what is taken later than that would be in a list too late to matter.
     /// </summary>
+    public int LagMsMax { get; init; } = 2_000;
+
+    /// <summary>The same in offsets, whatever the speed: bytes on the embedded log, records on Kafka.</summary>
     public long LagOffsetsMax { get; init; } = 512_000_000;
 
     /// <summary>
@@ -65,6 +68,7 @@ public sealed record NodeSettings
         problems.InRange("Node:CheckpointIntervalMs", CheckpointIntervalMs, 100, 86_400_000);
         problems.InRange("Node:CheckpointsKept", CheckpointsKept, 2, 100);
         problems.InRange("Node:LagOffsetsMax", LagOffsetsMax, 1_000, 1L << 50);
+        problems.InRange("Node:LagMsMax", LagMsMax, 10, 86_400_000);
         problems.InRange("Node:ErasureIntervalMs", ErasureIntervalMs, 0, 7 * 86_400_000);
         problems.InRange("Node:DeletionReceiptDays", DeletionReceiptDays, 1, 36_500);
         problems.InRange("Node:TickIntervalMs", TickIntervalMs, 10, 3_600_000);

@@ -30,6 +30,15 @@ public sealed record ServingSettings
     /// <summary>Open connections at most, over both addresses; further ones are closed.</summary>
     public int ConnectionsMax { get; init; } = 10_000;
 
+    /// <summary>Bytes of all requests being taken in at once, MB; one more is answered "try again later". A lone request is always taken.</summary>
+    public int InFlightMbMax { get; init; } = 64;
+
+    /// <summary>
+    /// How long a request that finds the node too far behind waits for that to change before it is put off, ms: it slows producers down,
+    /// where answers at once would have them ask again and take from the actors the cores that they need.
+    /// </summary>
+    public int PutOffMs { get; init; } = 500;
+
     public void Validate(SettingsProblems problems)
     {
         Address(problems, "Serving:Listen", Listen);
@@ -41,6 +50,8 @@ public sealed record ServingSettings
         problems.InRange("Serving:RequestBytesMax", RequestBytesMax, 1024, 1 << 30);
         problems.InRange("Serving:HeaderBytesMax", HeaderBytesMax, 1024, 1 << 20);
         problems.InRange("Serving:ConnectionsMax", ConnectionsMax, 1, 1_000_000);
+        problems.InRange("Serving:PutOffMs", PutOffMs, 0, 60_000);
+        problems.InRange("Serving:InFlightMbMax", InFlightMbMax, 1, 1 << 20);
     }
 
     /// <summary>An address without a colon would parse as one with any free port.</summary>

@@ -26,6 +26,12 @@ public sealed record StorageSettings
     /// </summary>
     public bool LogSync { get; init; }
 
+    /// <summary>
+    /// Below this much free space, MB, no new events are taken, until there is more: what was taken before is still worked off, and
+    /// look-ups go on. 0 does not look; a full disk then ends the node, which goes on from its last checkpoint when it is started again.
+    /// </summary>
+    public int FreeMbMin { get; init; } = 512;
+
     /// <summary>The store of users' state.</summary>
     public HybridStoreSettings State { get; init; } = new();
 
@@ -42,6 +48,7 @@ public sealed record StorageSettings
         HybridStoreSettings.PowerOfTwo(problems, "Storage:LogSegmentMb", LogSegmentMb, 1, 1024);
         problems.InRange("Storage:LogReadMbMax", LogReadMbMax, 1, 1024);
         problems.InRange("Storage:LogRetentionIntervalSeconds", LogRetentionIntervalSeconds, 1, 86_400);
+        problems.InRange("Storage:FreeMbMin", FreeMbMin, 0, 1 << 24);
         problems.InRange("Storage:FeedListsPerUserMax", FeedListsPerUserMax, 1, 1024);
         State.Validate(problems, "Storage:State");
         Cache.Validate(problems, "Storage:Cache");

@@ -36,7 +36,16 @@ public static partial class BackgroundThread
     /// microseconds: a scheduler without a high-resolution tick would otherwise let a background thread that has got the core keep it
     /// for milliseconds, however many look-ups have become ready meanwhile.
     /// </summary>
-    public static void StandBack() => Thread.Yield();
+    public static void StandBack()
+    {
+        if (!IsPressed) Thread.Yield();
+    }
+
+    /// <summary>
+    /// Set while the work is far behind: then it stands back no longer than its priority says. Where every core is taken by requests, each
+    /// standing back costs a turn of all of them, and the actors would fall behind further the more is asked of them.
+    /// </summary>
+    public static bool IsPressed { get; set; }
 
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, int who, int nice);

@@ -136,6 +136,15 @@ public sealed class CheckpointReader
         return value;
     }
 
+    /// <summary>A count of values that follow: checked against what the stream has left, too, where it knows its length.</summary>
+    public int Count<T>(int max) where T : unmanaged
+    {
+        var value = Count(max);
+        if (_from.CanSeek && value > (_from.Length - _from.Position) / System.Runtime.CompilerServices.Unsafe.SizeOf<T>())
+            throw new InvalidDataException($"{_what} holds a count of {value}, which does not fit what is left of it");
+        return value;
+    }
+
     public string String(int bytesMax)
     {
         var bytes = new byte[Count(bytesMax)];

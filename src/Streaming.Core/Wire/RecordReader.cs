@@ -25,6 +25,17 @@ internal ref struct RecordReader
         _json = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = EventLimits.JsonDepthMax });
     }
 
+    /// <summary>
+    /// What is wrong with a JSON text, cut to a length for people: the library's own message may hold as much of the text as there is.
+    /// </summary>
+    public static string Describe(JsonException broken)
+    {
+        const int charsMax = 300;
+        var message = broken.Message;
+        if (message.Length <= charsMax) return message;
+        return message[..(char.IsHighSurrogate(message[charsMax - 1]) ? charsMax - 1 : charsMax)] + "...";
+    }
+
     /// <summary>Why the last method returned false.</summary>
     public string? Reason { get; private set; }
 

@@ -13,6 +13,7 @@ internal static class BenchVerb
         var command = new Command("bench", "Measure this machine; what each figure counts is written beside it.");
         command.Subcommands.Add(Pipeline());
         command.Subcommands.Add(Lookup());
+        command.Subcommands.Add(OverloadBench.Create());
         command.Subcommands.Add(Ftrl());
         command.Subcommands.Add(AssignBench.Create());
         command.Subcommands.Add(SoakTensors());

@@ -28,6 +28,7 @@ internal static class CliApp
             + "  ./run ab report                           what the hold-out shows, for people\n"
             + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
+            + "  ./run chaos --seconds 60 --json           kill a node under load; is anything lost or doubled?\n"
             + "  ./run validate --settings my.json         check settings before a deploy\n\n"
             + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
         var demo = DemoVerb.Create();
@@ -44,6 +45,8 @@ internal static class CliApp
         root.Subcommands.Add(ColdRecallVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(SoakVerb.Create());
+        root.Subcommands.Add(Chaos.ChaosVerb.Create());
+        root.Subcommands.Add(Fuzz.FuzzVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         root.Subcommands.Add(BackupVerbs.CreateBackup());
         root.Subcommands.Add(BackupVerbs.CreateRestore());

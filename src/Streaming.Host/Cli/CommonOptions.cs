@@ -47,4 +47,17 @@ internal sealed class CommonOptions(bool hasNode = true)
         }
         return SettingsLoader.Load(parse.GetValue(_settings), flags);
     }
+
+    /// <summary>The same for a node in a process of its own: arguments under which it loads what <see cref="Load"/> does.</summary>
+    public IReadOnlyList<string> Arguments(ParseResult parse, params (string Key, string Value)[] defaults)
+    {
+        var arguments = new List<string>();
+        if (parse.GetValue(_settings) is { } file) arguments.AddRange(["--settings", file]);
+        foreach (var (key, value) in defaults) arguments.AddRange(["--set", $"{key}={value}"]);
+        if (parse.GetValue(_kafka) is { } bootstrap) arguments.AddRange(["--kafka", bootstrap]);
+        if (parse.GetValue(_dataDir) is { } dataDir) arguments.AddRange(["--data-dir", dataDir]);
+        if (parse.GetValue(_seed) is { } seed) arguments.AddRange(["--seed", seed.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        foreach (var pair in parse.GetValue(_set) ?? []) arguments.AddRange(["--set", pair]);
+        return arguments;
+    }
 }

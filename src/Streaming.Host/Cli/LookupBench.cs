@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Streaming.Core.Metrics;
 using Streaming.Core.Settings;
@@ -24,11 +22,11 @@ internal static class LookupBench
     {
         var host = withKey ? $"Host: bench\r\nAuthorization: Bearer {Key}\r\n" : "Host: bench\r\n";
         var folder = Directory.CreateTempSubdirectory("streaming-bench-");
-        var port = FreePort();
-        using var server = StartNode(port, folder.FullName, withKey);
+        var port = NodeProcess.FreePort();
+        using var server = NodeProcess.Start(port, ["--data-dir", folder.FullName], environment: withKey ? [(Security.ApiKeys.Variable, $"bench ingest,read,admin {Key}")] : []);
         try
         {
-            await WaitReadyAsync(server, port, cancel).ConfigureAwait(false);
+            await server.WaitReadyAsync(cancel).ConfigureAwait(false);
             var traffic = new BenchTraffic(Users, Items, settings.Node.Seed);
             await WarmAsync(port, traffic, host, cancel).ConfigureAwait(false);
             var latency = new LatencyHistogram();
@@ -46,7 +44,7 @@ internal static class LookupBench
                 ("ms_p99_by_second", bySecond.Where(h => h.Count > 0).Select(h => Math.Round(h.Percentile(.99) / 1000, 1))),
                 ("errors", outcome.Errors), ("events_per_s", outcome.Events / outcome.Seconds), ("bytes_per_lookup", outcome.Bytes / Math.Max(1, outcome.Lookups)),
                 ("server_events", parsed.RootElement.GetProperty("users").GetProperty("applied").GetInt64()),
-                ("connections", connections), ("with_key", withKey), ("users", Users), ("server_peak_rss_mb", server.PeakWorkingSet64 >> 20), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
+                ("connections", connections), ("with_key", withKey), ("users", Users), ("server_peak_rss_mb", server.PeakRssMb), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
             };
             if (json) JsonLine.Print(figures);
             else Tables.Print("Look-up", figures);
@@ -54,8 +52,7 @@ internal static class LookupBench
         }
         finally
         {
-            server.Kill(entireProcessTree: true);
-            await server.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+            await server.KillAsync().ConfigureAwait(false);
             folder.Delete(recursive: true);
         }
     }
@@ -70,9 +67,9 @@ internal static class LookupBench
         var requests = Enumerable.Range(0, 4096).Select(_ => Encoding.ASCII.GetBytes($"GET /v1/feed/{traffic.User()}?surface=home&limit=20 HTTP/1.1\r\n{host}\r\n")).ToArray();
         var posts = Enumerable.Range(0, 200).Select(_ => PostOf(host, "/v1/events", traffic.Events(EventsPerPost))).ToArray();
         var start = 0L;
-        var look = new OpenLoop.Stream(requests, rate, (due, end, ok, length) =>
+        var look = new OpenLoop.Stream(requests, rate, (due, end, status, length) =>
         {
-            if (!ok) errors++;
+            if (status != 200) errors++;
             if (start == 0) return;
             var tookUs = (long)((end - due) * 1e6 / Stopwatch.Frequency);
             latency.Record(tookUs);
@@ -80,9 +77,9 @@ internal static class LookupBench
             lookups++;
             bytes += length;
         });
-        var post = new OpenLoop.Stream(posts, (double)eventsPerS / EventsPerPost, (_, _, ok, _) =>
+        var post = new OpenLoop.Stream(posts, (double)eventsPerS / EventsPerPost, (_, _, status, _) =>
         {
-            if (!ok) errors++;
+            if (status != 200) errors++;
             else if (start > 0) events += EventsPerPost;
         });
         using var load = new OpenLoop(port, connections, look, post);
@@ -115,7 +112,7 @@ internal static class LookupBench
         await Task.Delay(1_000, cancel).ConfigureAwait(false);
     }
 
-    private static byte[] PostOf(string host, string path, ReadOnlyMemory<byte>[] records)
+    internal static byte[] PostOf(string host, string path, ReadOnlyMemory<byte>[] records)
     {
         using var body = new MemoryStream();
         foreach (var record in records)
@@ -125,50 +122,5 @@ internal static class LookupBench
         }
         var head = Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\n{host}Content-Type: application/x-ndjson\r\nContent-Length: {body.Length}\r\n\r\n");
         return [.. head, .. body.ToArray()];
-    }
-
-    private static Process StartNode(int port, string folder, bool withKey)
-    {
-        var self = Environment.ProcessPath!;
-        var start = new ProcessStartInfo(self) { RedirectStandardError = true, RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(self) == "dotnet") start.ArgumentList.Add(typeof(LookupBench).Assembly.Location);
-        foreach (var argument in (string[])["node", "--listen", $"127.0.0.1:{port}", "--data-dir", folder]) start.ArgumentList.Add(argument);
-        start.Environment["STREAMING_LOG_LEVEL"] = "Warning";
-        if (withKey) start.Environment[Security.ApiKeys.Variable] = $"bench ingest,read,admin {Key}";
-        var process = Process.Start(start)!;
-        process.ErrorDataReceived += (_, line) =>
-        {
-            if (!string.IsNullOrEmpty(line.Data)) Console.Error.WriteLine(line.Data);
-        };
-        process.BeginErrorReadLine();
-        process.BeginOutputReadLine();
-        return process;
-    }
-
-    private static async Task WaitReadyAsync(Process server, int port, CancellationToken cancel)
-    {
-        using var http = new HttpClient();
-        for (var attempt = 0; attempt < 600; attempt++)
-        {
-            if (server.HasExited) throw new InvalidDataException($"the node of the benchmark ended with code {server.ExitCode} before it was ready");
-            try
-            {
-                using var response = await http.GetAsync($"http://127.0.0.1:{port}/readyz", cancel).ConfigureAwait(false);
-                if (response.IsSuccessStatusCode) return;
-            }
-            catch (HttpRequestException)
-            {
-                // Not listening yet.
-            }
-            await Task.Delay(100, cancel).ConfigureAwait(false);
-        }
-        throw new InvalidDataException("the node of the benchmark was not ready within 60 s");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -20,8 +20,8 @@ internal sealed unsafe partial class OpenLoop : IDisposable
     /// <summary>One kind of request at its own rate.</summary>
     /// <param name="Requests">Whole HTTP requests, sent round and round.</param>
     /// <param name="PerSecond">Requests per second; 0 for none.</param>
-    /// <param name="Done">Told of every response: due time and end in Stopwatch ticks, whether it was a 200, and its bytes.</param>
-    public sealed record Stream(byte[][] Requests, double PerSecond, Action<long, long, bool, int> Done)
+    /// <param name="Done">Told of every response: due time and end in Stopwatch ticks, its status, and its bytes.</param>
+    public sealed record Stream(byte[][] Requests, double PerSecond, Action<long, long, int, int> Done)
     {
         internal long Sent;
     }
@@ -139,7 +139,7 @@ internal sealed unsafe partial class OpenLoop : IDisposable
         var stream = connection.Waits!;
         connection.Waits = null;
         _free.Push(index);
-        stream.Done(connection.Due, Stopwatch.GetTimestamp(), response.Slice(9, 3).SequenceEqual("200"u8), connection.Filled);
+        stream.Done(connection.Due, Stopwatch.GetTimestamp(), int.Parse(response.Slice(9, 3), System.Globalization.CultureInfo.InvariantCulture), connection.Filled);
     }
 
     [LibraryImport("libc", EntryPoint = "ppoll", SetLastError = false)]

@@ -148,7 +148,8 @@ internal static class ApiServer
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");
-        app.MapOpenApi("/openapi/{documentName}.json");
+        // Only the one there is: of any other the framework would say in plain text that it has none.
+        app.MapOpenApi("/openapi/v1.json");
         MetricsEndpoint.Map(app);
     }
 

@@ -11,6 +11,11 @@ namespace Streaming.Host.Http;
 /// <summary>Events, items and users coming in: answered only once durable.</summary>
 internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settings, TimeProvider time)
 {
+    private readonly InFlightRoom _room = new((long)settings.InFlightMbMax << 20);
+
+    /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
+    private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
+
     public Task PostEventsAsync(HttpContext context) => PostAsync(context, node.Ingest.EventsAsync);
 
     public Task PostItemsAsync(HttpContext context) => PostAsync(context, node.Ingest.ItemsAsync);
@@ -89,6 +94,14 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     private async Task PostAsync(
         HttpContext context, Func<IReadOnlyList<ReadOnlyMemory<byte>>, CancellationToken, Task<IngestOutcome[]>> append)
     {
+        // Before the body is read: under overload a refusal has to be cheap, and what waits to be read takes memory.
+        if (await PutOffAsync(context).ConfigureAwait(false)) return;
+        using var room = _room.Take(context.Request.ContentLength ?? settings.RequestBytesMax);
+        if (room is null)
+        {
+            await Later(context, 429, "overloaded", "1", "too many bytes are being taken in; try again in a second").ConfigureAwait(false);
+            return;
+        }
         if (await BodyAsync(context).ConfigureAwait(false) is not { } body) return;
         var lines = context.Request.ContentType?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) ?? false;
         var records = RequestBody.Records(body, lines, settings.BatchEventsMax);
@@ -108,16 +121,11 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
 
     private async Task AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]>> append)
     {
-        if (node.Ingest.IsOverloaded)
-        {
-            context.Response.Headers.RetryAfter = "1";
-            await Problems.Write(context, 429, "overloaded", "the actors are too far behind; try again in a second").ConfigureAwait(false);
-            return;
-        }
+        if (await PutOffAsync(context).ConfigureAwait(false)) return;
         IngestOutcome[] outcomes;
         try
         {
-            outcomes = await append().ConfigureAwait(false);
+            outcomes = await InTurnAsync(append, context.RequestAborted).ConfigureAwait(false);
         }
         catch (EventLogException problem)
         {
@@ -135,6 +143,47 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         context.Response.ContentType = "application/json";
         WriteOutcomes(context.Response.BodyWriter, outcomes, rejected);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>Starts an append, which parses its records on this thread, when it is its turn; waiting for the disk takes none.</summary>
+    private async Task<IngestOutcome[]> InTurnAsync(Func<Task<IngestOutcome[]>> append, CancellationToken cancel)
+    {
+        Task<IngestOutcome[]> appending;
+        await _turns.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            appending = append();
+        }
+        finally
+        {
+            _turns.Release();
+        }
+        return await appending.ConfigureAwait(false);
+    }
+
+    /// <summary>Answers "later" when the node takes no events now, nor within <c>Serving:PutOffMs</c>.</summary>
+    private async Task<bool> PutOffAsync(HttpContext context)
+    {
+        const int lookMs = 50;
+        for (var left = settings.PutOffMs; left > 0 && node.Ingest.State == AdmissionState.Behind; left -= lookMs)
+            await Task.Delay(Math.Min(left, lookMs), context.RequestAborted).ConfigureAwait(false);
+        switch (node.Ingest.State)
+        {
+            case AdmissionState.Behind:
+                await Later(context, 429, "overloaded", "1", "the actors are too far behind; try again in a second").ConfigureAwait(false);
+                return true;
+            case AdmissionState.DiskLow:
+                await Later(context, 503, "disk-low", "5", "the node's disk is nearly full (Storage:FreeMbMin); nothing was stored").ConfigureAwait(false);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static Task Later(HttpContext context, int status, string type, string seconds, string detail)
+    {
+        context.Response.Headers.RetryAfter = seconds;
+        return Problems.Write(context, status, type, detail);
     }
 
     private static void WriteOutcomes(System.Buffers.IBufferWriter<byte> into, IngestOutcome[] outcomes, int rejected)

@@ -137,12 +137,14 @@ public static class SettingsLoader
     private static object? Scalar(Type type, IConfigurationSection section, string path, List<string> problems)
     {
         var text = section.Value;
+        var wanted = Nullable.GetUnderlyingType(type) ?? type;
         if (text is null)
         {
-            problems.Add($"{path}: expected a single value, found a section");
+            // A null in a file: what may be absent is, and keeps its default.
+            var isNull = !section.GetChildren().Any();
+            if (!isNull || wanted == type) problems.Add($"{path}: expected a single value, found {(isNull ? "null" : "a section")}");
             return null;
         }
-        var wanted = Nullable.GetUnderlyingType(type) ?? type;
         try
         {
             return wanted.IsEnum ? Enum.Parse(wanted, text, ignoreCase: true) : Convert.ChangeType(text, wanted, CultureInfo.InvariantCulture);

@@ -229,11 +229,11 @@ public sealed class ItemStatistics : IStreamLearner
     {
         var reader = new CheckpointReader(from, FormatVersion, "item statistics");
         var (records, nowMs) = (reader.Int64(), reader.Int64());
-        var used = reader.Count(_settings.StatisticsItemsMax);
+        var used = reader.Count<Stat>(_settings.StatisticsItemsMax);
         var sweepAt = reader.Count(used);
         var stats = new Stat[Math.Max(1024, used)];
         reader.Values(stats.AsSpan(0, used));
-        var free = new int[reader.Count(used)];
+        var free = new int[reader.Count<int>(used)];
         reader.Values(free.AsSpan());
         var positions = _positions.Read(reader);
         var popularity = _popularity.Read(reader);

@@ -72,11 +72,11 @@ internal sealed class PopularityTable(int keysMax, double halfLifeMs)
     /// <summary>Reads into a new table, so that a corrupt input leaves the present one as it is.</summary>
     public PopularityTable Read(CheckpointReader reader)
     {
-        var table = new PopularityTable(keysMax, halfLifeMs) { _used = reader.Count(keysMax) };
+        var table = new PopularityTable(keysMax, halfLifeMs) { _used = reader.Count<Entry>(keysMax) };
         table._sweepAt = reader.Count(table._used);
         table._entries = new Entry[Math.Max(1024, table._used)];
         reader.Values(table._entries.AsSpan(0, table._used));
-        var free = new int[reader.Count(table._used)];
+        var free = new int[reader.Count<int>(table._used)];
         reader.Values(free.AsSpan());
         foreach (var slot in free) table._free.Push(slot);
         for (var i = 0; i < table._used; i++)

@@ -192,7 +192,7 @@ internal sealed partial class LogPartition : IDisposable
 
     private EventLogException Failed(Exception e) => new(
         $"The event log cannot write to '{_folder}': {(_device.Failure ?? _commits.Failure ?? e).Message}. "
-        + "Free or grow the disk, check the folder's permissions, then restart: what was acknowledged is safe.", e);
+        + "Free or grow the disk, check the folder's permissions, then restart: what was acknowledged is safe.", e) { NeedsRestart = true };
 
     /// <summary>Newest record time of a segment; one from before this start is read through, once.</summary>
     private long NewestMs(long segment, long until)

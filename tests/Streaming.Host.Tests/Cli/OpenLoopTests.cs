@@ -21,10 +21,10 @@ public sealed class OpenLoopTests(SharedNode shared)
         early.ShouldBe(0);
 
         OpenLoop.Stream Stream(string path, double perSecond, Action<bool> done) => new(
-            [Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")], perSecond, (due, end, ok, bytes) =>
+            [Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")], perSecond, (due, end, status, bytes) =>
             {
                 if (end <= due || bytes == 0) early++;
-                done(ok);
+                done(status == 200);
             });
     }
 }

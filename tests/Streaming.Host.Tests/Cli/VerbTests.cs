@@ -10,7 +10,10 @@ public sealed class VerbTests
         var (code, help) = await RunAsync("--help");
         using var _ = help;
         code.ShouldBe(0);
-        foreach (var verb in new[] { "demo", "node", "ab", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "validate" }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
+        foreach (var verb in new[]
+        {
+            "demo", "node", "ab", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "soak", "chaos", "fuzz", "backup", "restore", "validate",
+        }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
     }

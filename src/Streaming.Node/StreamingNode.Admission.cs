@@ -1,0 +1,81 @@
+using Streaming.Core.Events;
+using Streaming.Core.Log;
+using Streaming.Core.Threads;
+using Streaming.Core.Wire;
+
+namespace Streaming.Node;
+
+/// <summary>What goes on beside the rounds: ticks, and measuring what <see cref="Admission"/> decides by.</summary>
+public sealed partial class StreamingNode
+{
+    /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
+    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
+
+    private readonly Admission _admission;
+    private readonly Lock _measuring = new();
+    private long _lagMeasured;
+
+    /// <summary>Looks at how far the actors are behind and at what the disk has left.</summary>
+    private void Measure()
+    {
+        if (!_measuring.TryEnter()) return;
+        try
+        {
+            MeasureNow();
+        }
+        catch (EventLogException problem)
+        {
+            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"the backlog cannot be measured: {problem.Message}", problem));
+        }
+        catch (ObjectDisposedException)
+        {
+            // The node is closing.
+        }
+        finally
+        {
+            _measuring.Exit();
+        }
+    }
+
+    private void MeasureNow()
+    {
+        // Also when it fails: every look at a log that does not answer takes its whole time-out.
+        _lagMeasured = _parts.Time.GetTimestamp();
+        var positions = Volatile.Read(ref _applied);
+        long lag = 0;
+        for (var p = 0; p < positions.Length; p++)
+        {
+            var behind = Math.Max(0, Threads.Block(Log.RangeAsync(Topics.Events, p).AsTask()).End - positions[p]);
+            _meters.Lag(p, behind);
+            lag += behind;
+        }
+        _admission.Measured(lag);
+        BackgroundThread.IsPressed = _admission.IsBehind;
+        if (!_admission.LookAtDisk()) return;
+        _parts.Notice(_admission.IsDiskLow
+            ? new NodeNotice(NoticeLevel.Error, "the disk has less than Storage:FreeMbMin left: no new events are taken until it has more; look-ups go on")
+            : new NodeNotice(NoticeLevel.Info, "the disk has room again: events are taken"));
+    }
+
+    /// <summary>A step that the node can do without for a while: where the log refuses, a notice says so.</summary>
+    private async Task ExpectAsync(string what, Func<Task> step)
+    {
+        try
+        {
+            await step();
+        }
+        catch (EventLogException problem) when (!problem.NeedsRestart)
+        {
+            _parts.Notice(new NodeNotice(NoticeLevel.Warning, $"{what}: {problem.Message}", problem));
+        }
+    }
+
+    private async Task TickAsync(long timeMs)
+    {
+        var json = new ByteWriter();
+        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
+        var entries = new LogEntry[_shards.Length];
+        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
+        await Log.AppendAsync(Topics.Events, entries);
+    }
+}
