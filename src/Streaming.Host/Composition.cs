@@ -62,8 +62,8 @@ internal sealed class RunningNode : IAsyncDisposable
         if (settings.Log.Kind == "embedded" && !Directory.Exists(Path.Combine(dataDir, "log")))
             throw new IOException($"there is no log in {Path.GetFullPath(dataDir)}; give the --data-dir of a node that has run");
         await using var running = new RunningNode(settings, dataDir);
-        if (settings.Log.Kind == "embedded") running.Lock();
-        return work(running.Own(OpenLog(settings, dataDir, notice => Console.Error.WriteLine(notice.Message))));
+        if (settings.Log.Kind == "embedded") running.Own(DataFolder.Lock(dataDir));
+        return work(running.Own(DataFolder.OpenLog(settings, dataDir, notice => Console.Error.WriteLine(notice.Message))));
     }
 
     public async ValueTask DisposeAsync()

@@ -41,7 +41,7 @@ public sealed class DrnLiveTests : IDisposable
             served.Teams.Distinct().Order().ShouldBe([Team.A, Team.B]);
             served.Entries.ShouldAllBe(e => e.Propensity > 0 && e.Propensity <= 1);
             await NodeRig.Until(async () => VersionOf(await BrowseAsync(rig, at++)) > version);
-            version = (await rig.Node.AskModelsAsync(models => models.Deep!.VersionOf("drn")));
+            version = await rig.Node.AskModelsAsync(models => models.Deep!.Replicas.Single(r => r.Name == "drn").Version);
             steps = rig.Node.Status().Deep.Single().Steps;
             Examples(rig).Where(e => e.Arm == "drn" && e.Team == Team.B && e.Label > 0.5f).ShouldNotBeEmpty();
         });

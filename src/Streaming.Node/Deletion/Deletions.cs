@@ -155,7 +155,7 @@ internal sealed class Deletions : IAsyncDisposable
 
     private string ReceiptPath(string hash) => Path.Combine(_folder, hash + ".json");
 
-    private long EndOf(string topic, int partition) => _parts.Log.RangeAsync(topic, partition).Block().End;
+    private long EndOf(string topic, int partition) => _parts.Threads.Block(_parts.Log.RangeAsync(topic, partition).AsTask()).End;
 
     private void Erase(List<PendingDeletion> due)
     {

@@ -85,7 +85,7 @@ internal sealed class Checker(Simulation simulation, World world, Life life, Str
         {
             foreach (var record in partition.Records)
             {
-                var (example, interaction) = ExampleCodec.Read(record.Value);
+                var (example, interaction, _) = ExampleCodec.Read(record.Value);
                 if (example is not null && names.Add((example.User, example.Source, example.Ordinal)))
                     found.Add(new Released(example.User, example.Source, example.ItemKey, true, example.ShownMs, example.LabelMs, example.Label, example.IsCorrection, NameOf(example.Action), example.Weight));
                 if (interaction is not null && names.Add((interaction.User, interaction.Source, interaction.Ordinal)))
