@@ -54,6 +54,7 @@ public sealed class RoundLearner : IStreamLearner, IDisposable
 
     public void OnExample(Example example)
     {
+        if (!_learner.Model.Learns(example)) return;
         _waiting.Add(example);
         if (_waiting.Count >= _settings.Deep.BatchSizeMax) Step();
     }
