@@ -43,7 +43,7 @@ internal sealed class RunningNode : IAsyncDisposable
                 new NodeParts
                 {
                     Settings = settings, Log = log, Users = users, Feeds = feeds,
-                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), Notice = notice, LearnsDeepInRounds = isReplay, FreeBytes = FreeBytesOf(dataDir),
+                    CheckpointDir = Path.Combine(dataDir, "checkpoints"), DeletionsDir = Path.Combine(dataDir, "deletions"), Notice = notice, LearnsDeepInRounds = isReplay, FreeBytes = FreeBytesOf(dataDir),
                 },
                 cancel).ConfigureAwait(false));
             return running;

@@ -22,6 +22,9 @@ public sealed record NodeParts
     /// <summary>Folder of the node's checkpoints; created when absent.</summary>
     public required string CheckpointDir { get; init; }
 
+    /// <summary>Folder of what deletions of users are under way and of their receipts; null where they are not followed to the disk.</summary>
+    public string? DeletionsDir { get; init; }
+
     /// <summary>Bytes that the disk of the data has left; null where that is of no matter.</summary>
     public Func<long>? FreeBytes { get; init; }
 

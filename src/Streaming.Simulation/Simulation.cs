@@ -253,7 +253,8 @@ public sealed partial class Simulation : IServing, INodeWitness
         },
         Learning = new LearningSettings { FtrlBits = 10, EmbeddingDim = 4 },
         Feeds = new FeedsSettings { ListLength = 10, CandidatesMax = 20 },
-        Experiments = new ExperimentsSettings { HoldoutShare = .2 },
+        // The figures of experiments are a reader of their own, on a thread and files that are not simulated.
+        Experiments = new ExperimentsSettings { HoldoutShare = .2, Statistics = new StatisticsSettings { Enabled = false } },
         Storage = new StorageSettings { FeedListsPerUserMax = 4 },
     };
 }

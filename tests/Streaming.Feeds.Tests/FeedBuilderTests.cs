@@ -123,7 +123,8 @@ public sealed class FeedBuilderTests
         Items(builder.Build(user, "even", "learned", World.Now)).ShouldBe(["i0", "i2", "i4"]);
         Items(builder.Build(user, "even", "learned", World.Now - 1)).ShouldBe(["i0", "i4"]);
         Items(builder.Build(user, "odd", "learned", World.Now)).ShouldBe(["i1", "i3"]);
-        builder.Build(user, "off", "learned", World.Now).ShouldBeNull();
+        // A list of nothing, not none: one of before, whose items have become unwanted, must not stay.
+        builder.Build(user, "off", "learned", World.Now).ShouldNotBeNull().Entries.ShouldBeEmpty();
         Items(builder.Build(user, "", "learned", World.Now)).ShouldBe(["i0", "i3", "i4", "i1"]);
     }
 

@@ -23,7 +23,7 @@ internal static class AbReportVerb
         {
             Description = "Its name; 'default' is the hold-out beside the learned feed", DefaultValueFactory = _ => ArmKey.DefaultExperiment,
         };
-        var node = new Option<Uri?>("--url") { Description = "The node; default is the address of Serving:Listen", HelpName = "URL" };
+        var node = new Option<string?>("--url") { Description = "The node; default is the address of Serving:Listen", HelpName = "URL" };
         var offline = new Option<bool>("--offline") { Description = "Read the log in --data-dir (or on Kafka) instead of asking a node" };
         command.Arguments.Add(experiment);
         foreach (var option in (Option[])[node, offline]) command.Options.Add(option);
@@ -34,7 +34,7 @@ internal static class AbReportVerb
             var name = parse.GetValue(experiment)!;
             var report = parse.GetValue(offline)
                 ? await OfflineAsync(settings, name, cancel).ConfigureAwait(false)
-                : await AskAsync(parse.GetValue(node) ?? new Uri("http://" + settings.Serving.Listen), name, cancel).ConfigureAwait(false);
+                : await AskAsync(parse.GetValue(node) ?? "http://" + settings.Serving.Listen, name, cancel).ConfigureAwait(false);
             if (common.Json(parse)) Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
             else Print(report);
             return 0;
@@ -42,9 +42,9 @@ internal static class AbReportVerb
         return command;
     }
 
-    private static async Task<ExperimentReport> AskAsync(Uri node, string experiment, CancellationToken cancel)
+    private static async Task<ExperimentReport> AskAsync(string node, string experiment, CancellationToken cancel)
     {
-        using var http = new HttpClient { BaseAddress = node, Timeout = TimeSpan.FromSeconds(60) };
+        using var http = NodeClient.Open(node, TimeSpan.FromSeconds(60));
         try
         {
             using var answer = await http.GetAsync(new Uri($"/v1/experiments/{Uri.EscapeDataString(experiment)}/report", UriKind.Relative), cancel).ConfigureAwait(false);

@@ -242,8 +242,6 @@ internal static class AbVerb
 
         public string Why(ParseResult parse) => parse.GetValue(_why)!;
 
-        public HttpClient Client(ParseResult parse) => Uri.TryCreate(parse.GetValue(_url), UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-            ? new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromSeconds(30) }
-            : throw new FormatException($"--url is '{parse.GetValue(_url)}'; it must be an address as http://127.0.0.1:8080");
+        public HttpClient Client(ParseResult parse) => NodeClient.Open(parse.GetValue(_url)!, TimeSpan.FromSeconds(30));
     }
 }

@@ -27,7 +27,7 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
 
     public void Map(WebApplication app)
     {
-        app.MapGet("/v1/experiments", (HttpContext context) => WriteAsync(context, 200, node.Experiments.Current))
+        app.MapGet("/v1/experiments", (Delegate)((HttpContext context) => WriteAsync(context, 200, node.Experiments.Current)))
             .WithSummary("Definitions of experiments, their version (ETag) and how many buckets each arm has");
         app.MapPut("/v1/experiments", (Delegate)PutAsync).Accepts<object>("application/json")
             .WithSummary("Replace the definitions; If-Match must be the version that they are based on");
@@ -77,8 +77,7 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
         }
         catch (EventLogException problem)
         {
-            context.Response.Headers.RetryAfter = "5";
-            await Problems.Write(context, 503, "log-unavailable", problem.Message).ConfigureAwait(false);
+            await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
             return;
         }
         switch (done.Result)

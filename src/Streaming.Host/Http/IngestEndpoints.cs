@@ -81,6 +81,11 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             await Problems.Write(context, 400, "bad-user", problem.Message).ConfigureAwait(false);
             return;
         }
+        catch (EventLogException problem)
+        {
+            await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
+            return;
+        }
         var applied = await node.WaitAppliedAsync(position, TimeSpan.FromSeconds(10), context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = applied ? 200 : 202;
         await context.Response.WriteAsJsonAsync(
@@ -129,8 +134,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         }
         catch (EventLogException problem)
         {
-            context.Response.Headers.RetryAfter = "5";
-            await Problems.Write(context, 503, "log-unavailable", problem.Message).ConfigureAwait(false);
+            await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
             return;
         }
         var rejected = outcomes.Count(o => o.Problem is not null);

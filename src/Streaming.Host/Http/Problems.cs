@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Streaming.Core.Log;
 
 namespace Streaming.Host.Http;
 
@@ -18,5 +19,12 @@ internal static class Problems
         json.WriteEndObject();
         await json.FlushAsync(context.RequestAborted).ConfigureAwait(false);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>The log has refused: nothing may be assumed stored.</summary>
+    public static Task LogUnavailable(HttpContext context, EventLogException problem)
+    {
+        context.Response.Headers.RetryAfter = "5";
+        return Write(context, 503, "log-unavailable", problem.Message);
     }
 }

@@ -27,7 +27,7 @@ internal static class RouteScopes
         ("*", "/metrics", Scopes.Admin),
         ("GET", "/healthz", Scopes.Open),
         ("GET", "/readyz", Scopes.Open),
-        ("GET", "/openapi/{documentName}.json", Scopes.Read),
+        ("GET", "/openapi/v1.json", Scopes.Read),
     ];
 
     /// <summary>Checks that every mapped endpoint is in the table.</summary>

@@ -154,12 +154,15 @@ public sealed partial class DeepLearner : IDisposable
     public ModelUpdate Snapshot() =>
         new(Head(UpdateKind.Snapshot, 0, Promoted), WeightsCodec.All(_serving.Weights, _chunkBytesMax));
 
-    /// <summary>Removes the rows of deleted users from what learns; a version that is promoted carries it on.</summary>
+    /// <summary>Removes deleted users from what learns; a version that is promoted carries it on.</summary>
     /// <param name="users">Keys, in an order that is the same every time.</param>
     public void Forget(IEnumerable<ulong> users)
     {
         foreach (var user in users)
+        {
             foreach (var table in UserTables(Model)) table.Forget(user);
+            Model.Forget(user);
+        }
     }
 
     /// <summary>Whether any copy of the weights has a row for the user: what learns, what is on trial, what serves.</summary>

@@ -174,6 +174,11 @@ public sealed partial class DrnAgent
         _replay.Add(transition);
     }
 
+    /// <summary>
+    /// Drops what is kept of a user. Answered lists in the replay buffer are features without a name, and stay until newer ones take their place.
+    /// </summary>
+    public void Forget(ulong user) => _waiting.Forget(user);
+
     private void Duel(float[] state, ReadOnlySpan<float> actions, int count, ulong draw, int[] items, Team[] teams)
     {
         Perturb(_perturbed, draw);

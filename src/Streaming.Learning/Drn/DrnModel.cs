@@ -93,6 +93,13 @@ public sealed class DrnModel : IDeepModel
         return Agent.MajorUpdates == 0 ? 0 : Agent.LastLoss;
     }
 
+    /// <inheritdoc/>
+    public void Forget(ulong user)
+    {
+        _open.Forget(user);
+        Agent.Forget(user);
+    }
+
     public void Save(Stream into)
     {
         var writer = new CheckpointWriter(into, FormatVersion);

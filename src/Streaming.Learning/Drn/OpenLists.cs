@@ -72,6 +72,16 @@ internal sealed class OpenLists(long waitMs, int listsMax, int slotsMax)
         return _taken;
     }
 
+    /// <summary>Drops the lists of a user who asked to be forgotten.</summary>
+    public void Forget(ulong user)
+    {
+        foreach (var list in _byTime.Where(list => list.User == user).ToList())
+        {
+            _byTime.Remove(list);
+            _lists.Remove((list.User, list.Version));
+        }
+    }
+
     public void Save(CheckpointWriter into)
     {
         into.Int64(_opened);

@@ -54,6 +54,12 @@ internal sealed class WaitingUsers(int usersMax)
         return given;
     }
 
+    /// <summary>Drops what is known of a user, the list that waits for them included.</summary>
+    public void Forget(ulong user)
+    {
+        if (_users.Remove(user, out var entry)) _byTime.Remove(entry.Node);
+    }
+
     public void Save(CheckpointWriter into)
     {
         into.Int32(_users.Count);

@@ -25,6 +25,12 @@ public interface IDeepModel : IDisposable
     /// <summary>Whether the model learns from and predicts examples like this one; a worker leaves the others out.</summary>
     bool Learns(Example example) => true;
 
+    /// <summary>Drops what the model keeps of a user beside the rows of its tables: the user asked to be forgotten.</summary>
+    void Forget(ulong user)
+    {
+        // Most keep nothing else.
+    }
+
     /// <summary>One optimiser step on the batch. Returns its mean loss before the step.</summary>
     float Learn(ExampleBatch batch);
 

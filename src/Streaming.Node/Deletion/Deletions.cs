@@ -19,7 +19,7 @@ internal sealed class Deletions : IAsyncDisposable
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 
     private readonly NodeParts _parts;
-    private readonly string _folder;
+    private readonly string? _folder;
     private readonly Eraser _eraser;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, PendingDeletion> _pending = new(StringComparer.Ordinal);
@@ -31,10 +31,11 @@ internal sealed class Deletions : IAsyncDisposable
 
     private sealed record PendingFile(int Version, IReadOnlyList<PendingDeletion> Deletions);
 
-    public Deletions(NodeParts parts, string folder)
+    /// <param name="parts">Without a folder for it, deletions are applied and neither followed to the disk nor kept on record.</param>
+    public Deletions(NodeParts parts)
     {
         _parts = parts;
-        _folder = Path.GetFullPath(folder);
+        _folder = parts.DeletionsDir is null ? null : Path.GetFullPath(parts.DeletionsDir);
         _eraser = new Eraser(parts);
     }
 
@@ -51,7 +52,7 @@ internal sealed class Deletions : IAsyncDisposable
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
     public void Load(long restoredCheckpoint)
     {
-        if (!File.Exists(PendingPath)) return;
+        if (_folder is null || !File.Exists(PendingPath)) return;
         try
         {
             var file = JsonSerializer.Deserialize<PendingFile>(File.ReadAllBytes(PendingPath), Json);
@@ -73,6 +74,7 @@ internal sealed class Deletions : IAsyncDisposable
     /// <param name="isDeletion">False for a late event from before the deletion.</param>
     public void Add(string user, LogPosition source, long timeMs, bool isDeletion)
     {
+        if (_folder is null) return;
         lock (_gate)
         {
             _pending.TryGetValue(user, out var before);
@@ -132,6 +134,7 @@ internal sealed class Deletions : IAsyncDisposable
     /// <summary>The receipt of a user's deletion, or how far it has come; null when none is on record.</summary>
     public DeletionReceipt? Find(string user)
     {
+        if (_folder is null) return null;
         lock (_gate)
             if (_pending.TryGetValue(user, out var pending)) return ReceiptOf(pending, "pending", 0);
         try
@@ -151,9 +154,9 @@ internal sealed class Deletions : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private string PendingPath => Path.Combine(_folder, "pending.json");
+    private string PendingPath => Path.Combine(_folder!, "pending.json");
 
-    private string ReceiptPath(string hash) => Path.Combine(_folder, hash + ".json");
+    private string ReceiptPath(string hash) => Path.Combine(_folder!, hash + ".json");
 
     private long EndOf(string topic, int partition) => _parts.Threads.Block(_parts.Log.RangeAsync(topic, partition).AsTask()).End;
 
@@ -210,7 +213,7 @@ internal sealed class Deletions : IAsyncDisposable
     private void RemoveOldReceipts(long nowMs)
     {
         var oldest = DateTimeOffset.FromUnixTimeMilliseconds(nowMs).AddDays(-_parts.Settings.Node.DeletionReceiptDays).UtcDateTime;
-        foreach (var path in Directory.EnumerateFiles(_folder, "*.json").Where(path => path != PendingPath && File.GetLastWriteTimeUtc(path) < oldest).ToList()) File.Delete(path);
+        foreach (var path in Directory.EnumerateFiles(_folder!, "*.json").Where(path => path != PendingPath && File.GetLastWriteTimeUtc(path) < oldest).ToList()) File.Delete(path);
     }
 
     /// <summary>Under the gate.</summary>
@@ -222,7 +225,7 @@ internal sealed class Deletions : IAsyncDisposable
 
     private void WriteAtomically(string path, byte[] content)
     {
-        Directory.CreateDirectory(_folder);
+        Directory.CreateDirectory(_folder!);
         var next = path + ".next";
         using (var stream = new FileStream(next, FileMode.Create, FileAccess.Write))
         {

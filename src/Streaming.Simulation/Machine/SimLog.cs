@@ -16,7 +16,7 @@ public sealed record Stored(long Offset, long Next, long TimeMs, byte[] Key, byt
 public sealed class LogDisk(int partitions, bool sparse, bool retains)
 {
     private readonly Dictionary<string, Partition[]> _topics = Topics.All.ToDictionary(
-        t => t, t => Enumerable.Range(0, t == Topics.DeadLetter ? 1 : partitions).Select(_ => new Partition { End = sparse ? 64 : 0 }).ToArray());
+        t => t, t => Enumerable.Range(0, Topics.PartitionsOf(t, partitions)).Select(_ => sparse ? new Partition { Earliest = 64, End = 64 } : new Partition()).ToArray());
     private readonly Dictionary<(string Group, string Topic), SortedDictionary<int, long>> _groups = [];
     private readonly List<Batch> _underWay = [];
 

@@ -169,16 +169,28 @@ public sealed class DeletionTests
     private static bool Holds(string path, string text)
     {
         if (Path.GetFileName(path) is "lock" or "in-use") return false;
-        try
+        while (true)
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            var bytes = new byte[file.Length];
-            file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            return bytes.AsSpan().IndexOf(Encoding.UTF8.GetBytes(text)) >= 0 || bytes.AsSpan().IndexOf(Encoding.Unicode.GetBytes(text)) >= 0;
+            try
+            {
+                return HoldsNow(path, text);
+            }
+            catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
+            {
+                return false;
+            }
+            catch (IOException)
+            {
+                Thread.Yield(); // a checkpoint is writing it
+            }
         }
-        catch (FileNotFoundException)
-        {
-            return false;
-        }
+    }
+
+    private static bool HoldsNow(string path, string text)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var bytes = new byte[file.Length];
+        file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        return bytes.AsSpan().IndexOf(Encoding.UTF8.GetBytes(text)) >= 0 || bytes.AsSpan().IndexOf(Encoding.Unicode.GetBytes(text)) >= 0;
     }
 }

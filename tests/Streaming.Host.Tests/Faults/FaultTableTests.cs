@@ -22,12 +22,13 @@ public sealed partial class FaultTableTests
             named.ShouldNotBeEmpty(row);
             foreach (var match in named)
             {
-                var test = new Regex($@"(?s)\bclass {match.Groups[1].Value}\b.*\n\s*public (async )?(Task|void|ValueTask) {match.Groups[2].Value}\(");
+                var method = match.Groups[2].Success ? match.Groups[2].Value : @"\w+";
+                var test = new Regex($@"(?s)\bclass {match.Groups[1].Value}\b.*\n\s*public (async )?(Task|void|ValueTask) {method}\(");
                 sources.ShouldContain(source => test.IsMatch(source), match.Value);
             }
         }
     }
 
-    [GeneratedRegex(@"`(\w+)\.(\w+)`")]
+    [GeneratedRegex(@"`(\w+(?:Tests|Suite))(?:\.(\w+))?`")]
     private static partial Regex TestName();
 }

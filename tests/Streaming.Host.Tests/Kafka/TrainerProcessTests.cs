@@ -189,11 +189,15 @@ public sealed class TrainerProcessTests : IDisposable
         }
     }
 
-    /// <summary>Users see three items and click the one of their tag, one after the other, until told to stop.</summary>
+    /// <summary>
+    /// Users see three items and click the one of their tag, one after the other, until told to stop. They wait for the trainer now and then: the
+    /// mock cluster keeps 5 MB a partition, and what it drops cannot be learned again.
+    /// </summary>
     private async Task BrowseAsync(LiveNode live)
     {
         for (var at = 0; !_stop.IsCancellationRequested; at++)
         {
+            while (at > 8 * (Steps() + 10) && !_stop.IsCancellationRequested) await Task.Delay(10);
             var (user, tag) = ($"u{at % 12}", at % 3);
             var shown = string.Join(',', Enumerable.Range(0, 3).Select(k => $"\"i{(at * 7 + k) % 10 * 3 + k}\""));
             string[] events =

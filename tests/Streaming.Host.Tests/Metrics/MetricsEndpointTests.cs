@@ -21,10 +21,12 @@ public sealed class MetricsEndpointTests
     /// <summary>The golden list: dashboards and alerts go by these names, so it only grows.</summary>
     private static readonly string[] Names =
     [
-        "streaming_actor_restarts_total", "streaming_checkpoint_seconds", "streaming_click_to_list_seconds",
-        "streaming_dead_letters_total", "streaming_events_total", "streaming_examples_total", "streaming_feed_age_seconds",
-        "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds", "streaming_lookups_total", "streaming_model_version",
-        "streaming_prequential_auc", "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_log_loss",
+        "streaming_actor_restarts_total", "streaming_arm_clicks_total", "streaming_arm_contamination", "streaming_arm_examples_total",
+        "streaming_arm_impressions_total", "streaming_arm_positives_total", "streaming_arm_served_total", "streaming_checkpoint_seconds",
+        "streaming_click_to_list_seconds", "streaming_dead_letters_total", "streaming_events_total", "streaming_examples_total",
+        "streaming_feed_age_seconds", "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds",
+        "streaming_lookups_total", "streaming_model_version", "streaming_overlay_auc", "streaming_overlay_entries", "streaming_prequential_auc",
+        "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_log_loss",
         "streaming_prequential_normalised_entropy", "streaming_repeats_total", "streaming_resident_users", "streaming_round_seconds",
         "streaming_rounds_total", "streaming_users_loaded_total", "streaming_users_passivated_total", "streaming_version_skew_total",
     ];
@@ -138,6 +140,10 @@ public sealed class MetricsEndpointTests
         StreamingMeters.CountVersionSkew(SkewKind.UserIndex, 1);
         StreamingMeters.ResidentUsers.Set(12);
         StreamingMeters.LogLagRecords.Set("0", 3);
+        foreach (var moment in Enum.GetValues<ArmMoment>()) StreamingMeters.CountArm(moment, "learned");
+        StreamingMeters.ArmContamination.Set("learned", 0.1);
+        StreamingMeters.OverlayAuc.Set("test:a", 0.7);
+        StreamingMeters.OverlayEntries.Set("test:a", 12);
     }
 
     /// <summary>A server on a free port with nothing but the endpoint. Counting starts with it.</summary>

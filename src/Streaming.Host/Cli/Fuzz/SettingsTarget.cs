@@ -13,7 +13,10 @@ namespace Streaming.Host.Cli.Fuzz;
 /// </summary>
 internal sealed class SettingsTarget : FuzzTarget
 {
-    private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, IgnoreReadOnlyProperties = true,
+    };
     private static readonly Hashtable NoEnvironment = [];
     private readonly string _file = Path.GetTempFileName();
 
