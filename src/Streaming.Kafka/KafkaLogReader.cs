@@ -66,6 +66,8 @@ internal sealed class KafkaLogReader : ILogReader
                 Pop();
                 any = TryPeek(passMarks: false, out message); // a mark ends the batch: what it brings concerns the next one
             }
+            // Between the last record and the next one there are markers of transactions at most: whoever reads up to an offset among them has read all.
+            if (any && message->Offset > Offset) Offset = Math.Min(message->Offset, untilOffset);
             return batch.Count;
         }
     }
