@@ -33,21 +33,7 @@ public sealed class IsolationLiveTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private async Task LiveAsync(Func<NodeRig, Task> test)
-    {
-        await using var rig = await NodeRig.OpenAsync(_folder.Path, Settings);
-        using var stop = new CancellationTokenSource();
-        var running = rig.Node.RunAsync(stop.Token);
-        try
-        {
-            await test(rig);
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await running;
-        }
-    }
+    private Task LiveAsync(Func<NodeRig, Task> test) => NodeRig.LiveAsync(_folder.Path, Settings, test);
 
     private static async Task ChangeAsync(NodeRig rig, Func<ExperimentDefinitions, ExperimentDefinitions> change) =>
         (await rig.Node.Experiments.ChangeAsync("test", "", null, change)).Result.ShouldBe(ExperimentChangeResult.Applied);

@@ -77,6 +77,24 @@ public sealed class NodeRig : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens a node, runs it while the test looks at it, and stops it cleanly; nothing may have gone wrong meanwhile.</summary>
+    public static async Task LiveAsync(string folder, StreamingSettings settings, Func<NodeRig, Task> test)
+    {
+        await using var rig = await OpenAsync(folder, settings);
+        using var stop = new CancellationTokenSource();
+        var running = rig.Node.RunAsync(stop.Token);
+        try
+        {
+            await test(rig);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+        lock (rig.Notices) rig.Notices.ShouldNotContain(n => n.Level == NoticeLevel.Error);
+    }
+
     public async Task<Outcome> OutcomeAsync(ReplayRunner runner)
     {
         var status = Node.Status();
