@@ -97,7 +97,7 @@ internal static class BenchVerb
             {
                 ("counts", "a step: forward, backward and update of a small network on 1 to 32 rows, with scopes, hand-overs and failures"),
                 ("steps", result.Steps), ("seconds", result.Seconds), ("steps_per_s", result.Steps / result.Seconds),
-                ("resident_mib", result.Resident.Select(bytes => Math.Round(bytes / 1048576.0, 1)).ToArray()), ("growth_mib", result.Growth / 1048576.0),
+                ("resident_mib", result.Held.Select(bytes => Math.Round(bytes / 1048576.0, 1)).ToArray()), ("growth_mib", result.Growth / 1048576.0),
                 ("bound_mib", parse.GetValue(bound)), ("holds", holds), ("first_loss", result.FirstLoss), ("loss", result.Loss),
                 ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
             };

@@ -8,10 +8,10 @@ using F = TorchSharp.torch.nn.functional;
 namespace Streaming.Models.Benchmarks;
 
 /// <summary>What <see cref="TensorSoak"/> saw.</summary>
-/// <param name="Resident">Resident bytes after each tenth of the steps; the first of them is after the warm-up.</param>
-/// <param name="Growth">The last minus the first, in bytes.</param>
+/// <param name="Held">What was held after each tenth of the steps; the first of them is after the warm-up.</param>
+/// <param name="Growth">The last minus the first.</param>
 /// <param name="Loss">Mean log-loss of the last tenth: falls, so the steps did learn.</param>
-public sealed record TensorSoakResult(long Steps, double Seconds, IReadOnlyList<long> Resident, long Growth, double FirstLoss, double Loss);
+public sealed record TensorSoakResult(long Steps, double Seconds, IReadOnlyList<long> Held, long Growth, double FirstLoss, double Loss);
 
 /// <summary>
 /// Training steps as the deep models make them, one after another: whether native memory stays where it is. Batches vary in size, tensors are
@@ -23,9 +23,9 @@ public static class TensorSoak
 
     /// <param name="steps">Steps measured; a fifth as many go before, in which the runtime takes the memory that it keeps.</param>
     /// <param name="seed">Of the data.</param>
-    /// <param name="resident">Resident bytes of the process now.</param>
+    /// <param name="held">What the process holds now: resident bytes, or tensors.</param>
     /// <param name="cancel">Ends it with <see cref="OperationCanceledException"/>.</param>
-    public static TensorSoakResult Run(long steps, ulong seed, Func<long> resident, CancellationToken cancel = default)
+    public static TensorSoakResult Run(long steps, ulong seed, Func<long> held, CancellationToken cancel = default)
     {
         manual_seed((long)(seed & long.MaxValue));
         using var weights = NewDisposeScope();
@@ -43,7 +43,7 @@ public static class TensorSoak
         {
             if (step == 0)
             {
-                seen.Add(resident());
+                seen.Add(held());
                 clock.Start();
             }
             if (step % part == 0)
@@ -54,7 +54,7 @@ public static class TensorSoak
             loss += Step(parameters, StableHash.Combine(seed, (ulong)(step + warm)), step);
             if (step < 0 || (step + 1) % part != 0) continue;
             if (first == 0) first = loss / part;
-            seen.Add(resident());
+            seen.Add(held());
         }
         return new TensorSoakResult(steps, clock.Elapsed.TotalSeconds, seen, seen[^1] - seen[0], first, loss / part);
     }

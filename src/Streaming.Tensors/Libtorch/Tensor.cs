@@ -12,6 +12,8 @@ public static unsafe partial class torch
     [NativeMarshalling(typeof(TensorIn))]
     public sealed partial class Tensor : IDisposable
     {
+        private static long _totalCount;
+
         private nint _handle;
         private DisposeScope? _scope;
         private Keeper? _keeper;
@@ -19,8 +21,12 @@ public static unsafe partial class torch
         internal Tensor(nint handle)
         {
             _handle = handle;
+            if (handle != 0) Interlocked.Increment(ref _totalCount);
             MoveTo(DisposeScope.Current);
         }
+
+        /// <summary>Tensors of the process that are neither disposed nor finalized.</summary>
+        public static long TotalCount => Volatile.Read(ref _totalCount);
 
         internal DisposeScope? OwningScope => _scope;
 
@@ -217,6 +223,7 @@ public static unsafe partial class torch
         internal nint GiveUpHandle()
         {
             var handle = Interlocked.Exchange(ref _handle, 0);
+            if (handle != 0) Interlocked.Decrement(ref _totalCount);
             _scope = null;
             _keeper?.LetGo();
             _keeper = null;
@@ -252,7 +259,11 @@ public static unsafe partial class torch
         /// </summary>
         private sealed class Keeper(nint handle)
         {
-            ~Keeper() => Native.st_free(handle);
+            ~Keeper()
+            {
+                Interlocked.Decrement(ref _totalCount);
+                Native.st_free(handle);
+            }
 
             public void LetGo() => GC.SuppressFinalize(this);
         }
