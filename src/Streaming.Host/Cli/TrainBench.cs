@@ -3,6 +3,7 @@ using System.Text.Json;
 using Streaming.Host.Cli.Peers;
 using Streaming.Learning.Benchmarks;
 using Streaming.Tensors;
+using TorchSharp;
 
 namespace Streaming.Host.Cli;
 
@@ -14,7 +15,7 @@ internal static class TrainBench
     public static Command Create()
     {
         var command = new Command(
-            "train", "Training of a deep model: examples per second, beside the same model, data, batch and thread count in python3-torch, turn by turn; and ranking.");
+            "train", "Training of a deep model: examples per second, beside the same model, data, batch, thread count and device in python3-torch, turn by turn; and ranking.");
         var common = new CommonOptions().AddTo(command);
         var shape = new DinBenchShape();
         var model = new Option<string>("--model") { Description = "The model: din", DefaultValueFactory = _ => "din" };
@@ -23,28 +24,31 @@ internal static class TrainBench
         var threads = new Option<int>("--threads") { Description = "Threads of libtorch, here and there", DefaultValueFactory = _ => shape.Threads };
         var seconds = new Option<double>("--seconds") { Description = "Length of a turn", DefaultValueFactory = _ => 5 };
         var turns = new Option<int>("--turns") { Description = "Turns of each", DefaultValueFactory = _ => 2 };
-        foreach (var option in (Option[])[model, batch, items, threads, seconds, turns]) command.Options.Add(option);
+        var device = new Option<string>("--device") { Description = "Where both train: cpu or cuda", DefaultValueFactory = _ => "cpu" };
+        device.AcceptOnlyFromAmong("cpu", "cuda");
+        foreach (var option in (Option[])[model, batch, items, threads, seconds, turns, device]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
         {
             if (parse.GetValue(model) != "din") throw new FormatException($"--model {parse.GetValue(model)}: there is din");
             if (!TorchRuntime.TryLoad(out var reason)) throw new FormatException(reason);
+            if (parse.GetValue(device) == "cuda" && !torch.cuda.is_available()) throw new FormatException("--device cuda: libtorch finds no CUDA device here");
             shape = shape with { Batch = parse.GetValue(batch), Items = parse.GetValue(items), Threads = parse.GetValue(threads), Seed = common.Load(parse).Node.Seed };
             if (shape.Batch < 2 || shape.Items < 2 || shape.Threads < 1 || parse.GetValue(turns) < 1 || !(parse.GetValue(seconds) > 0))
                 throw new FormatException("needs --batch and --items of 2, --threads and --turns of 1 at least, and some --seconds");
-            return RunAsync(shape, parse.GetValue(seconds), parse.GetValue(turns), common.Json(parse), cancel);
+            return RunAsync(shape, parse.GetValue(device)!, parse.GetValue(seconds), parse.GetValue(turns), common.Json(parse), cancel);
         }));
         return command;
     }
 
-    private static async Task<int> RunAsync(DinBenchShape shape, double seconds, int turns, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(DinBenchShape shape, string device, double seconds, int turns, bool json, CancellationToken cancel)
     {
-        using var bench = new DinBench(shape);
+        using var bench = new DinBench(shape, torch.device(device));
         var folder = Directory.CreateTempSubdirectory("streaming-train");
         try
         {
             bench.Write(folder.FullName);
             List<double> ours = [], theirs = [], ourLoss = [], theirLoss = [];
-            string? absent = null, torch = null;
+            string? absent = null, version = null;
             for (var turn = 0; turn < turns; turn++)
             {
                 var result = bench.Train(seconds);
@@ -52,16 +56,16 @@ internal static class TrainBench
                 ourLoss.Add(result.Loss);
                 if (absent is not null) continue;
                 var peer = await PythonPeer.RunAsync(
-                    "train_din.py", [folder.FullName, seconds.ToString(System.Globalization.CultureInfo.InvariantCulture)], cancel).ConfigureAwait(false);
+                    "train_din.py", [folder.FullName, seconds.ToString(System.Globalization.CultureInfo.InvariantCulture), device], cancel).ConfigureAwait(false);
                 if (peer.TryGetProperty("absent", out var why)) absent = $"{LastLine(why.GetString()!)}; apt-get install python3-torch, and run this again";
                 else
                 {
                     theirs.Add(peer.GetProperty("examples_per_s").GetDouble());
                     theirLoss.Add(peer.GetProperty("loss").GetDouble());
-                    torch = peer.GetProperty("torch").GetString();
+                    version = peer.GetProperty("torch").GetString();
                 }
             }
-            Report(shape, ours, theirs, ourLoss, theirLoss, absent ?? torch!, bench.Rank(RankCalls, RankCandidates), json);
+            Report(shape, device, ours, theirs, ourLoss, theirLoss, absent ?? version!, bench.Rank(RankCalls, RankCandidates), json);
             return 0;
         }
         finally
@@ -73,12 +77,12 @@ internal static class TrainBench
     private static string LastLine(string text) => text.Split('\n')[^1];
 
     private static void Report(
-        DinBenchShape shape, List<double> ours, List<double> theirs, List<double> ourLoss, List<double> theirLoss, string peer, DinRankResult rank, bool json)
+        DinBenchShape shape, string device, List<double> ours, List<double> theirs, List<double> ourLoss, List<double> theirLoss, string peer, DinRankResult rank, bool json)
     {
         var figures = new (string, object?)[]
         {
             ("counts", "each batch is predicted and then learned; made before the clock starts; turn by turn with the peer, whose figures are of the same data and its own first weights"),
-            ("model", "din"), ("batch", shape.Batch), ("history", shape.History), ("dim", shape.Dim), ("dense", shape.Dense), ("items", shape.Items), ("threads", shape.Threads),
+            ("model", "din"), ("device", device), ("batch", shape.Batch), ("history", shape.History), ("dim", shape.Dim), ("dense", shape.Dense), ("items", shape.Items), ("threads", shape.Threads),
             ("examples_per_s", ours.Average()), ("turns_examples_per_s", ours.Select(r => Math.Round(r))),
             ("pytorch_examples_per_s", theirs.Count > 0 ? theirs.Average() : null), ("pytorch_turns_examples_per_s", theirs.Select(r => Math.Round(r))),
             ("ratio", theirs.Count > 0 ? ours.Average() / theirs.Average() : null), ("pytorch", peer),

@@ -43,7 +43,9 @@ public sealed class DinBench : IDisposable
     private sealed record Columns(
         int[] Users, int[] Items, int[] Histories, int[] Session, int[] Surfaces, int[] Hours, float[] Labels, int[] Categories, float[] Dense);
 
-    public DinBench(DinBenchShape shape)
+    /// <param name="shape">Model and data.</param>
+    /// <param name="device">Where it trains; null for the CPU. Ranking is on the CPU always.</param>
+    public DinBench(DinBenchShape shape, torch.Device? device = null)
     {
         _shape = shape;
         torch.set_num_threads(shape.Threads);
@@ -52,7 +54,7 @@ public sealed class DinBench : IDisposable
         for (var item = 1; item <= shape.Items; item++)
             catalog.Apply(new ItemChange(IdOf(item), new Item(IdOf(item)) { Categories = [$"category {_data.Categories[item]}"] }, Start));
         _model = new Din(
-            new DinOptions { Dim = shape.Dim, HistoryMax = shape.History, PositionsMax = 0, Seed = (ulong)shape.Seed, DenseColumns = shape.Dense }, catalog);
+            new DinOptions { Dim = shape.Dim, HistoryMax = shape.History, PositionsMax = 0, Seed = (ulong)shape.Seed, DenseColumns = shape.Dense }, catalog, device);
         FillBatches();
     }
 

@@ -11,14 +11,14 @@ public sealed class DinSuiteTests : DeepModelSuite
     private static readonly DinOptions Small =
         new() { Dim = 4, UnitColumns = 8, HiddenColumns = [16, 8], HistoryMax = HistoryMax, Rate = 5e-3f, TableRate = 1e-2f };
 
-    protected override IDeepModel Create(long seed) => new Din(Small with { Seed = (ulong)seed }, new ItemCatalog());
+    protected override IDeepModel Create(long seed) => new Din(Small with { Seed = (ulong)seed }, new ItemCatalog(), TestDevice.Torch);
 
     [TorchFact]
     public void The_plain_scorer_agrees_with_the_model()
     {
         foreach (var users in (bool[])[true, false])
         {
-            using var model = new Din(Small with { UserRows = users, Seed = 5 }, Described());
+            using var model = new Din(Small with { UserRows = users, Seed = 5 }, Described(), TestDevice.Torch);
             var scorer = new DinScorer(model);
             foreach (var steps in (int[])[0, 30])
             {
@@ -42,7 +42,7 @@ public sealed class DinSuiteTests : DeepModelSuite
     [TorchFact]
     public void Scoring_allocates_nothing()
     {
-        using var model = new Din(Small, Described());
+        using var model = new Din(Small, Described(), TestDevice.Torch);
         Trained(model, 3);
         var scorer = new DinScorer(model);
         var batch = Planted(50);
@@ -60,7 +60,7 @@ public sealed class DinSuiteTests : DeepModelSuite
         var catalog = new ItemCatalog();
         for (var group = 0; group < 6; group++)
         for (var number = 0; number <= 12; number++) Describe(catalog, group, number);
-        using var model = new Din(Small with { Dim = 8 }, catalog);
+        using var model = new Din(Small with { Dim = 8 }, catalog, TestDevice.Torch);
         Trained(model, 240);
         // Number 12 is never shown.
         var batch = new ExampleBatch(HistoryMax);
@@ -142,7 +142,7 @@ public sealed class DinParityTests
             HiddenColumns = [.. given.GetProperty("hidden").EnumerateArray().Select(h => h.GetInt32())],
             PositionsMax = given.GetProperty("positions").GetInt32(), DenseColumns = given.GetProperty("figures").GetInt32(), Rate = given.GetProperty("rate").GetSingle(),
             TableRate = given.GetProperty("table_rate").GetSingle(),
-        }, catalog);
+        }, catalog, TestDevice.Torch);
         foreach (var dense in model.Weights.Dense) dense.CopyFrom(given.GetProperty("dense").GetProperty(dense.Name).Floats());
         foreach (var (table, key, name, number) in Places(given))
         {

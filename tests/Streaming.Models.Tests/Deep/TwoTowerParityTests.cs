@@ -79,7 +79,7 @@ public sealed class TwoTowerParityTests(ITestOutputHelper output)
             HistoryDecay = given.GetProperty("decay").GetSingle(), Temperature = given.GetProperty("tau").GetSingle(), UserRows = true,
             Rate = given.GetProperty("rate").GetSingle(), TableRate = given.GetProperty("table_rate").GetSingle(),
             Frequency = new FrequencyOptions(LearningRate: given.GetProperty("alpha").GetDouble(), InitialInterval: given.GetProperty("initial").GetDouble()),
-        }, catalog);
+        }, catalog, TestDevice.Torch);
         var rows = given.GetProperty("item_rows").EnumerateArray().Select(Parity.Floats).ToArray();
         for (var i = 0; i < rows.Length; i++) Put(model, 0, Item(i), rows[i]);
         foreach (var side in given.GetProperty("side_rows").EnumerateObject())

@@ -11,7 +11,7 @@ public sealed class TwoTowerSuiteTests : DeepModelSuite
     // A softmax over some thirty items of which six are right by the plan: the floor is about log 6 of log 30.
     protected override double LossFallsTo => 0.85;
 
-    protected override IDeepModel Create(long seed) => new TwoTower(TwoTowerTests.Small with { Seed = (ulong)seed }, new ItemCatalog());
+    protected override IDeepModel Create(long seed) => new TwoTower(TwoTowerTests.Small with { Seed = (ulong)seed }, new ItemCatalog(), TestDevice.Torch);
 }
 
 public sealed class TwoTowerWithUsersSuiteTests : DeepModelSuite
@@ -19,7 +19,7 @@ public sealed class TwoTowerWithUsersSuiteTests : DeepModelSuite
     protected override double LossFallsTo => 0.9;
 
     protected override IDeepModel Create(long seed) =>
-        new TwoTower(TwoTowerTests.Small with { Seed = (ulong)seed, UserRows = true, LogNegatives = true, HiddenColumns = [] }, new ItemCatalog());
+        new TwoTower(TwoTowerTests.Small with { Seed = (ulong)seed, UserRows = true, LogNegatives = true, HiddenColumns = [] }, new ItemCatalog(), TestDevice.Torch);
 }
 
 public sealed class TwoTowerTests
@@ -44,7 +44,7 @@ public sealed class TwoTowerTests
         var catalog = new ItemCatalog();
         for (var group = 0; group < Groups; group++)
             for (var i = 0; i < 10; i++) Put(catalog, $"{group}/{i}", group);
-        var model = new TwoTower(options, catalog);
+        var model = new TwoTower(options, catalog, TestDevice.Torch);
         var (random, batch) = (new Random(1), new ExampleBatch(6));
         for (var step = 0; step < steps; step++)
         {
@@ -88,7 +88,7 @@ public sealed class TwoTowerTests
         // One item in two is the same, whatever the user's past: in every batch, it is everybody's negative, and only the correction knows why.
         float Lead(bool corrects)
         {
-            var model = new TwoTower(Small with { CorrectsSampling = corrects, Frequency = Small.Frequency with { LearningRate = 0.1, InitialInterval = 5 } }, new ItemCatalog());
+            var model = new TwoTower(Small with { CorrectsSampling = corrects, Frequency = Small.Frequency with { LearningRate = 0.1, InitialInterval = 5 } }, new ItemCatalog(), TestDevice.Torch);
             var (random, batch) = (new Random(2), new ExampleBatch(6));
             for (var step = 0; step < 200; step++)
             {
@@ -114,7 +114,7 @@ public sealed class TwoTowerTests
     [TorchFact]
     public void Only_positive_rows_are_learned_from()
     {
-        var (one, two) = (new TwoTower(Small, new ItemCatalog()), new TwoTower(Small, new ItemCatalog()));
+        var (one, two) = (new TwoTower(Small, new ItemCatalog(), TestDevice.Torch), new TwoTower(Small, new ItemCatalog(), TestDevice.Torch));
         var (mixed, positive) = (new ExampleBatch(6), new ExampleBatch(6));
         for (var row = 0; row < 30; row++)
         {
@@ -151,7 +151,7 @@ public sealed class TwoTowerTests
     [Fact]
     public void Serving_needs_no_libtorch_and_knows_what_it_knows()
     {
-        var model = new TwoTower(Small, new ItemCatalog());
+        var model = new TwoTower(Small, new ItemCatalog(), TestDevice.Torch);
         var vector = new float[8];
         model.UserVector(0, [], 0, vector);
         // Nothing is known of the user, and nothing is learned yet.

@@ -20,20 +20,23 @@ internal static class PythonPeer
             ?? throw new InvalidOperationException($"there is no script {script} in this build");
         using var text = new StreamReader(source);
         var code = await text.ReadToEndAsync(cancel).ConfigureAwait(false);
+        var absent = Absent("there is no python3");
         foreach (var interpreter in Interpreters)
         {
             var start = new ProcessStartInfo(interpreter, ["-c", code, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
             foreach (var name in (string[])["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]) start.Environment[name] = "1";
             try
             {
-                return await ReadAsync(start, cancel).ConfigureAwait(false);
+                var answer = await ReadAsync(start, cancel).ConfigureAwait(false);
+                if (!answer.TryGetProperty("absent", out _)) return answer;
+                absent = answer;
             }
             catch (Win32Exception)
             {
                 // No such interpreter; the next may be there.
             }
         }
-        return Absent("there is no python3");
+        return absent;
     }
 
     private static async Task<JsonElement> ReadAsync(ProcessStartInfo start, CancellationToken cancel)

@@ -1,6 +1,6 @@
 """DIN in plain PyTorch, as one writes it: what `./run bench train --model din` measures itself against.
 
-The same model, data, batch and thread count as the verb's; nn.Embedding(sparse=True) with SparseAdam for the tables and Adam
+The same model, data, batch, thread count and device as the verb's; nn.Embedding(sparse=True) with SparseAdam for the tables and Adam
 for the rest. Each batch is predicted first (eval mode, no gradients) and then learned, as the trainer does.
 
 Reads a folder that the verb wrote: shape.json and little-endian arrays users.i32 [N], items.i32 [N], histories.i32 [N, L] (0 is
@@ -69,7 +69,7 @@ class Din(nn.Module):
         history = self.items(x["histories"], categories)
         target = self.items(x["items"], categories)
         weights = self.unit(history, target)
-        at = torch.arange(history.shape[1])
+        at = torch.arange(history.shape[1], device=history.device)
         known = x["histories"] != 0
         in_session = at < x["session"].unsqueeze(1)
         session = ((weights * (known & in_session)).unsqueeze(-1) * history).sum(1)
@@ -93,20 +93,21 @@ def load(folder):
     return shape, data
 
 
-def main(folder, seconds):
+def main(folder, seconds, device):
     shape, data = load(folder)
     torch.set_num_threads(shape["threads"])
     torch.manual_seed(shape["seed"])
-    model = Din(shape)
+    model = Din(shape).to(device)
     tables = model.tables()
     known = {id(t) for t in tables}
     dense = [p for p in model.parameters() if id(p) not in known]
     optimizers = [torch.optim.SparseAdam(tables, lr=1e-3), torch.optim.Adam(dense, lr=1e-3)]
     loss_of = nn.BCEWithLogitsLoss()
-    categories = data.pop("categories")
+    categories = data.pop("categories").to(device)
     batches = [{k: v[i:i + shape["batch"]] for k, v in data.items()} for i in range(0, len(data["labels"]), shape["batch"])]
 
     def step(x):
+        x = {k: v.to(device) for k, v in x.items()}
         model.eval()
         with torch.no_grad():
             torch.sigmoid(model(x, categories))
@@ -132,4 +133,4 @@ def main(folder, seconds):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), sys.argv[3])
