@@ -247,6 +247,7 @@ public sealed class OperationTests
         if (!cuda.is_available()) return;
         var there = x.cuda();
         there.is_cuda.ShouldBeTrue();
+        there.sum().item<float>().ShouldBe(x.sum().item<float>());
         Same((there * 2).cpu(), 2, 2);
         Should.Throw<InvalidOperationException>(() => there.data<float>());
     }

@@ -172,13 +172,15 @@ public static unsafe partial class torch
             }
         }
 
-        /// <summary>The only element.</summary>
+        /// <summary>The only element, from any device: from another than the CPU it is copied, which waits for what computes it.</summary>
         public T item<T>()
             where T : unmanaged
         {
-            var all = data<T>();
-            if (all.Count != 1) throw new ArgumentException($"item() is for one element, and there are {all.Count}");
-            return all.First();
+            var all = numel();
+            if (all != 1) throw new ArgumentException($"item() is for one element, and there are {all}");
+            if (device_type == DeviceType.CPU) return data<T>().First();
+            using var near = cpu();
+            return near.data<T>().First();
         }
 
         /// <summary>Keeps the tensor beyond its scope, in the one around it.</summary>
