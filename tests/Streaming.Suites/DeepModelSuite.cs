@@ -103,9 +103,8 @@ public abstract class DeepModelSuite
         using var two = Create(7);
         using var other = Create(8);
         foreach (var model in (IDeepModel[])[one, two, other]) Trained(model, 8);
-        ShouldEqual(Saved(one), Saved(two));
+        ShouldBeAlike(one, two);
         var batch = Planted(50);
-        Predicted(one, batch).ShouldBe(Predicted(two, batch));
         Predicted(one, batch).ShouldNotBe(Predicted(other, batch));
     }
 
@@ -115,7 +114,7 @@ public abstract class DeepModelSuite
         const int steps = 14;
         using var whole = Create(3);
         Trained(whole, steps);
-        var (end, batch) = (Saved(whole), Planted(50));
+        var batch = Planted(50);
         foreach (var cut in (int[])[0, 1, 5, 13])
         {
             using var before = Create(3);
@@ -126,7 +125,7 @@ public abstract class DeepModelSuite
             after.Load(new MemoryStream(Saved(before)));
             Predicted(after, batch).ShouldBe(Predicted(before, batch), $"cut after {cut}");
             Trained(after, steps - cut, cut);
-            ShouldEqual(Saved(after), end, $"cut after {cut}");
+            ShouldBeAlike(after, whole, $"cut after {cut}");
         }
     }
 
@@ -236,6 +235,19 @@ public abstract class DeepModelSuite
         found.Length.ShouldBe(expected.Length, what);
         var same = found.AsSpan().CommonPrefixLength(expected);
         same.ShouldBe(expected.Length, $"{what}: the first byte that differs");
+    }
+
+    /// <summary>
+    /// Equal in every bit on the CPU. On a CUDA device sums of gradients are taken by atomic additions, in an order that differs from
+    /// run to run: there two models that learned the same predict the same within 0.01.
+    /// </summary>
+    private static void ShouldBeAlike(IDeepModel found, IDeepModel expected, string what = "")
+    {
+        if (TestDevice.Torch is null) ShouldEqual(Saved(found), Saved(expected), what);
+        var batch = Planted(50);
+        var (have, want) = (Predicted(found, batch), Predicted(expected, batch));
+        if (TestDevice.Torch is null) have.ShouldBe(want, what);
+        else have.Zip(want, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(0.01f, what);
     }
 
     /// <summary>As a replica takes over a snapshot.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Streaming.Core.Log;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Protocols;
@@ -51,9 +52,26 @@ internal static class CliApp
         root.Subcommands.Add(BackupVerbs.CreateBackup());
         root.Subcommands.Add(BackupVerbs.CreateRestore());
         if (args.Length == 0) args = ["demo"];
-        // The library's own limit of two seconds would end a node in the middle of its last checkpoint.
-        var invocation = new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };
-        return await root.Parse(args).InvokeAsync(invocation).ConfigureAwait(false);
+        using var stop = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        // Without the library's own handlers: they answer with 143 where a verb ends while they still wait for it, and would by
+        // themselves end a node after two seconds, in the middle of its last checkpoint.
+        return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>The verb is asked to end and takes the time that it needs; only a second Ctrl-C ends it where it stands.</summary>
+    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
+    {
+        signal.Cancel = signal.Signal != PosixSignal.SIGINT || !stop.IsCancellationRequested;
+        try
+        {
+            stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended meanwhile.
+        }
     }
 
     /// <summary>Runs a verb; an expected failure becomes its message on stderr and exit code 1.</summary>

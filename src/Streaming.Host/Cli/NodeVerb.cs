@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Streaming.Core.Settings;
 using Streaming.Host.Http;
 
@@ -28,11 +27,8 @@ internal static class NodeVerb
         var flags = roles.SelectMany(r => r.Split(',', StringSplitOptions.TrimEntries)).Select((role, i) => ($"Node:Roles:{i}", role)).ToList();
         if (listen is not null) flags.Add(("Serving:Listen", listen));
         var settings = common.Load(parse, [.. flags]);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         ApiServer.Check(settings, _ => { });
-        if (settings.Node.IsTrainerAlone) return await TrainerProcess.RunAsync(settings, common.Json(parse), stop.Token).ConfigureAwait(false);
+        if (settings.Node.IsTrainerAlone) return await TrainerProcess.RunAsync(settings, common.Json(parse), cancel).ConfigureAwait(false);
         using var logs = Logging.CreateFactory();
         var logger = logs.CreateLogger("Streaming");
         await using var running = await RunningNode.OpenAsync(settings, settings.Node.DataDir, Logging.Notices(logger), cancel).ConfigureAwait(false);
@@ -45,17 +41,11 @@ internal static class NodeVerb
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
             node.Restored is { } checkpoint ? $"restored from checkpoint {checkpoint.Id}" : "fresh state");
         // The request side stops first, so that every event it acknowledged is drained into the last checkpoint.
-        await using var stopping = stop.Token.Register(() => app.StopAsync(CancellationToken.None)).ConfigureAwait(false);
-        await node.RunAsync(stop.Token).ConfigureAwait(false);
+        await using var stopping = cancel.Register(() => app.StopAsync(CancellationToken.None)).ConfigureAwait(false);
+        await node.RunAsync(cancel).ConfigureAwait(false);
         await app.StopAsync(CancellationToken.None).ConfigureAwait(false);
         logger.LogInformation("node stopped: {Applied} events applied, checkpoint {Checkpoint} saved", node.Status().Users.Applied, node.Status().CheckpointId);
         if (common.Json(parse)) JsonLine.Print(Report.Of(node.Status(), node.Models.Figures(), node.DeepFigures()));
         return 0;
-    }
-
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = true;
-        stop.Cancel();
     }
 }

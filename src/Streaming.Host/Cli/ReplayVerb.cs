@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Spectre.Console;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.DataSets;
@@ -61,22 +60,16 @@ internal static class ReplayVerb
     private static async Task<int> ReplayAsync(
         StreamingSettings settings, string dataDir, string[] files, DataSetOptions options, int round, int checkpointMs, bool json, CancellationToken cancel)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        });
         var sources = files.Select(f => new ReplaySource(DataSets.Open(f, options), settings.Node.Seed)).ToList();
         using var logs = Logging.CreateFactory();
-        await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), stop.Token, isReplay: true).ConfigureAwait(false);
+        await using var running = await RunningNode.OpenAsync(settings, dataDir, Logging.Notices(logs.CreateLogger("Streaming")), cancel, isReplay: true).ConfigureAwait(false);
         var node = running.Node;
         var fingerprint = string.Join('+', sources.Select(s => s.Fingerprint())) + $"/round {round}";
         var runner = new ReplayRunner(node, round);
         var total = sources.All(s => s.EventCount is not null) ? sources.Sum(s => s.EventCount!.Value) : (long?)null;
         var clock = Stopwatch.StartNew();
-        if (json) await runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, null, checkpointMs, stop.Token).ConfigureAwait(false);
-        else await WithProgressAsync(total, () => Share(sources), progress => runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, progress, checkpointMs, stop.Token)).ConfigureAwait(false);
+        if (json) await runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, null, checkpointMs, cancel).ConfigureAwait(false);
+        else await WithProgressAsync(total, () => Share(sources), progress => runner.RunAsync(sources.SelectMany(s => s.NodeRecords()), fingerprint, progress, checkpointMs, cancel)).ConfigureAwait(false);
         var seconds = clock.Elapsed.TotalSeconds;
         var status = node.Status();
         var users = status.Users;
@@ -87,7 +80,7 @@ internal static class ReplayVerb
             ("records", runner.Done), ("events_per_s", (runner.Done - runner.ResumedAt) / seconds), ("seconds", seconds),
             ("lost", runner.Done - accounted), ("resumed_at", runner.ResumedAt), ("found_in_log", runner.FoundInLog), ("round", round),
             ("phase_seconds", status.PhaseSeconds.Select(s => Math.Round(s, 2))), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
-            ("time_note", sources.Select(s => s.Set.TimeNote).FirstOrDefault(n => n is not null)), ("digest", await node.DigestAsync(stop.Token).ConfigureAwait(false)),
+            ("time_note", sources.Select(s => s.Set.TimeNote).FirstOrDefault(n => n is not null)), ("digest", await node.DigestAsync(cancel).ConfigureAwait(false)),
         ]).ToList();
         if (json) JsonLine.Print(figures);
         else Tables.Print("Replay", figures);
