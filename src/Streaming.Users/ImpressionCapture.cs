@@ -12,7 +12,7 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
     private readonly FeatureBuffer _buffer = new();
 
     /// <summary>What is known of the list behind an event; <see cref="Items"/> is empty where the list itself is forgotten.</summary>
-    public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities, Team[] Teams);
+    public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities, Team[] Teams, int Shuffled = 0);
 
     /// <summary>The user's side of a moment, shared by the items of one event.</summary>
     public readonly record struct Moment(float[] Vector, ulong[] History, int InSession);
@@ -52,6 +52,7 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
             ModelVersion = origin.Models, Propensity = propensity, Team = team,
             Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = moment.Vector,
             History = moment.History, HistoryInSession = moment.InSession, Dense = models.DenseFeatures(state, itemKey, context, origin.Arm),
+            Slate = SlateOf(origin, itemKey, position),
         };
     }
 
@@ -67,6 +68,14 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
     public static Team TeamOf(Team stated, in Origin origin, ulong itemKey, int position) =>
         stated != Team.None || origin.Teams.Length == 0 ? stated : Teams.Of(origin.Teams, SlotOf(origin, itemKey, position));
 
+    /// <summary>What could have stood in the item's place with the same probability, the item first.</summary>
+    private static ulong[] SlateOf(in Origin origin, ulong itemKey, int position)
+    {
+        if (origin.Shuffled == 0) return [];
+        var at = SlotOf(origin, itemKey, position);
+        return at >= 0 && at < origin.Shuffled - 1 ? origin.Items[at..origin.Shuffled] : [];
+    }
+
     private static int SlotOf(in Origin origin, ulong itemKey, int position) =>
         (uint)position < (uint)origin.Items.Length && origin.Items[position] == itemKey ? position : Array.IndexOf(origin.Items, itemKey);
 
@@ -81,5 +90,5 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         return new Moment(vector, history, inSession);
     }
 
-    private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities, list.Teams);
+    private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities, list.Teams, list.Shuffled);
 }

@@ -7,7 +7,7 @@ namespace Streaming.Users;
 
 /// <summary>
 /// The persisted form of the impressions in a join. Neighbours mostly come from one list, so each writes only what differs
-/// from the one before; values that are all 1, no team and no dense features are left out.
+/// from the one before; values that are all 1, no team, no slate and no dense features are left out.
 /// </summary>
 internal static class ImpressionCodec
 {
@@ -15,7 +15,7 @@ internal static class ImpressionCodec
     private enum Same : ushort
     {
         None = 0, Surface = 1, Arm = 2, RequestId = 4, Models = 8, Vector = 16, Ones = 32, Source = 64, Shown = 128, NoPropensity = 256,
-        NewHistory = 512, Team = 1024, Dense = 2048, All = 4095,
+        NewHistory = 512, Team = 1024, Dense = 2048, Slate = 4096, All = 8191,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -54,6 +54,7 @@ internal static class ImpressionCodec
                 into.Count(p.HistoryInSession);
                 UserStateCodec.WriteKeys(into, p.History);
             }
+            if ((same & Same.Slate) != 0) UserStateCodec.WriteKeys(into, p.Slate);
             before = p;
         }
     }
@@ -69,7 +70,7 @@ internal static class ImpressionCodec
     private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
     {
         var flags = reader.VarInt();
-        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory | Same.Team | Same.Dense);
+        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory | Same.Team | Same.Dense | Same.Slate);
         if (flags > (ulong)Same.All || (before is null && ((Same)flags & needsBefore) != 0))
             throw new FormatException($"an impression has the unknown flags {flags:x}");
         var same = (Same)flags;
@@ -99,12 +100,13 @@ internal static class ImpressionCodec
         var (inSession, history) = (before?.HistoryInSession ?? 0, before?.History ?? []);
         if ((same & Same.NewHistory) != 0) (inSession, history) = (reader.Count(), UserStateCodec.Keys(ref reader));
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
+        var slate = (same & Same.Slate) != 0 ? UserStateCodec.Keys(ref reader) : [];
         return new PendingImpression
         {
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense,
+            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense, Slate = slate,
         };
     }
 
@@ -117,6 +119,7 @@ internal static class ImpressionCodec
         if (p.HistoryInSession != (before?.HistoryInSession ?? 0) || !p.History.AsSpan().SequenceEqual(before?.History)) same |= Same.NewHistory;
         if (p.Team != Team.None) same |= Same.Team;
         if (p.Dense.Length > 0) same |= Same.Dense;
+        if (p.Slate.Length > 0) same |= Same.Slate;
         if (before is null) return same;
         if (p.Surface == before.Surface) same |= Same.Surface;
         if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;

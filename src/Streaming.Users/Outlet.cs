@@ -22,7 +22,7 @@ internal readonly struct Outlet(UserState state, LogPosition source, IUserEffect
             IsCorrection = isCorrection, Action = action, Position = shown.Position, Surface = shown.Surface, Arm = shown.Arm,
             ListVersion = shown.ListVersion, ModelVersion = shown.ModelVersion, Propensity = shown.Propensity,
             Features = shown.Features, Values = shown.Values, UserVector = shown.UserVector,
-            History = shown.History, HistoryInSession = shown.HistoryInSession, Team = shown.Team, Dense = shown.Dense,
+            History = shown.History, HistoryInSession = shown.HistoryInSession, Team = shown.Team, Dense = shown.Dense, Slate = shown.Slate,
         });
 
     public void Interact(UserEvent e, ulong itemKey, string? itemId, float weight, ulong[] recent, int userActions) =>

@@ -220,9 +220,12 @@ public sealed class PendingImpression
     /// <summary>How many of <see cref="History"/> belong to the session of then.</summary>
     public int HistoryInSession { get; set; }
 
+    /// <summary>Keys of the items that could have stood here with the same probability, this one first; empty where the place was not drawn.</summary>
+    public ulong[] Slate { get; init; } = [];
+
     public ImpressionLabel Label { get; set; }
 
-    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + Dense.Length + 2 * History.Length);
+    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + Dense.Length + 2 * (History.Length + Slate.Length));
 }
 
 /// <summary>A list built for the user: what an impression needs to know of it.</summary>
@@ -237,4 +240,7 @@ public sealed class ListRef
 
     /// <summary>Aligned with <see cref="Items"/> where the list was made of two rankings; else empty.</summary>
     public Team[] Teams { get; init; } = [];
+
+    /// <summary>How many of the first items stand in an order drawn uniformly; 0 where none do.</summary>
+    public int Shuffled { get; init; }
 }

@@ -10,17 +10,19 @@ namespace Streaming.Users;
 /// <summary>
 /// The persisted form of <see cref="UserState"/>: a version byte, then the fields in a fixed order, times as differences. Equal states
 /// give equal bytes, and a state that was written and read back goes on bit for bit as the original: collections keep
-/// their order. The user's id is the record's key and not part of it. Version 2, written where a list has teams alone, has them after each list's propensities.
+/// their order. The user's id is the record's key and not part of it. Version 2, written only where a list has teams, has them after each list's propensities; version 3, written
+/// only where a list was shuffled, the teams and after them how many of its items were.
 /// </summary>
 public static class UserStateCodec
 {
     private const byte Version = 1;
     private const byte VersionWithTeams = 2;
+    private const byte VersionWithSlates = 3;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(UserState state, ByteWriter into)
     {
-        var version = HasTeams(state) ? VersionWithTeams : Version;
+        var version = HasSlates(state) ? VersionWithSlates : HasTeams(state) ? VersionWithTeams : Version;
         into.Byte(version);
         into.Signed(state.LastEventMs);
         into.Signed(state.LastEventMs - state.FirstEventMs);
@@ -61,7 +63,7 @@ public static class UserStateCodec
     public static UserState Read(ReadOnlySpan<byte> bytes, int dimension, string user)
     {
         var reader = new ByteReader(bytes);
-        var version = reader.Version(VersionWithTeams, "a user's state");
+        var version = reader.Version(VersionWithSlates, "a user's state");
         var state = new UserState(user, dimension);
         state.LastEventMs = reader.Signed();
         state.FirstEventMs = state.LastEventMs - reader.Signed();
@@ -265,6 +267,7 @@ public static class UserStateCodec
             WriteKeys(into, list.Items);
             into.Singles(list.Propensities);
             if (version >= VersionWithTeams) into.Bytes(MemoryMarshal.AsBytes(list.Teams.AsSpan()));
+            if (version >= VersionWithSlates) into.Count(list.Shuffled);
         }
     }
 
@@ -277,9 +280,11 @@ public static class UserStateCodec
             var items = Keys(ref reader);
             var propensities = reader.Singles();
             var teams = version >= VersionWithTeams ? ReadTeams(ref reader) : [];
+            var shuffled = version >= VersionWithSlates ? reader.Count() : 0;
+            if (shuffled > items.Length) throw new FormatException($"{shuffled} of {items.Length} items of a list cannot be shuffled");
             state.Lists.Add(new ListRef
             {
-                Version = list, Surface = surface, Arm = arm, Models = models, Items = items, Propensities = propensities, Teams = teams,
+                Version = list, Surface = surface, Arm = arm, Models = models, Items = items, Propensities = propensities, Teams = teams, Shuffled = shuffled,
             });
         }
     }
@@ -296,6 +301,13 @@ public static class UserStateCodec
     {
         foreach (var list in state.Lists)
             if (list.Teams.Length > 0) return true;
+        return false;
+    }
+
+    private static bool HasSlates(UserState state)
+    {
+        foreach (var list in state.Lists)
+            if (list.Shuffled > 0) return true;
         return false;
     }
 

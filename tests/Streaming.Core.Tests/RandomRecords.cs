@@ -89,6 +89,7 @@ public sealed class RandomRecords(int seed)
             Features = features, Values = values, UserVector = [.. Enumerable.Range(0, Random.Next(3) * 16).Select(_ => Float())],
             History = history, HistoryInSession = Random.Next(history.Length + 1), Team = (Team)Random.Next(3),
             Dense = [.. Enumerable.Range(0, Random.Next(2) * 5).Select(_ => Float())],
+            Slate = [.. Enumerable.Range(0, Random.Next(2) * Random.Next(2, 8)).Select(_ => (ulong)Random.NextInt64())],
         };
     }
 

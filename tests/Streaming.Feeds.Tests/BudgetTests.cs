@@ -92,7 +92,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
             slate.Add(keys[at], world.Catalog.TryGet(keys[at], out var item) ? item : throw new InvalidOperationException(), scores[at], 0);
         (slate.FirstCount, slate.RankedCount) = (150, 150);
         var slots = new Slot[50];
-        Report("re-ranking 150 candidates into 50 slots", u => reranker.Fill(slate, plan, (ulong)u, slots));
+        Report("re-ranking 150 candidates into 50 slots", u => reranker.Fill(slate, plan, (ulong)u, slots, out _));
         var action = world.Act("i1", World.Now, 1, "home", 20, [.. Enumerable.Range(2, 20).Select(i => $"i{i}")]);
         Report("learning an interaction with 20 recent items", _ =>
         {

@@ -41,7 +41,7 @@ public sealed class RerankerTests
     {
         var slots = new Slot[length];
         reranker ??= new Reranker(vectors, slate.Keys.Length, slate.Pool.Length);
-        return slots[..reranker.Fill(slate, plan, draws, slots)];
+        return slots[..reranker.Fill(slate, plan, draws, slots, out _)];
     }
 
     private static double Similarity(Slate slate, FakeVectors vectors, int a, int b)

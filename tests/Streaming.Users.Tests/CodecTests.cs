@@ -24,6 +24,16 @@ public sealed class CodecTests
         + "GAVob21lCGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAQICAABAPwAAgL8AAAA/AACAvgAAAD4CAAAAAAAAAEAAAMA/gJ2s/vli"
         + "AgAAQEAAAAAAAAAgQOikrP75YgECAAAAAAAAgD8AAMBAoL+r/vli";
 
+    /// <summary>Version 3, of <see cref="Shuffled"/>.</summary>
+    private const string Golden3 = 
+        "A9CsrP75YtCMAQaaARIQDgQAAAAAAAAeQAIIGBYE8i4GjAEKAQIFamF6egEBBGFnZQM0MAECc7CNrP75YtAPAQEAAAAAAAAACAAAAMDoBwICAAAAAAAAAAAA"
+        + "AIBAgH3//////////wcAAKBA6IQBAqAaBQAAAAAAAAAAAAYKAuYuCgVob21lCGxlYXJuZWQYA3IxB2Z0cmw6MwIChAMAAIUDAAACAAAAPwAAgD4BAACAPq8g"
+        + "BgAAAAAAAAACBHNpeAYMAuQuDAAAgD4AAAIGAAAAAAAAAAUAAAAAAAAAAQAHAAAAAAAAAAEABg4C4i4OBWhvbWUIbGVhcm5lZBgAB2Z0cmw6MwAAgD4ChAMA"
+        + "AIUDAAACAACAPwAAAD8CAAAAPwAAgD4CHgAAAAAAAAAAAKA/4F0GCgAAAAAAAAAAAAC/kE4CAgkAAAAAAAAAAQIEBsA+CAAAAAAAAAACAAIA8C4CZAAAAAAA"
+        + "AAAyAAAAAAAAAAEGYmx1ZXMCGAVob21lCGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAQIAGgVob21lCGxlYXJuZWQHZnRybDoz"
+        + "AwYAAAAAAAAABQAAAAAAAAAHAAAAAAAAAAMAAAA/AACAPwAAgD8AAgIAAEA/AACAvwAAAD8AAIC+AAAAPgIAAAAAAAAAQAAAwD+Anaz++WICAABAQAAAAAAA"
+        + "ACBA6KSs/vliAQIAAAAAAACAPwAAwECgv6v++WI=";
+
     /// <summary>The sample with a list of two rankings, and an impression of it with dense features.</summary>
     private static UserState Interleaved()
     {
@@ -33,6 +43,18 @@ public sealed class CodecTests
         {
             Version = 12, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [5, 6], Propensities = [0.5f, 1], Teams = [Team.A, Team.B],
         };
+        return s;
+    }
+
+    /// <summary>The same with a list whose order was drawn, and an impression of it.</summary>
+    private static UserState Shuffled()
+    {
+        var s = Interleaved();
+        s.Pending[1] = Impression(6, ImpressionLabel.Settled, "r1", [], slate: [6, 5]);
+        s.Lists.Add(new ListRef
+        {
+            Version = 13, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [6, 5, 7], Propensities = [0.5f, 1, 1], Shuffled = 2,
+        });
         return s;
     }
 
@@ -67,12 +89,12 @@ public sealed class CodecTests
         return s;
     }
 
-    private static PendingImpression Impression(ulong key, ImpressionLabel label, string? request, float[] values, Team team = Team.None, params float[] dense) => new()
+    private static PendingImpression Impression(ulong key, ImpressionLabel label, string? request, float[] values, Team team = Team.None, float[]? dense = null, ulong[]? slate = null) => new()
     {
         ItemKey = key, ItemId = key == 6 ? "six" : null, Source = new LogPosition(3, (long)key), Ordinal = 1, ShownMs = 1_700_000_006_000 + (long)key,
         Position = (int)key, Surface = "home", Arm = "learned", RequestId = request, ListVersion = 12, ModelVersion = "ftrl:3",
         Propensity = key == 5 ? float.NaN : 0.25f, Features = [.. values.Select((_, i) => (uint)i + 900)], Values = values,
-        UserVector = values.Length == 0 ? [] : [0.5f, 0.25f], Label = label, Team = team, Dense = dense,
+        UserVector = values.Length == 0 ? [] : [0.5f, 0.25f], Label = label, Team = team, Dense = dense ?? [], Slate = slate ?? [],
     };
 
     [Fact]
@@ -82,12 +104,14 @@ public sealed class CodecTests
         Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden1), 2, "u")).ShouldBe(Convert.FromBase64String(Golden1));
         Convert.ToBase64String(Bench.Encode(Interleaved())).ShouldBe(Golden2);
         Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden2), 2, "u")).ShouldBe(Convert.FromBase64String(Golden2));
+        Convert.ToBase64String(Bench.Encode(Shuffled())).ShouldBe(Golden3);
+        Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden3), 2, "u")).ShouldBe(Convert.FromBase64String(Golden3));
     }
 
     [Fact]
     public void Every_field_comes_back()
     {
-        var (a, b) = (Interleaved(), UserStateCodec.Read(Bench.Encode(Interleaved()), 2, "u"));
+        var (a, b) = (Shuffled(), UserStateCodec.Read(Bench.Encode(Shuffled()), 2, "u"));
         b.ShouldBeEquivalentTo(a);
         b.Marks.ToArray().ShouldBe(a.Marks.ToArray());
         b.Interests.ToArray().ShouldBe(a.Interests.ToArray());
@@ -106,21 +130,22 @@ public sealed class CodecTests
     [Fact]
     public void Cut_short_lengthened_newer_or_of_another_dimension_is_a_format_error()
     {
-        var bytes = Bench.Encode(Interleaved());
+        var bytes = Bench.Encode(Shuffled());
         for (var length = 0; length < bytes.Length; length++) Should.Throw<FormatException>(() => UserStateCodec.Read(bytes.AsSpan(0, length), 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read([.. bytes, 0], 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 3, "u"));
-        bytes[0] = 3;
+        bytes[0] = 4;
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 2, "u")).Message.ShouldContain("newer build");
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
+    [InlineData(3)]
     public void Corrupt_bytes_read_as_something_or_throw_a_format_error_and_never_allocate_much(int seed)
     {
         var random = new Random(seed);
-        var good = Bench.Encode(seed == 1 ? Sample() : Interleaved());
+        var good = Bench.Encode(seed switch { 1 => Sample(), 2 => Interleaved(), _ => Shuffled() });
         int read = 0, refused = 0;
         for (var round = 0; round < 4_000; round++)
         {

@@ -264,6 +264,26 @@ public sealed class JoinTests
     }
 
     [Fact]
+    public void What_could_have_stood_in_a_drawn_slot_goes_with_the_example()
+    {
+        var bench = new Bench(Short);
+        ulong[] keys = [StableHash.Of("a"), StableHash.Of("b"), StableHash.Of("c"), StableHash.Of("d")];
+        bench.State.Lists.Add(new ListRef
+        {
+            Version = 26, Surface = "home", Arm = "learned", Models = "ftrl:7", Items = keys, Propensities = [1 / 3f, 1 / 2f, 1, 1], Shuffled = 3,
+        });
+        bench.Handle(Bench.Event(EventKind.Impression, 0, null) with
+        {
+            RequestId = RequestId.Format("learned", 26, 99), Surface = "home", Items = [new("a", 0), new("b", 1), new("c", 2), new("d", 3), new("z", 4)],
+        });
+        bench.State.Pending.Select(p => p.Slate).ShouldBe([keys[..3], keys[1..3], [], [], []]);
+        bench.Act(4, EventKind.Click, "b", RequestId.Format("learned", 26, 99));
+        var clicked = bench.Effects.Examples.ShouldHaveSingleItem();
+        (clicked.Propensity, clicked.Label).ShouldBe((0.5f, 1));
+        clicked.Slate.ShouldBe(keys[1..3]);
+    }
+
+    [Fact]
     public void Records_of_one_user_are_named_once_even_when_one_position_comes_twice()
     {
         var bench = new Bench(Short with { PendingMax = 10 });

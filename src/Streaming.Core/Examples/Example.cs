@@ -80,6 +80,12 @@ public sealed class Example
     /// </summary>
     public float[] Dense { get; init; } = [];
 
+    /// <summary>
+    /// Keys of the items any of which could have stood in this slot, given the slots above, each with probability <see cref="Propensity"/>; this one
+    /// first. Empty where the slot was not drawn from a slate.
+    /// </summary>
+    public ulong[] Slate { get; init; } = [];
+
     /// <summary>How many of <see cref="History"/>, from its start, belong to the session that was open then.</summary>
     public int HistoryInSession { get; init; }
 }

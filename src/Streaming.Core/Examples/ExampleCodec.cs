@@ -11,7 +11,8 @@ public readonly record struct ExampleRecord(Example? Example, Interaction? Inter
 
 /// <summary>
 /// Binary form of the <c>examples</c> topic. Byte 0 is the version, byte 1 the kind, byte 2 the flags; then the members in
-/// order. What nearly always has its default (values and weights of 1, an unknown propensity, no team) costs one flag bit; all eight are taken.
+/// order. What nearly always has its default (values and weights of 1, an unknown propensity, no team) costs one flag bit; all eight are taken. An example drawn from a slate
+/// is a kind of its own, which ends with the slate.
 /// </summary>
 public static class ExampleCodec
 {
@@ -19,6 +20,7 @@ public static class ExampleCodec
     private const byte ExampleKind = 1;
     private const byte InteractionKind = 2;
     private const byte ForgottenKind = 3;
+    private const byte SlateExampleKind = 4;
 
     [Flags]
     private enum Flags : byte
@@ -40,7 +42,7 @@ public static class ExampleCodec
             | (example.History.Length > 0 ? Flags.History : 0)
             | (example.Team != Team.None ? Flags.Team : 0)
             | (example.Dense.Length > 0 ? Flags.Dense : 0);
-        Head(into, ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
+        Head(into, example.Slate.Length > 0 ? SlateExampleKind : ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
         into.Signed(example.ShownMs);
         into.Signed(example.LabelMs - example.ShownMs);
         into.Single(example.Label);
@@ -59,9 +61,12 @@ public static class ExampleCodec
         if ((flags & Flags.UnitValues) == 0) into.Raw(MemoryMarshal.AsBytes(example.Values.AsSpan()));
         into.Singles(example.UserVector);
         if ((flags & Flags.Dense) != 0) into.Singles(example.Dense);
-        if ((flags & Flags.History) == 0) return;
-        into.Count(example.HistoryInSession);
-        Keys(into, example.History);
+        if ((flags & Flags.History) != 0)
+        {
+            into.Count(example.HistoryInSession);
+            Keys(into, example.History);
+        }
+        if (example.Slate.Length > 0) Keys(into, example.Slate);
     }
 
     /// <summary>Appends the interaction.</summary>
@@ -99,11 +104,11 @@ public static class ExampleCodec
             throw new FormatException($"an interaction of the examples topic has unknown flags {(byte)flags}");
         var record = kind switch
         {
-            ExampleKind => new ExampleRecord(ReadExample(ref reader, flags), null),
+            ExampleKind or SlateExampleKind => new ExampleRecord(ReadExample(ref reader, flags, kind == SlateExampleKind), null),
             InteractionKind => new ExampleRecord(null, ReadInteraction(ref reader, flags)),
             ForgottenKind => new ExampleRecord(
                 null, null, new Forgotten { Source = new LogPosition(reader.SignedInt32(), reader.Signed()), User = reader.UInt64() }),
-            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} to {ForgottenKind}"),
+            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} to {SlateExampleKind}"),
         };
         if (!reader.AtEnd) throw new FormatException($"{reader.Remaining} bytes follow a record of the examples topic");
         return record;
@@ -123,7 +128,7 @@ public static class ExampleCodec
         into.String(itemId);
     }
 
-    private static Example ReadExample(ref ByteReader reader, Flags flags)
+    private static Example ReadExample(ref ByteReader reader, Flags flags, bool hasSlate)
     {
         var names = StringCache.Shared;
         var source = new LogPosition(reader.SignedInt32(), reader.Signed());
@@ -151,12 +156,13 @@ public static class ExampleCodec
         var dense = (flags & Flags.Dense) != 0 ? reader.Singles() : [];
         var (inSession, history) = (flags & Flags.History) != 0 ? (reader.Count(), Keys(ref reader)) : (0, []);
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
+        var slate = hasSlate ? Keys(ref reader) : [];
         return new Example
         {
             Source = source, Ordinal = ordinal, User = user, ItemKey = itemKey, ItemId = itemId, ShownMs = shownMs, LabelMs = labelMs,
             Label = label, Weight = weight, SampleRate = sampleRate, IsCorrection = (flags & Flags.Correction) != 0, Action = action,
             Position = position, Surface = surface, Arm = arm, ListVersion = listVersion, ModelVersion = modelVersion,
-            Propensity = propensity, Team = team, Dense = dense, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession,
+            Propensity = propensity, Team = team, Dense = dense, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession, Slate = slate,
         };
     }
 

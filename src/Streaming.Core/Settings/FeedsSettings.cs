@@ -125,6 +125,16 @@ public sealed record FeedsSettings
     [Tunable]
     public double ExploreEpsilon { get; init; } = 0.5;
 
+    /// <summary>
+    /// Share of lists, in [0, 1], whose first <see cref="SlateCandidatesMax"/> items stand in an order drawn at random: what off-policy estimates
+    /// of other rankings rest on. Lists of two rankings and of arms that do not rank are never drawn.
+    /// </summary>
+    [Tunable]
+    public double SlateShare { get; init; }
+
+    /// <summary>Items of such a list that change places: each of them can be first with the same probability, and the log holds them all.</summary>
+    public int SlateCandidatesMax { get; init; } = 8;
+
     /// <summary>An item seen this often without a click leaves the list; 0 means never.</summary>
     [Tunable]
     public int SeenMax { get; init; } = 5;
@@ -233,6 +243,8 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:FreshUcb", FreshUcb, 0, 100);
         problems.InRange("Feeds:ExploreEvery", ExploreEvery, 0, 1000);
         problems.InRange("Feeds:ExploreEpsilon", ExploreEpsilon, 0, 1);
+        problems.InRange("Feeds:SlateShare", SlateShare, 0, 1);
+        problems.InRange("Feeds:SlateCandidatesMax", SlateCandidatesMax, 2, 64);
     }
 }
 

@@ -12,8 +12,9 @@ namespace Streaming.Evaluation.Experiments;
 /// <param name="LookEvery">Every so many pages of the pool all metrics are looked at, with CUPED; the click rate without it is looked at after every page.</param>
 /// <param name="Lift">The effect that the sequential tests are set to look for.</param>
 /// <param name="ClickRateOnly">Leaves the other metrics out, which takes a fraction of the time.</param>
+/// <param name="GuardMargin">Relative loss that a guard-rail on each metric allows.</param>
 public sealed record SimulatedPlan(
-    int Users, double ControlKeeps = 1, double TreatmentKeeps = 1, int LookEvery = 50, double Lift = 0.03, bool ClickRateOnly = false)
+    int Users, double ControlKeeps = 1, double TreatmentKeeps = 1, int LookEvery = 50, double Lift = 0.03, bool ClickRateOnly = false, double GuardMargin = 0.02)
 {
     internal int Metrics => ClickRateOnly ? 1 : Metric.All.Count;
 }
@@ -28,11 +29,12 @@ public sealed record SimulatedPlan(
 /// <param name="PeekedFixed">Whether a fixed test at 5 % would have been significant at any of the looks: the wrong peer.</param>
 /// <param name="Sequential">Whether the sequential test, with CUPED, was at any look.</param>
 /// <param name="StoppedAtUsers">Users that were in when it was; 0 for never.</param>
+/// <param name="GuardedAtUsers">Users that were in when a guard-rail would have stopped the treatment; 0 for never.</param>
 /// <param name="Covered">Whether the interval of one look at the end, with CUPED, holds the true lift.</param>
 /// <param name="CoveredAlways">Whether the sequential interval held it at every look.</param>
 public sealed record SimulatedOutcome(
     double FixedPValue, double NaivePValue, double CupedPValue, double PlainDifference, double CupedDifference, double VarianceReduction,
-    bool PeekedFixed, bool Sequential, int StoppedAtUsers, bool Covered, bool CoveredAlways);
+    bool PeekedFixed, bool Sequential, int StoppedAtUsers, int GuardedAtUsers, bool Covered, bool CoveredAlways);
 
 /// <summary>
 /// One simulated experiment on users of a pool: draws them, assigns each to one of two arms by a salted hash of their id, and lets their pages come
@@ -120,7 +122,7 @@ public sealed class SimulatedExperiment
     private struct Looks
     {
         public bool PeekedFixed, Sequential, CoveredAlways;
-        public int StoppedAt;
+        public int StoppedAt, GuardedAt;
     }
 
     private double TrueLift => _plan.TreatmentKeeps / _plan.ControlKeeps - 1;
@@ -175,6 +177,8 @@ public sealed class SimulatedExperiment
         looks.PeekedFixed |= comparison.PValue < Alpha;
         var test = ReportBuilder.TestOf(Alpha, _plan.Lift, comparison);
         Judge(comparison, test, ref looks);
+        if (looks.GuardedAt == 0 && ReportBuilder.RailStateOf(Metric.All[m], _plan.GuardMargin, comparison, test.StandardErrors(comparison.Variance)) == RailState.Harmed)
+            looks.GuardedAt = Entered;
     }
 
     private void PeekAtClickRate(ref Looks looks)
@@ -207,7 +211,7 @@ public sealed class SimulatedExperiment
         var naive = metric.Below == UserColumn.Impressions
             ? new Comparison(ArmEstimate.NaivePerImpression(control), ArmEstimate.NaivePerImpression(treatment)).PValue : double.NaN;
         return new SimulatedOutcome(
-            plain.PValue, naive, cuped.PValue, plain.Difference, cuped.Difference, reduction, looks.PeekedFixed, looks.Sequential, looks.StoppedAt,
+            plain.PValue, naive, cuped.PValue, plain.Difference, cuped.Difference, reduction, looks.PeekedFixed, looks.Sequential, looks.StoppedAt, looks.GuardedAt,
             cuped.LiftAt(1 - Alpha).Contains(TrueLift), looks.CoveredAlways);
     }
 }

@@ -10,10 +10,11 @@ public readonly record struct RunShare(int Happened, int Runs)
 }
 
 /// <summary>One metric over many simulated experiments.</summary>
+/// <param name="Guarded">Runs in which a guard-rail stopped the treatment.</param>
 /// <param name="CupedVarianceRatio">Variance between runs of the difference with CUPED over that without: what CUPED really took out.</param>
 public sealed record StudyRow(
     string Metric, RunShare Fixed, RunShare Naive, RunShare Cuped, RunShare PeekedFixed, RunShare Sequential, RunShare Covered, RunShare CoveredAlways,
-    double VarianceReduction, double CupedVarianceRatio, double MedianUsersAtStop);
+    RunShare Guarded, double VarianceReduction, double CupedVarianceRatio, double MedianUsersAtStop, double MedianUsersAtGuard);
 
 /// <summary>Many simulated experiments.</summary>
 /// <param name="PlainSequential">Click rate, without CUPED, looked at after every page.</param>
@@ -86,9 +87,10 @@ public static class SimulatedStudies
     private static StudyRow RowOf(string metric, SimulatedOutcome[] runs) => new(
         metric, Share(runs, o => o.FixedPValue < Alpha), Share([.. runs.Where(o => !double.IsNaN(o.NaivePValue))], o => o.NaivePValue < Alpha),
         Share(runs, o => o.CupedPValue < Alpha), Share(runs, o => o.PeekedFixed), Share(runs, o => o.Sequential), Share(runs, o => o.Covered),
-        Share(runs, o => o.CoveredAlways), runs.Average(o => o.VarianceReduction),
+        Share(runs, o => o.CoveredAlways), Share(runs, o => o.GuardedAtUsers > 0), runs.Average(o => o.VarianceReduction),
         Variance([.. runs.Select(o => o.CupedDifference)]) / Variance([.. runs.Select(o => o.PlainDifference)]),
-        Median([.. runs.Where(o => o.Sequential).Select(o => (double)o.StoppedAtUsers)]));
+        Median([.. runs.Where(o => o.Sequential).Select(o => (double)o.StoppedAtUsers)]),
+        Median([.. runs.Where(o => o.GuardedAtUsers > 0).Select(o => (double)o.GuardedAtUsers)]));
 
     private static RunShare Share<T>(T[] runs, Func<T, bool> happened) => new(runs.Count(happened), runs.Length);
 

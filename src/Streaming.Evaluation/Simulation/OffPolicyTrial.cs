@@ -74,10 +74,10 @@ public static class OffPolicyTrial
         var path = new OfflinePath(settings);
         IRanker ranker = model switch
         {
-            "ftrl" => new Live(path), "item-ctr" => new Figures(path, f => f.Ctr), "popular" => new Figures(path, f => f.Popularity),
+            "ftrl" => PathRankers.Live(path), "item-ctr" => PathRankers.By(path, f => f.Ctr), "popular" => PathRankers.By(path, f => f.Popularity),
             _ => throw new ArgumentException($"there is no model '{model}'; there are {string.Join(", ", Models)}", nameof(model)),
         };
-        var (popular, live) = (new Figures(path, f => f.Popularity), new Live(path));
+        var (popular, live) = (PathRankers.By(path, f => f.Popularity), PathRankers.Live(path));
         var draws = new Draws(StableHash.Combine((ulong)seed, 0x0ff));
         for (var n = -requests; n < requests; n++)
         {
@@ -118,23 +118,5 @@ public static class OffPolicyTrial
         Array.Fill(policy, epsilon / items.Length);
         policy[Array.IndexOf(scores, scores.Max())] += 1 - epsilon;
         return policy;
-    }
-
-    private sealed class Live(OfflinePath path) : IRanker
-    {
-        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
-        {
-            var scorer = path.Learners.UserModels.Scorer;
-            scorer.BeginUser(user, nowMs, surface);
-            for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
-        }
-    }
-
-    private sealed class Figures(OfflinePath path, Func<Learning.Statistics.ItemFigures, float> figure) : IRanker
-    {
-        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
-        {
-            for (var i = 0; i < items.Length; i++) scores[i] = figure(path.Learners.Statistics.Figures(items[i], nowMs));
-        }
     }
 }

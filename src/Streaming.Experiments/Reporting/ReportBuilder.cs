@@ -114,13 +114,22 @@ public static class ReportBuilder
                     continue;
                 }
                 var width = TestOf(alpha, plan.Lift, comparison).StandardErrors(comparison.Variance);
-                var beyond = rail.Metric.HigherIsBetter
-                    ? -comparison.StandardErrorsAbove(-rail.Margin) : comparison.StandardErrorsAbove(rail.Margin);
-                var state = beyond > width ? RailState.Harmed : beyond < -width ? RailState.Safe : RailState.Open;
-                rows.Add(new RailRow(rail.Metric.Name, found.Arms[arm], rail.Margin, comparison.Lift, comparison.LiftWithin(width), state));
+                rows.Add(new RailRow(
+                    rail.Metric.Name, found.Arms[arm], rail.Margin, comparison.Lift, comparison.LiftWithin(width), RailStateOf(rail.Metric, rail.Margin, comparison, width)));
             }
         }
         return rows;
+    }
+
+    /// <summary>What is shown of a guard-rail.</summary>
+    /// <param name="metric">The rail's.</param>
+    /// <param name="margin">Relative loss that is allowed.</param>
+    /// <param name="comparison">Measured.</param>
+    /// <param name="width">Standard errors to either side of an interval that holds at all looks.</param>
+    public static RailState RailStateOf(Metric metric, double margin, Comparison comparison, double width)
+    {
+        var beyond = metric.HigherIsBetter ? -comparison.StandardErrorsAbove(-margin) : comparison.StandardErrorsAbove(margin);
+        return beyond > width ? RailState.Harmed : beyond < -width ? RailState.Safe : RailState.Open;
     }
 
     /// <summary>Users who came under different shares are different sequences: p-values combine by Fisher's method, evidence adds up in logs.</summary>

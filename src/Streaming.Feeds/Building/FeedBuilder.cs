@@ -80,13 +80,14 @@ public sealed class FeedBuilder : IFeedBuilder
         var version = user.ListVersion + 1;
         var draws = StableHash.Combine(StableHash.Combine(_settings.Seed, StableHash.Of(user.User)), (ulong)version);
         var wanted = _slots.AsSpan(0, plan.ListLength);
+        var shuffled = 0;
         var count = plan.Arm.Interleaving is null
-            ? _reranker.Fill(_slate, plan, draws, wanted)
+            ? _reranker.Fill(_slate, plan, draws, wanted, out shuffled)
             : _reranker.FillInterleaved(_slate, _opponent!, plan, plan.Interleaver!, draws, wanted);
         // An empty list replaces one whose last item has become unwanted; without one before, the look-up falls back on the segment's.
         if (count == 0 && user.ListVersion == 0) return null;
         ScoreExplored(user, plan, surface, nowMs, _slots.AsSpan(0, count));
-        return Publish(user, plan, surface, nowMs, version, VersionsOf(plan.Arm, own), _slots.AsSpan(0, count));
+        return Publish(user, plan, surface, nowMs, version, VersionsOf(plan.Arm, own), shuffled, _slots.AsSpan(0, count));
     }
 
     /// <summary>
@@ -244,7 +245,7 @@ public sealed class FeedBuilder : IFeedBuilder
         : own is not null && arm.Ranker is null ? $"{_models.Versions} {own}" : _models.Versions;
 
     private FeedList Publish(
-        UserState user, ListPlan plan, string surface, long nowMs, long version, string models, ReadOnlySpan<Slot> slots)
+        UserState user, ListPlan plan, string surface, long nowMs, long version, string models, int shuffled, ReadOnlySpan<Slot> slots)
     {
         var arm = plan.Arm.Name;
         var entries = new FeedEntry[slots.Length];
@@ -262,7 +263,7 @@ public sealed class FeedBuilder : IFeedBuilder
         while (user.Lists.Count >= _settings.ListsRememberedMax) user.Lists.RemoveAt(0);
         user.Lists.Add(new ListRef
         {
-            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities, Teams = teams,
+            Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities, Teams = teams, Shuffled = shuffled,
         });
         return new FeedList
         {

@@ -24,6 +24,8 @@ internal sealed class ListPlan
         Lambda = arm.Diversifies ? (float)settings.MmrLambda : 1f;
         ExploreEvery = arm.Explores ? settings.ExploreEvery : 0;
         Epsilon = settings.ExploreEpsilon;
+        SlateShare = arm.Ranks && arm.Interleaving is null ? settings.SlateShare : 0;
+        SlateCandidates = settings.SlateCandidatesMax;
         Required = Categories(rule.RequiredCategories);
         Excluded = Categories([.. settings.ExcludedCategories, .. rule.ExcludedCategories]);
         Quotas = new int[FeedChannels.All.Count];
@@ -52,6 +54,10 @@ internal sealed class ListPlan
     /// <summary>Every k-th slot may explore; 0 for none.</summary>
     public int ExploreEvery { get; }
     public double Epsilon { get; }
+
+    /// <summary>Share of lists whose first <see cref="SlateCandidates"/> items are shuffled.</summary>
+    public double SlateShare { get; }
+    public int SlateCandidates { get; }
     public ulong[] Required { get; }
     public ulong[] Excluded { get; }
 

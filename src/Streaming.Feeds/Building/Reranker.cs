@@ -18,10 +18,16 @@ namespace Streaming.Feeds.Building;
 /// With an opponent (<see cref="InterleavingPolicy"/>) the same is done for both rankings without exploration, and the two are interleaved; then item x
 /// stands in an exploring slot with probability epsilon [x in F] / |F| + (1 - epsilon) P(x), and in others with P(x), the interleaving's own.
 /// </para>
+/// <para>
+/// A list drawn as a slate (<see cref="ListPlan.SlateShare"/>) has the first k items so chosen, without exploration, in an order drawn uniformly:
+/// given the slots above, each of the k - s items left stands in slot s with probability 1 / (k - s). The slots after them are as in any list.
+/// </para>
 /// Bounded by O(n k); similarities are computed only for candidates that could still win. Not thread-safe; allocates nothing.
 /// </summary>
 internal sealed partial class Reranker
 {
+    private const ulong SlateSalt = 0x51A7_E000_0000_0001UL;
+
     private readonly IItemVectors _vectors;
     private readonly DiversityWindow _window;
     private readonly int _stride;
@@ -55,10 +61,14 @@ internal sealed partial class Reranker
     /// <param name="plan">Windows, lambda, exploration.</param>
     /// <param name="draws">Seed of this list's draws.</param>
     /// <param name="slots">As many as are wanted.</param>
-    public int Fill(Slate slate, ListPlan plan, ulong draws, Span<Slot> slots)
+    /// <param name="shuffled">How many of the first items stand in an order drawn at random; 0 where the list was not drawn as a slate.</param>
+    public int Fill(Slate slate, ListPlan plan, ulong draws, Span<Slot> slots, out int shuffled)
     {
         Start(slate, plan);
-        for (var s = 0; s < slots.Length; s++)
+        shuffled = plan.SlateShare > 0 && StableHash.Unit(StableHash.Combine(draws, SlateSalt)) < plan.SlateShare
+            ? Shuffle(StableHash.Combine(draws, ~SlateSalt), slots[..Math.Min(plan.SlateCandidates, slots.Length)])
+            : 0;
+        for (var s = shuffled; s < slots.Length; s++)
         {
             _window.MoveTo(s, plan.Window);
             var greedy = Greedy(slots[..s]);
@@ -71,6 +81,40 @@ internal sealed partial class Reranker
             _window.Put(s, slot.Index, slate.Items[slot.Index], plan.Window);
         }
         return slots.Length;
+    }
+
+    /// <summary>Fills the slots with the best candidates and draws their order; 0, and nothing filled, where there are fewer than two.</summary>
+    private int Shuffle(ulong draws, Span<Slot> slots)
+    {
+        var count = 0;
+        for (; count < slots.Length; count++)
+        {
+            _window.MoveTo(count, _plan.Window);
+            var greedy = Greedy(slots[..count]);
+            if (greedy < 0) break;
+            slots[count] = new Slot(greedy, false, 1f);
+            _used[greedy] = true;
+            _window.Put(count, greedy, _slate.Items[greedy], _plan.Window);
+        }
+        if (count < 2)
+        {
+            Start(_slate, _plan);
+            return 0;
+        }
+        // What follows sees the slots as they stand, not as they were chosen.
+        _window.Start();
+        Array.Clear(_nearest, 0, _slate.Count);
+        Array.Clear(_compared, 0, _slate.Count);
+        for (var s = 0; s < count; s++)
+        {
+            var left = count - s;
+            var other = s + (int)(StableHash.Unit(StableHash.Finalise(StableHash.Combine(draws, (ulong)s))) * left);
+            (slots[s], slots[other]) = (slots[other], slots[s]);
+            slots[s] = slots[s] with { Propensity = 1f / left };
+            _window.MoveTo(s, _plan.Window);
+            _window.Put(s, slots[s].Index, _slate.Items[slots[s].Index], _plan.Window);
+        }
+        return count;
     }
 
     private void Start(Slate slate, ListPlan plan)

@@ -28,6 +28,7 @@ internal static class AbVerb
         command.Subcommands.Add(Audit());
         command.Subcommands.Add(AbReportVerb.Create());
         command.Subcommands.Add(AbPowerVerb.Create());
+        command.Subcommands.Add(AbEstimateVerb.Create());
         return command;
     }
 

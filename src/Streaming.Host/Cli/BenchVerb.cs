@@ -23,6 +23,8 @@ internal static class BenchVerb
         command.Subcommands.Add(IsolationBench.Create());
         command.Subcommands.Add(InterleavingBench.Create());
         command.Subcommands.Add(AbStudyBench.Create());
+        command.Subcommands.Add(GuardRailBench.Create());
+        command.Subcommands.Add(EstimateBench.Create());
         return command;
     }
 

@@ -39,6 +39,15 @@ public sealed class ExampleCodecTests
         Team = Team.B, Dense = [1, -0.5f],
     };
 
+    private static readonly Example Drawn = new()
+    {
+        Source = Sample.Source, Ordinal = Sample.Ordinal, User = Sample.User, ItemKey = Sample.ItemKey, ShownMs = Sample.ShownMs, LabelMs = Sample.LabelMs,
+        Label = 1, Propensity = 0.5f, Features = [1], Values = [1], Slate = [Sample.ItemKey, 7],
+    };
+
+    private const string DrawnGolden = 
+        "01040e04a4130203753188776655443322110080f8b4c0e663b8170000803f0000003f0101010100010101000000000288776655443322110700000000000000";
+
     private const string InterleavedGolden =
         "0101c104a41302037531887766554433221103693180f8b4c0e663b8170000803f0000a0400000803e0000003f02070605686f6d65086c6561726e6564"
         + "0e096674726c3a3831320201000000feffffff0000803f000020c0020000003f000080be020000803f000000bf";
@@ -80,6 +89,7 @@ public sealed class ExampleCodecTests
         Convert.ToHexStringLower(Bytes(Sample)).ShouldBe(SampleGolden);
         Convert.ToHexStringLower(Bytes(Act)).ShouldBe(ActGolden);
         Convert.ToHexStringLower(Bytes(Interleaved)).ShouldBe(InterleavedGolden);
+        Convert.ToHexStringLower(Bytes(Drawn)).ShouldBe(DrawnGolden);
     }
 
     [Fact]
@@ -88,6 +98,7 @@ public sealed class ExampleCodecTests
         Same(ExampleCodec.Read(Convert.FromHexString(SampleGolden)).Example!, Sample);
         Same(ExampleCodec.Read(Convert.FromHexString(ActGolden)).Interaction!, Act);
         Same(ExampleCodec.Read(Convert.FromHexString(InterleavedGolden)).Example!, Interleaved);
+        Same(ExampleCodec.Read(Convert.FromHexString(DrawnGolden)).Example!, Drawn);
     }
 
     [Fact]
@@ -159,6 +170,7 @@ public sealed class ExampleCodecTests
         a.Features.ShouldBe(b.Features);
         a.Values.ShouldBe(b.Values);
         a.UserVector.ShouldBe(b.UserVector);
+        a.Slate.ShouldBe(b.Slate);
         a.History.ShouldBe(b.History);
         a.HistoryInSession.ShouldBe(b.HistoryInSession);
         a.Team.ShouldBe(b.Team);

@@ -26,5 +26,6 @@ public sealed class TunablesTests
     [
         "Feeds:DiversityMax", "Feeds:DiversityWindow", "Feeds:ExploreEpsilon", "Feeds:ExploreEvery", "Feeds:ListLength",
         "Feeds:MmrLambda", "Feeds:Quotas:*", "Feeds:RepeatClickedAfterMs", "Feeds:SeenMax", "Feeds:ServedMax",
+        "Feeds:SlateShare",
     ]);
 }

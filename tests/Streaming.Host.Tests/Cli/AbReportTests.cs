@@ -53,7 +53,54 @@ public sealed class AbReportTests
         }
     }
 
+    [Fact]
+    public async Task A_ranking_is_judged_from_the_log_before_it_sees_a_user()
+    {
+        const int users = 20;
+        var folder = Directory.CreateTempSubdirectory("streaming-estimate-");
+        try
+        {
+            var settings = LiveNode.SmallSettings;
+            settings = settings with
+            {
+                Feeds = settings.Feeds with { SlateShare = 1, SlateCandidatesMax = 4, ExploreEvery = 0 },
+                Users = settings.Users with { AttributionWindowMs = 200, LateWindowMs = 0 },
+            };
+            await using (var live = await LiveNode.StartAsync(settings, folder.FullName))
+            {
+                await live.PostLinesAsync("/v1/events", "abcdefgh".Select(i => $$"""{"type":"click","user":"first","item":"{{i}}"}"""));
+                for (var u = 0; u < users; u++)
+                {
+                    var list = await live.FeedAfterAsync($"u{u}", $$"""{"type":"click","user":"u{{u}}","item":"h"}""");
+                    var shown = list.ItemIds().Take(3).ToList();
+                    await live.EventAsync($$"""{"type":"impression","user":"u{{u}}","items":["{{string.Join("\",\"", shown)}}"],"request_id":"{{list.GetProperty("request_id").GetString()}}"}""");
+                    await live.EventAsync($$"""{"type":"click","user":"u{{u}}","item":"{{shown[0]}}","request_id":"{{list.GetProperty("request_id").GetString()}}"}""");
+                }
+                // The clicks on what no list had shown, those on lists, and the negatives once their window has ended.
+                await live.UntilAsync(() => Task.FromResult(live.Node.Status().Examples), examples => examples >= 8 + users + 3 * users);
+            }
+            string[] estimate = ["ab", "estimate", "learned", "popular", "--set", "Log:Partitions=2", "--set", "Users:AttributionWindowMs=200", "--set", "Users:LateWindowMs=0", "--data-dir", folder.FullName];
+            var found = await RunAsync([.. estimate, "--json"]);
+            found.Code.ShouldBe(0, found.Stderr);
+            (found.Json.GetProperty("slots").GetInt32() + found.Json.GetProperty("open").GetInt32()).ShouldBe(3 * users);
+            found.Json.GetProperty("unmatched").GetInt32().ShouldBe(0);
+            // One click on three slots.
+            found.Json.GetProperty("logged")[0].GetDouble().ShouldBe(1 / 3.0, 0.05);
+            found.Json.GetProperty("models").EnumerateArray().Select(m => m.GetProperty("model").GetString()).ShouldBe(["learned", "popular"]);
+            (await RunAsync(estimate)).Stdout.ShouldContain("drawn at random, shown and labelled");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Theory]
+    [InlineData("there is no ranking 'lerned'", "ab", "estimate", "lerned")]
+    [InlineData("recall channel", "ab", "estimate", "two_tower")]
+    [InlineData("there is no log in", "ab", "estimate", "--data-dir", "/nowhere")]
+    [InlineData("--runs is 1", "bench", "ab-estimate", "--runs", "1")]
+    [InlineData("--runs is 1", "bench", "ab-guardrail", "--runs", "1")]
     [InlineData("no node answers", "ab", "report", "--url", "http://127.0.0.1:1")]
     [InlineData("there is no log in", "ab", "report", "--offline", "--data-dir", "/nowhere")]
     [InlineData("give --mde", "ab", "power", "--baseline", "0.05")]
