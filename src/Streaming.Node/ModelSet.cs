@@ -44,7 +44,7 @@ public sealed class ModelSet : IDisposable
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
         if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log, learnsDeepInRounds);
         _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
-        Policies = new ArmPolicies(settings, Arms());
+        Policies = new ArmPolicies(settings, Arms(), _deep is null ? null : _deep.Pin);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
         Trainer = _learners.NewTrainer([.. _index.Learners, .. _deep?.Learners ?? []], Introduce);

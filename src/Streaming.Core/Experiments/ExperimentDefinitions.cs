@@ -218,11 +218,11 @@ public sealed record ArmDefinition
 
     /// <summary>
     /// What makes the list, before <see cref="Settings"/>: "learned" (the live ranker), "holdout" (popular only), or a model of
-    /// <c>Deep:Models</c>; empty for what the user has by default.
+    /// <c>Deep:Models</c>, or a version of one that ranks, "din@1200" (<see cref="ModelPin"/>); empty for what the user has by default.
     /// </summary>
     public string Policy { get; init; } = "";
 
-    /// <summary>A model of <c>Deep:Models</c> whose ranking is interleaved with the arm's own, slot by slot, every slot knowing whose it is; null for none.</summary>
+    /// <summary>A model of <c>Deep:Models</c>, or a version of one, whose ranking is interleaved with the arm's own, slot by slot, every slot knowing whose it is; null for none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Interleave { get; init; }
 

@@ -84,9 +84,10 @@ public static class ExperimentRules
         {
             var armPath = $"{path}:arms:{arm.Name}";
             problems.InRange($"{armPath}:weight", arm.Weight, 0, 1e6);
-            if (arm.Policy.Length > 0 && !policies.Contains(arm.Policy)) problems.Add($"{armPath}:policy", $"is '{arm.Policy}'; there are {string.Join(", ", policies)}");
-            if (arm.Interleave is { } opponent && (opponent == FeedChannels.TwoTower || opponent == arm.Policy || !settings.Deep.Models.Contains(opponent)))
-                problems.Add($"{armPath}:interleave", $"is '{opponent}'; it must name another model of Deep:Models that ranks");
+            if (arm.Policy.Length > 0 && !policies.Contains(arm.Policy) && !IsPin(arm.Policy, settings))
+                problems.Add($"{armPath}:policy", $"is '{arm.Policy}'; there are {string.Join(", ", policies)}, and versions of models of Deep:Models that rank ('din@1200')");
+            if (arm.Interleave is { } opponent && (opponent == arm.Policy || !(Ranks(opponent, settings) || IsPin(opponent, settings))))
+                problems.Add($"{armPath}:interleave", $"is '{opponent}'; it must name another model of Deep:Models that ranks, or a version of one");
             Tunables.Apply(settings, arm.Settings, $"{armPath}:settings", problems);
         }
         if (experiment.State == ExperimentState.Running && experiment.Arms.All(a => a.Weight == 0)) problems.Add($"{path}:arms", "none has a weight, so nobody could be in any");
@@ -100,6 +101,10 @@ public static class ExperimentRules
             if (experiment.Find(arm) is null) problems.Add($"{path}:forced:{user}", $"there is no arm '{arm}'");
         }
     }
+
+    private static bool Ranks(string model, StreamingSettings settings) => model != FeedChannels.TwoTower && settings.Deep.Models.Contains(model);
+
+    private static bool IsPin(string policy, StreamingSettings settings) => ModelPin.TryParse(policy, out var pin) && Ranks(pin.Model, settings);
 
     /// <summary>
     /// A setting (or the policy) belongs to one layer of a domain: were it changed in two, one user could be given both values, and

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using MathNet.Numerics.Distributions;
 using Streaming.Core.Feeds;
+using Streaming.Core.Wire;
 
 namespace Streaming.Experiments.Interleaving;
 
@@ -47,6 +48,28 @@ public sealed class InterleavingTally(int usersMax)
         ref var credit = ref CollectionsMarshal.GetValueRefOrAddDefault(_users, user, out _);
         if (team == Team.A) credit.A++;
         else credit.B++;
+    }
+
+    public void Forget(ulong user) => _users.Remove(user);
+
+    public void Save(CheckpointWriter writer)
+    {
+        writer.Int64(Dropped);
+        writer.Int32(_users.Count);
+        foreach (var (user, (a, b)) in _users)
+        {
+            writer.Int64((long)user);
+            writer.Int32(a);
+            writer.Int32(b);
+        }
+    }
+
+    /// <exception cref="InvalidDataException">Torn or corrupt.</exception>
+    public static InterleavingTally Read(CheckpointReader reader, int usersMax)
+    {
+        var tally = new InterleavingTally(usersMax) { Dropped = reader.Int64() };
+        for (var left = reader.Count(1 << 28); left > 0; left--) tally._users[(ulong)reader.Int64()] = (reader.Int32(), reader.Int32());
+        return tally;
     }
 
     public InterleavingResult Result()

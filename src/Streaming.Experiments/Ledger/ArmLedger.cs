@@ -2,6 +2,7 @@ using Streaming.Core.Experiments;
 using Streaming.Core.Ids;
 using Streaming.Core.Wire;
 using Streaming.Experiments.Inference;
+using Streaming.Experiments.Interleaving;
 
 namespace Streaming.Experiments.Ledger;
 
@@ -18,12 +19,15 @@ internal sealed class ArmLedger
     /// <summary>Control and arm, by metric, as they stood when the arm was stopped.</summary>
     private sealed record StoppedArm(UnitMoments[] Control, UnitMoments[] Arm);
 
+    private readonly SortedDictionary<int, (string Opponent, InterleavingTally Tally)> _interleaved = [];
     private HashSet<ulong> _excluded = [];
     private bool _ended;
 
-    private ArmLedger(string id, UserSums users) => (Id, Users) = (id, users);
+    private readonly int _usersMax;
 
-    public ArmLedger(string id, int usersMax) : this(id, new UserSums(usersMax))
+    private ArmLedger(string id, UserSums users, int usersMax) => (Id, Users, _usersMax) = (id, users, usersMax);
+
+    public ArmLedger(string id, int usersMax) : this(id, new UserSums(usersMax), usersMax)
     {
     }
 
@@ -55,6 +59,9 @@ internal sealed class ArmLedger
         }
     }
 
+    /// <summary>Of the arms whose lists are made of two rankings, by index: the opponent, and whom users prefer.</summary>
+    public IReadOnlyDictionary<int, (string Opponent, InterleavingTally Tally)> Interleaved => _interleaved;
+
     public bool IsStopped(int arm) => _stopped.ContainsKey(arm);
 
     public bool IsExcluded(ulong user) => _excluded.Contains(user);
@@ -72,6 +79,10 @@ internal sealed class ArmLedger
         if (now.Runs || _epochs.Count == 0 || !_ended) EndMs = now.EndMs;
         _ended = !now.Runs;
         _excluded = [.. now.Excluded.Select(StableHash.Of)];
+        // Against another opponent it is another question.
+        foreach (var (arm, opponent) in now.Interleaved)
+            if (_arms.IndexOf(arm) is >= 0 and var at && (!_interleaved.TryGetValue(at, out var found) || found.Opponent != opponent))
+                _interleaved[at] = (opponent, new InterleavingTally(_usersMax));
         var shares = new double[_arms.Count];
         for (var i = 0; i < now.Arms.Count; i++)
             if (_arms.IndexOf(now.Arms[i]) is >= 0 and var at) shares[at] = now.Shares[i];
@@ -160,7 +171,7 @@ internal sealed class ArmLedger
         return (Users.MomentsOf(metric, 0, ofControl), Users.MomentsOf(metric, arm, ofArm));
     }
 
-    public void Save(CheckpointWriter writer)
+    public void Save(CheckpointWriter writer, bool withDuels)
     {
         writer.String(Id);
         writer.Byte(_ended ? (byte)1 : (byte)0);
@@ -181,9 +192,17 @@ internal sealed class ArmLedger
             foreach (var moments in stopped.Control.Concat(stopped.Arm)) moments.Save(writer);
         }
         Users.Save(writer);
+        if (!withDuels) return;
+        writer.Int32(_interleaved.Count);
+        foreach (var (arm, (opponent, tally)) in _interleaved)
+        {
+            writer.Int32(arm);
+            writer.String(opponent);
+            tally.Save(writer);
+        }
     }
 
-    public static ArmLedger Read(CheckpointReader reader, int usersMax)
+    public static ArmLedger Read(CheckpointReader reader, int usersMax, bool withDuels)
     {
         var id = reader.String(1 << 16);
         var ended = reader.Byte() != 0;
@@ -207,13 +226,15 @@ internal sealed class ArmLedger
             UnitMoments[] none = [.. Enumerable.Range(0, Metric.All.Count - count).Select(_ => new UnitMoments())];
             stopped.Add((arm, new StoppedArm([.. both[..count], .. none], [.. both[count..], .. none])));
         }
-        var read = new ArmLedger(id, UserSums.Read(reader, usersMax))
+        var read = new ArmLedger(id, UserSums.Read(reader, usersMax), usersMax)
         {
             _ended = ended, StartMs = times[0], EndMs = times[1], FirstMs = times[2], LastMs = times[3], CrossedOver = times[4], Unnamed = times[5],
         };
         read._arms.AddRange(arms);
         read._epochs.AddRange(epochs);
         foreach (var (arm, was) in stopped) read._stopped[arm] = was;
+        if (withDuels)
+            for (var left = reader.Count(byte.MaxValue); left > 0; left--) read._interleaved[reader.Int32()] = (reader.String(1 << 16), InterleavingTally.Read(reader, usersMax));
         return read;
     }
 

@@ -3,6 +3,7 @@ using Streaming.Core.Experiments;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Wire;
+using Streaming.Experiments.Interleaving;
 
 namespace Streaming.Experiments.Ledger;
 
@@ -15,6 +16,7 @@ namespace Streaming.Experiments.Ledger;
 /// (<see cref="ArmLedger.CrossedOver"/>); one that names no list counts for the user's arm.</item>
 /// <item>Visits are the user's, whoever made the lists.</item>
 /// <item>What was before the user entered is the covariate of CUPED.</item>
+/// <item>Of an interleaved arm, a click goes to the ranking whose item it was (<see cref="ArmLedger.Interleaved"/>), beside all else.</item>
 /// <item>A repeated event id counts once; events outside the experiment's time do not count.</item>
 /// </list>
 /// One thread; everything is bounded (<see cref="LedgerLimits"/>).
@@ -23,16 +25,20 @@ public sealed class ExperimentLedger
 {
     private const byte FormatVersion = 1;
 
+    /// <summary>Written where an arm is interleaved, with the tallies of such.</summary>
+    private const byte FormatWithDuels = 2;
+
     private readonly LedgerLimits _limits;
     private readonly List<ArmLedger> _experiments = [];
     private readonly Dictionary<string, (int Experiment, int Arm)[]> _decoded = new(StringComparer.Ordinal);
     private UserHistory _history;
     private RecentEvents _recent;
+    private RecentTeams _teams;
 
     public ExperimentLedger(LedgerLimits limits)
     {
         _limits = limits;
-        (_history, _recent) = (NewHistory(), new RecentEvents(limits.RecentEventsMax));
+        (_history, _recent, _teams) = (NewHistory(), new RecentEvents(limits.RecentEventsMax), new RecentTeams(limits.RecentEventsMax));
     }
 
     /// <summary>Events applied, repeats and others that do not count left out.</summary>
@@ -94,6 +100,7 @@ public sealed class ExperimentLedger
             foreach (var (shownIn, shown) in arms)
                 if (shownIn == i) arm = shown;
             Count(experiment, user, row, isNew, arm, opens, e);
+            if (arm >= 0 && experiment.Interleaved.TryGetValue(arm, out var duel) && !experiment.IsExcluded(user)) Tell(duel.Tally, user, e);
         }
         if (e.Kind == EventKind.Served) return;
         _history.SumsAt(row, e.TimeMs);
@@ -127,10 +134,25 @@ public sealed class ExperimentLedger
         foreach (var (column, value) in new Contribution(e)) experiment.Users.Add(row, column, value);
     }
 
+    /// <summary>Notes whose the slots of a list of two rankings are, and gives a click on one of them to its team.</summary>
+    private void Tell(InterleavingTally tally, ulong user, UserEvent e)
+    {
+        // The list, whatever look-up it was served by.
+        RequestId.TryParse(e.RequestId!, out var token, out var version, out _);
+        var list = StableHash.Combine(StableHash.Combine(user, StableHash.Of(token)), (ulong)version);
+        foreach (var shown in e.Items)
+            if (shown.Team != Team.None) _teams.Put(StableHash.Combine(list, StableHash.Of(shown.Item)), shown.Team);
+        if (e is { Kind: EventKind.Click, Item: { } item }) tally.Click(user, _teams.Of(StableHash.Combine(list, StableHash.Of(item))));
+    }
+
     private void Forget(ulong user)
     {
         _history.Forget(user);
-        foreach (var experiment in _experiments) experiment.Users.Forget(user);
+        foreach (var experiment in _experiments)
+        {
+            experiment.Users.Forget(user);
+            foreach (var (_, tally) in experiment.Interleaved.Values) tally.Forget(user);
+        }
     }
 
     private ReadOnlySpan<(int Experiment, int Arm)> ArmsOf(UserEvent e)
@@ -195,14 +217,16 @@ public sealed class ExperimentLedger
     /// <param name="offsets">Next offset of each partition of <c>events</c>: what was applied, and nothing after it.</param>
     public void Save(Stream into, ReadOnlySpan<long> offsets)
     {
-        var writer = new CheckpointWriter(into, FormatVersion);
+        var hasDuels = _experiments.Exists(x => x.Interleaved.Count > 0);
+        var writer = new CheckpointWriter(into, hasDuels ? FormatWithDuels : FormatVersion);
         writer.Int32(offsets.Length);
         writer.Values(offsets);
         foreach (var value in (ReadOnlySpan<long>)[Applied, Repeats, ClockMs]) writer.Int64(value);
         _history.Save(writer);
         _recent.Save(writer);
+        if (hasDuels) _teams.Save(writer);
         writer.Int32(_experiments.Count);
-        foreach (var experiment in _experiments) experiment.Save(writer);
+        foreach (var experiment in _experiments) experiment.Save(writer, hasDuels);
         writer.Finish();
     }
 
@@ -210,17 +234,18 @@ public sealed class ExperimentLedger
     /// <exception cref="InvalidDataException">Torn, corrupt, or from a newer build; the ledger is as before.</exception>
     public long[] Load(Stream from)
     {
-        var reader = new CheckpointReader(from, FormatVersion, "the ledger of experiments");
+        var reader = new CheckpointReader(from, FormatWithDuels, "the ledger of experiments");
         var offsets = new long[reader.Count(1 << 20)];
         reader.Values(offsets.AsSpan());
         var (applied, repeats, clock) = (reader.Int64(), reader.Int64(), reader.Int64());
-        var (history, recent) = (NewHistory(), new RecentEvents(_limits.RecentEventsMax));
+        var (history, recent, teams) = (NewHistory(), new RecentEvents(_limits.RecentEventsMax), new RecentTeams(_limits.RecentEventsMax));
         history.Load(reader);
         recent.Load(reader);
+        if (reader.Version >= FormatWithDuels) teams.Load(reader);
         List<ArmLedger> experiments = [];
-        for (var left = reader.Count(1 << 16); left > 0; left--) experiments.Add(ArmLedger.Read(reader, _limits.UsersMax));
+        for (var left = reader.Count(1 << 16); left > 0; left--) experiments.Add(ArmLedger.Read(reader, _limits.UsersMax, reader.Version >= FormatWithDuels));
         reader.Finish();
-        (Applied, Repeats, ClockMs, _history, _recent) = (applied, repeats, clock, history, recent);
+        (Applied, Repeats, ClockMs, _history, _recent, _teams) = (applied, repeats, clock, history, recent, teams);
         _experiments.Clear();
         _experiments.AddRange(experiments);
         _decoded.Clear();

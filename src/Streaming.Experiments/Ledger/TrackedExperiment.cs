@@ -28,6 +28,9 @@ public sealed record TrackedExperiment
     /// <summary>False once it has ended: the first <see cref="EndMs"/> that it had then stands.</summary>
     public bool Runs { get; init; } = true;
 
+    /// <summary>Arms whose lists are made of two rankings, to the name of the opponent's.</summary>
+    public IReadOnlyDictionary<string, string> Interleaved { get; init; } = new Dictionary<string, string>();
+
     public const int ArmsMax = 64;
 }
 

@@ -23,6 +23,7 @@ public static class TrackedExperiments
                 // The buckets that arms really hold: weights are rounded to them.
                 Shares = [.. experiment.Arms.Select(a => (double)(table?.CountOf(ExperimentsVersion.Owner(experiment.Name, a.Name)) ?? 0))],
                 Stopped = [.. experiment.Arms.Where(a => a.Stopped).Select(a => a.Name)], Excluded = [.. experiment.Forced.Keys, .. definitions.Testers],
+                Interleaved = experiment.Arms.Where(a => a.Interleave is not null).ToDictionary(a => a.Name, a => a.Interleave!),
                 StartMs = experiment.Starts?.ToUnixTimeMilliseconds() ?? long.MinValue,
                 EndMs = Math.Min(experiment.Ends?.ToUnixTimeMilliseconds() ?? long.MaxValue, runs ? long.MaxValue : version.ChangedMs), Runs = runs,
             });

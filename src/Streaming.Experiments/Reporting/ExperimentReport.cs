@@ -77,6 +77,17 @@ public sealed record MetricRow
 /// <param name="Interval">Of the lift, holds at all looks, at the guard-rails' part of alpha.</param>
 public sealed record RailRow(string Metric, string Arm, double Margin, double Lift, Interval Interval, RailState State);
 
+/// <summary>Two rankings in one list: which of them users prefer.</summary>
+/// <param name="Arm">Whose own ranking is A.</param>
+/// <param name="Opponent">The ranking B.</param>
+/// <param name="Users">With a click on an item of either.</param>
+/// <param name="PreferArm">Of them, with more clicks on the arm's own items.</param>
+/// <param name="PreferOpponent">With more on the opponent's.</param>
+/// <param name="Preference">(users for the arm + half of the ties) / users.</param>
+/// <param name="Interval">95 % interval of the preference, for one look.</param>
+/// <param name="PValue">Sign test over users, for one look.</param>
+public sealed record DuelRow(string Arm, string Opponent, long Users, long PreferArm, long PreferOpponent, double Preference, Interval Interval, double PValue);
+
 /// <summary>An experiment as it stands.</summary>
 public sealed record ExperimentReport
 {
@@ -92,6 +103,9 @@ public sealed record ExperimentReport
     public required SampleRatioCheck SampleRatio { get; init; }
     public required IReadOnlyList<MetricRow> Metrics { get; init; }
     public required IReadOnlyList<RailRow> GuardRails { get; init; }
+
+    /// <summary>Of the interleaved arms.</summary>
+    public IReadOnlyList<DuelRow> Duels { get; init; } = [];
 
     /// <summary>Share of the users that the figures rest on; under 1 where there are more than the ledger keeps.</summary>
     public required double SampledShare { get; init; }

@@ -21,10 +21,20 @@ public static class ReportBuilder
             FirstUserMs = found.FirstMs, LastUserMs = found.LastMs,
             Arms = [.. found.Arms.Select((arm, i) => new ArmUsers(arm, users[i], whole > 0 ? current[i] / whole : 0, found.IsStopped(i)))],
             SampleRatio = CheckRatio(found), Metrics = rows, GuardRails = Rails(found, plan), SampledShare = found.Users.Share,
-            CrossedOver = found.CrossedOver, Unnamed = found.Unnamed,
+            CrossedOver = found.CrossedOver, Unnamed = found.Unnamed, Duels = Duels(found),
         };
         return report with { Meaning = ReportWords.Of(report) };
     }
+
+    private static List<DuelRow> Duels(ArmLedger found) =>
+    [
+        .. found.Interleaved.Select(pair =>
+        {
+            var result = pair.Value.Tally.Result();
+            return new DuelRow(
+                found.Arms[pair.Key], pair.Value.Opponent, result.Users, result.PreferA, result.PreferB, result.Preference, new Interval(result.Low, result.High), result.PValue);
+        }),
+    ];
 
     /// <summary>A comparison of two arms' users, with CUPED or without.</summary>
     public static (Comparison Comparison, double VarianceReduction) Compare(UnitMoments control, UnitMoments arm, bool useCuped)

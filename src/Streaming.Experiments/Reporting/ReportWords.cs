@@ -19,6 +19,7 @@ public static class ReportWords
             said.Add($"{arm.Arm} is stopped; its comparison stands as it was then.");
         foreach (var row in report.Metrics.Where(r => r.Primary)) said.Add(Sentence(row, report));
         foreach (var arm in report.Arms.Skip(1)) AddLeads(said, report, arm.Arm);
+        said.AddRange(report.Duels.Select(Sentence));
         if (report.SampledShare < 1)
             said.Add($"There are more users than are kept: figures rest on a random {Percent(report.SampledShare)} of them, so intervals are wider than they could be.");
         return said;
@@ -61,6 +62,11 @@ public static class ReportWords
             _ => $"{row.Arm} is worse than {report.Control} in {name}: {Signed(row.Lift)}, {Range(row.Interval)}. You may stop and decide now.",
         };
     }
+
+    private static string Sentence(DuelRow duel) => duel.Users == 0
+        ? $"{duel.Arm}, interleaved with {duel.Opponent}: no user has clicked an item of either yet."
+        : $"{duel.Arm}, interleaved with {duel.Opponent}: of {duel.Users} users with a click {duel.PreferArm} prefer {duel.Arm}'s own ranking and {duel.PreferOpponent} prefer {duel.Opponent}'s "
+            + string.Create(CultureInfo.InvariantCulture, $"(p {duel.PValue:0.####}, for one look at a planned end).");
 
     private static void AddLeads(List<string> said, ExperimentReport report, string arm)
     {

@@ -17,6 +17,7 @@ public sealed class ModelReplica : IDisposable
     private readonly IDeepModel _model;
     private readonly IEventLog? _log;
     private readonly long _queueBytesMax;
+    private readonly long _versionMax;
     private readonly ConcurrentQueue<ModelUpdate> _ready = new();
     private readonly LogBatch _batch = new();
     private readonly Lock _predicting = new();
@@ -25,11 +26,16 @@ public sealed class ModelReplica : IDisposable
     private ILogReader? _reader;
     private long _queuedBytes;
     private long _corrupt;
+    private bool _isPast;
 
     /// <param name="model">Whose weights this copy owns from here on.</param>
     /// <param name="log">Where versions come from; null where they come by <see cref="Take"/>.</param>
     /// <param name="queueBytesMax">Versions read ahead of <see cref="Apply"/>, bytes; one is always taken.</param>
-    public ModelReplica(IDeepModel model, IEventLog? log, long queueBytesMax) => (_model, _log, _queueBytesMax) = (model, log, queueBytesMax);
+    /// <param name="versionMax">
+    /// The newest version that it takes over: it then starts from the oldest one that the topic holds, and reads no further once a newer one has come.
+    /// </param>
+    public ModelReplica(IDeepModel model, IEventLog? log, long queueBytesMax, long versionMax = long.MaxValue) =>
+        (_model, _log, _queueBytesMax, _versionMax) = (model, log, queueBytesMax, versionMax);
 
     public string Name => _model.Name;
 
@@ -74,14 +80,15 @@ public sealed class ModelReplica : IDisposable
     /// <exception cref="EventLogException">The log refuses; polling again goes on where it was.</exception>
     public int Poll()
     {
+        if (_isPast) return 0;
         _reader ??= Open();
         var total = 0;
-        while (_ready.IsEmpty || Interlocked.Read(ref _queuedBytes) < _queueBytesMax)
+        while (!_isPast && (_ready.IsEmpty || Interlocked.Read(ref _queuedBytes) < _queueBytesMax))
         {
             var read = _reader.Read(_batch, RecordsPerRead);
             if (read == 0) break;
             total += read;
-            for (var i = 0; i < read; i++) Read(_batch.Value(i).Span);
+            for (var i = 0; i < read && !_isPast; i++) Read(_batch.Value(i).Span);
         }
         return total;
     }
@@ -127,11 +134,12 @@ public sealed class ModelReplica : IDisposable
         _model.Dispose();
     }
 
-    /// <summary>From the newest snapshot on; from the start where none was noted.</summary>
+    /// <summary>From the newest snapshot on; from the start where none was noted, or an older version is wanted.</summary>
     private ILogReader Open()
     {
         if (_log is null) throw new InvalidOperationException("this replica reads no log");
         var partition = ModelPublisher.PartitionOf(Name, _log.PartitionCount(Topics.Models));
+        if (_versionMax < long.MaxValue) return _log.OpenReader(Topics.Models, partition, 0);
         var positions = _log.CommittedAsync(ModelPublisher.GroupOf(Name), Topics.Models).AsTask().GetAwaiter().GetResult();
         var start = positions.Where(p => p.Partition == partition).Select(p => p.Offset).FirstOrDefault();
         return _log.OpenReader(Topics.Models, partition, start);
@@ -143,6 +151,11 @@ public sealed class ModelReplica : IDisposable
         {
             var head = ModelRecordCodec.Read(record, out var payload);
             if (head.Model != Name) return;
+            if (head.Version > _versionMax)
+            {
+                _isPast = true;
+                return;
+            }
             // A first piece begins a version, whatever became of the one before: its writer may have been killed.
             if (head.Chunk == 0) _chunks.Clear();
             else if (_chunks.Count == 0) return; // the rest of a version that is broken or older than this reader

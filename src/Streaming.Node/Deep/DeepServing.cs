@@ -1,3 +1,4 @@
+using Streaming.Core.Experiments;
 using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
@@ -60,6 +61,16 @@ public static class DeepZoo
 /// </summary>
 public sealed class DeepServing : IDisposable
 {
+    /// <summary>Versions that are kept beside the newest at most; each is a copy of its model.</summary>
+    private const int PinsMax = 8;
+
+    private readonly StreamingSettings _settings;
+    private readonly IItemCatalog _catalog;
+    private readonly UserModels _users;
+    private readonly IEventLog _log;
+    private readonly bool _learnsInRounds;
+    private readonly Lock _pinning = new();
+    private readonly Dictionary<ModelPin, Pinned> _pins = [];
     private readonly TimeSpan _budget;
     private readonly List<(ModelReplica Replica, IDeepModel Model)> _replicas = [];
     private readonly List<IDisposable> _owned = [];
@@ -72,6 +83,7 @@ public sealed class DeepServing : IDisposable
     /// <param name="learnsInRounds">Whether the models learn within the rounds, as in a replay.</param>
     public DeepServing(StreamingSettings settings, IItemCatalog catalog, UserModels users, IEventLog log, bool learnsInRounds)
     {
+        (_settings, _catalog, _users, _log, _learnsInRounds) = (settings, catalog, users, log, learnsInRounds);
         _budget = TimeSpan.FromMilliseconds(settings.Deep.ApplyMsMax);
         List<ArmPolicy> arms = [];
         foreach (var name in settings.Deep.Models)
@@ -139,13 +151,73 @@ public sealed class DeepServing : IDisposable
 
     internal ModelStamp StampOf(string name) => Replicas.First(r => r.Name == name) is var r ? new ModelStamp(r.Version, r.NewestMs) : default;
 
+    /// <summary>
+    /// Sees to it that there are copies of these versions and of no others, and returns their policies. A copy starts from the oldest snapshot that the
+    /// topic holds; until it has come to its version, or where the topic no longer holds that, its lists are those of the learned arm, and their
+    /// <see cref="ArmPolicy.Version"/> says "din@1200:0". Beyond <see cref="PinsMax"/> none is made, nor in a replay, which has no earlier versions.
+    /// Between rounds only.
+    /// </summary>
+    public IReadOnlyList<ArmPolicy> Pin(IReadOnlyCollection<ModelPin> wanted)
+    {
+        if (_learnsInRounds) return [];
+        lock (_pinning)
+        {
+            foreach (var gone in _pins.Keys.Except(wanted).ToList())
+            {
+                _pins[gone].Dispose();
+                _pins.Remove(gone);
+            }
+            foreach (var pin in wanted.Where(p => Has(p.Model)))
+                if (_pins.Count < PinsMax && !_pins.ContainsKey(pin)) _pins[pin] = NewPinned(pin);
+            return [.. _pins.Values.Select(p => p.Policy)];
+        }
+    }
+
+    private Pinned NewPinned(ModelPin pin)
+    {
+        var model = DeepZoo.Create(pin.Model, _settings, _catalog);
+        var replica = new ModelReplica(model, _log, (long)_settings.Deep.ReplicaQueueMbMax << 20, pin.Version);
+        // What has not come to its version yet must not serve an earlier one under its name.
+        bool IsServed() => replica.Version == pin.Version && model is not DrnModel { IsWarm: false };
+        IDisposable owner;
+        IRanker ranker;
+        if (model is Din din)
+        {
+            var own = new DinRanker(din, _users, () => replica.Version);
+            (owner, ranker) = (own, own);
+        }
+        else
+        {
+            var own = new DrnRankers((DrnModel)model, () => _users.Drn!, () => replica.Version);
+            (owner, ranker) = (own, own.Current);
+        }
+        return new Pinned(replica, owner, new ArmPolicy
+        {
+            Name = pin.ToString(), Ranker = new OnceServed(ranker, _users, IsServed), Version = () => $"{pin}:{(IsServed() ? replica.Version : 0)}",
+        });
+    }
+
+    private sealed record Pinned(ModelReplica Replica, IDisposable Ranker, ArmPolicy Policy) : IDisposable
+    {
+        public void Dispose()
+        {
+            Ranker.Dispose();
+            Replica.Dispose();
+        }
+    }
+
     /// <summary>Reads and checks what is on the topic; on a thread of its own. Returns the records read.</summary>
-    public int Poll() => _replicas.Sum(r => r.Replica.Poll());
+    public int Poll()
+    {
+        var read = _replicas.Sum(r => r.Replica.Poll());
+        lock (_pinning) return read + _pins.Values.Sum(p => p.Replica.Poll());
+    }
 
     /// <summary>Takes over what has been read. Nobody may serve meanwhile.</summary>
     public void Apply()
     {
         foreach (var (replica, _) in _replicas) replica.Apply(_budget);
+        foreach (var pinned in _pins.Values) pinned.Replica.Apply(_budget);
     }
 
     /// <summary>"two_tower:17 two_tower.index:12": the version in force, and the one that computed the stalest vector of the index.</summary>
@@ -154,6 +226,7 @@ public sealed class DeepServing : IDisposable
 
     public void Dispose()
     {
+        foreach (var pinned in _pins.Values) pinned.Dispose();
         foreach (var owned in _owned) owned.Dispose();
         foreach (var learner in _learners) learner.Dispose();
         foreach (var (replica, _) in _replicas) replica.Dispose();

@@ -12,8 +12,11 @@ namespace Streaming.Node.Splitting;
 /// </summary>
 /// <param name="settings">The node's.</param>
 /// <param name="policies">By name: what arms may build on.</param>
-internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmPolicy> policies) : IArmPolicies
+/// <param name="pins">Makes the policies of versions of models, of those that arms name; null where there are none.</param>
+internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmPolicy> policies, Func<IReadOnlyCollection<ModelPin>, IReadOnlyList<ArmPolicy>>? pins = null)
+    : IArmPolicies
 {
+    private IReadOnlyList<ArmPolicy> _pinned = [];
     private volatile ExperimentsVersion _version = ExperimentsVersion.None;
 
     public long Generation => _version.Version;
@@ -22,7 +25,14 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
     public IReadOnlyList<string> Names { get; } = [.. policies.Select(p => p.Name)];
 
     /// <summary>Takes a version over; no list may be built meanwhile.</summary>
-    public void Apply(ExperimentsVersion version) => _version = version;
+    public void Apply(ExperimentsVersion version)
+    {
+        var named = version.Definitions.Experiments.Where(e => e.State != ExperimentState.Killed).SelectMany(e => e.Arms).SelectMany(a => (string?[])[a.Policy, a.Interleave]);
+        _pinned = pins?.Invoke([.. named.Select(n => n is not null && ModelPin.TryParse(n, out var pin) ? pin : default).Where(p => p.Version > 0).Distinct()]) ?? [];
+        _version = version;
+    }
+
+    private ArmPolicy? Find(string? name) => policies.FirstOrDefault(p => p.Name == name) ?? _pinned.FirstOrDefault(p => p.Name == name);
 
     public ArmPolicy? Of(string arm)
     {
@@ -40,14 +50,14 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
             foreach (var (key, value) in definition.Settings) values[key] = value;
         }
         // A model that definitions name may since have been taken out of the settings.
-        var policy = policies.FirstOrDefault(p => p.Name == name) ?? policies.FirstOrDefault(p => p.Name == parts[0].Arm);
+        var policy = Find(name) ?? Find(parts[0].Arm);
         return policy is null ? null : With(policy with { Interleaving = Interleaving(policy, interleaved) }, arm, values);
     }
 
     /// <summary>Null also where the opponent has no ranker of its own here, or is the arm's own ranker: then there is nothing to interleave.</summary>
     private InterleavingPolicy? Interleaving(ArmPolicy policy, ArmDefinition? arm)
     {
-        if (arm is null || policies.FirstOrDefault(p => p.Name == arm.Interleave)?.Ranker is not { } opponent || opponent == policy.Ranker) return policy.Interleaving;
+        if (arm is null || Find(arm.Interleave)?.Ranker is not { } opponent || opponent == policy.Ranker) return policy.Interleaving;
         return new InterleavingPolicy(opponent, arm.InterleaveBy == InterleavingMethod.TeamDraft ? () => new TeamDraft() : () => new ProbabilisticInterleave());
     }
 

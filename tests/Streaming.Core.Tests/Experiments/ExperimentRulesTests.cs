@@ -76,6 +76,19 @@ public sealed class ExperimentRulesTests
     }
 
     [Fact]
+    public void Arms_may_name_a_version_of_a_model_that_ranks()
+    {
+        var settings = new StreamingSettings { Deep = new DeepSettings { Models = ["din", "two_tower"] } };
+        IReadOnlyList<string> Check(ArmDefinition arm) => ExperimentRules.Check(With(Sound with { Arms = [arm] }), settings, ["learned", "holdout", "din", "two_tower"]);
+        Check(new ArmDefinition { Name = "a", Policy = "din@1200" }).ShouldBeEmpty();
+        Check(new ArmDefinition { Name = "a", Policy = "din@1200", Interleave = "din" }).ShouldBeEmpty();
+        Check(new ArmDefinition { Name = "a", Policy = "din", Interleave = "din@7" }).ShouldBeEmpty();
+        foreach (var none in (string[])["din@", "din@0", "din@-3", "din@x", "two_tower@5", "drn@5", "@5", "learned@5"])
+            Check(new ArmDefinition { Name = "a", Policy = none }).ShouldHaveSingleItem().ShouldContain("'din@1200'", customMessage: none);
+        Check(new ArmDefinition { Name = "a", Policy = "din@5", Interleave = "din@5" }).ShouldHaveSingleItem().ShouldContain("interleave");
+    }
+
+    [Fact]
     public void A_setting_belongs_to_one_layer() =>
         Refused(With(Sound, Sound with { Name = "b", Layer = "m", Arms = [new ArmDefinition { Name = "x", Settings = new() { ["Feeds:MmrLambda"] = "0.9" } }] }), "Feeds:MmrLambda", "l and m");
 

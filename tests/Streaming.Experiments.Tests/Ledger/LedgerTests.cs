@@ -69,6 +69,53 @@ public sealed class LedgerTests
     }
 
     [Fact]
+    public void Clicks_on_lists_of_two_rankings_go_to_the_ranking_whose_item_it_was()
+    {
+        _ledger.Track([Two with { Interleaved = new Dictionary<string, string> { ["b"] = "din" }, Excluded = ["tester"] }]);
+        void Served(string user, string arm, EventKind kind = EventKind.Served) => Apply(Event(user, arm, kind, T0) with
+        {
+            Item = null, Items = [new("mine", 0, 0.5f, Team.A), new("theirs", 1, 1, Team.B), new("fresh", 2)],
+        });
+        void Click(string user, string arm, string item) => Apply(Event(user, arm, EventKind.Click, T0 + 1) with { Item = item });
+        foreach (var user in (string[])["ann", "bob", "cid", "eve", "tester"]) Served(user, "learned~x:b");
+        Click("ann", "learned~x:b", "mine");
+        Click("ann", "learned~x:b", "mine");
+        Click("ann", "learned~x:b", "theirs");
+        Click("bob", "learned~x:b", "mine");
+        Click("cid", "learned~x:b", "theirs");
+        Click("eve", "learned~x:b", "fresh");
+        Click("tester", "learned~x:b", "theirs");
+        // Told by an impression as well; the control's lists are of one ranking.
+        Served("fay", "learned~x:b", EventKind.Impression);
+        Click("fay", "learned~x:b", "theirs");
+        Served("gus", "learned~x:control");
+        Click("gus", "learned~x:control", "theirs");
+        // A list that nobody was told of.
+        Click("hal", "learned~x:b", "theirs");
+
+        var duel = Report().Duels.ShouldHaveSingleItem();
+        (duel.Arm, duel.Opponent, duel.Users, duel.PreferArm, duel.PreferOpponent).ShouldBe(("b", "din", 4, 2, 2));
+        (duel.Preference, duel.PValue).ShouldBe((0.5, 1));
+        Report().Meaning.ShouldContain(m => m.Contains("of 4 users with a click 2 prefer b's own ranking and 2 prefer din's"));
+
+        var saved = new MemoryStream();
+        _ledger.Save(saved, [7]);
+        var restored = New();
+        restored.Load(new MemoryStream(saved.ToArray()));
+        ReportBuilder.Build(restored, "x", new ReportPlan())!.Duels.ShouldBe(Report().Duels);
+        // What the lists were is known after a restart, too.
+        restored.Apply(Event("bob", "learned~x:b", EventKind.Click, T0 + 2) with { Item = "theirs" }, T0 + 2);
+        restored.Apply(Event("bob", "learned~x:b", EventKind.Click, T0 + 3) with { Item = "theirs" }, T0 + 3);
+        ReportBuilder.Build(restored, "x", new ReportPlan())!.Duels[0].PreferOpponent.ShouldBe(3);
+
+        Apply(new UserEvent { Kind = EventKind.UserDelete, Type = "user_delete", User = "ann", TimeMs = T0 + 9 });
+        Report().Duels[0].Users.ShouldBe(3);
+        // Against another ranking it begins anew.
+        _ledger.Track([Two with { Interleaved = new Dictionary<string, string> { ["b"] = "drn" } }]);
+        Report().Duels[0].ShouldSatisfyAllConditions(d => d.Opponent.ShouldBe("drn"), d => d.Users.ShouldBe(0));
+    }
+
+    [Fact]
     public void Visits_end_by_a_gap_or_by_another_id()
     {
         See("ann", "learned~x:b", T0, items: 1);

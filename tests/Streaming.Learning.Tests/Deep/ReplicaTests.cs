@@ -70,6 +70,28 @@ public sealed class ReplicaTests : IDisposable
     }
 
     [Fact]
+    public void A_pinned_replica_stays_at_its_version_whatever_comes_after()
+    {
+        var rig = new DeepRig();
+        var learner = new Publisher(rig);
+        learner.Publish(UpdateKind.Snapshot);
+        learner.Publish(UpdateKind.Delta);
+        var (version, weights) = (learner.Version, DeepRig.WeightsOf(learner.Model));
+        learner.Publish(UpdateKind.Delta);
+        learner.Publish(UpdateKind.Snapshot);
+        using var pinned = new ModelReplica(new LogisticModel(), rig.Log, 64 << 20, version);
+        DeepRig.CatchUp(pinned);
+        (pinned.Version, DeepRig.WeightsOf(pinned.Model)).ShouldBe((version, weights));
+        learner.Publish(UpdateKind.Snapshot);
+        DeepRig.CatchUp(pinned);
+        (pinned.Version, DeepRig.WeightsOf(pinned.Model)).ShouldBe((version, weights));
+        // One that was never published ends at the one before it, and so is not what was asked for.
+        using var between = new ModelReplica(new LogisticModel(), rig.Log, 64 << 20, version + 1);
+        DeepRig.CatchUp(between);
+        between.Version.ShouldBe(version);
+    }
+
+    [Fact]
     public void After_a_corrupt_record_a_replica_waits_for_the_next_snapshot()
     {
         var rig = new DeepRig();
