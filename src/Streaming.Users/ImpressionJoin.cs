@@ -196,6 +196,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         impression.Dense = [];
         impression.History = [];
         impression.HistoryInSession = 0;
+        impression.Slate = [];
     }
 
     private static PendingImpression? Find(UserState state, ulong itemKey, string? requestId)

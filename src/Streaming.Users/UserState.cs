@@ -221,7 +221,7 @@ public sealed class PendingImpression
     public int HistoryInSession { get; set; }
 
     /// <summary>Keys of the items that could have stood here with the same probability, this one first; empty where the place was not drawn.</summary>
-    public ulong[] Slate { get; init; } = [];
+    public ulong[] Slate { get; set; } = [];
 
     public ImpressionLabel Label { get; set; }
 

@@ -111,6 +111,8 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
         if (type == "user_delete")
         {
             people.Remove(user);
+            // Nor does a wake-up outlive its user: somebody may come back under that name.
+            _wakes[partition].RemoveAll(w => w.User == user);
             _forgotten[partition][user] = timeMs;
             // With the user went what was known of ids.
             foreach (var applied in AppliedById.Keys.Where(k => k.User == user).ToList()) AppliedById.Remove(applied);
