@@ -192,6 +192,9 @@ public static class LogEstimator
             {
                 var scores = new float[slate.Length];
                 ranker.Score(state, slate, row.Surface, e.TimeMs, scores);
+                // As a list is built: a model that has diverged says nothing.
+                foreach (ref var score in scores.AsSpan())
+                    if (!float.IsFinite(score)) score = 0;
                 return scores;
             }
         }
