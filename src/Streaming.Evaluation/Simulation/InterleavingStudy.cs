@@ -20,7 +20,7 @@ public sealed record InterleavingSetUp(int Users = 3000, int PagesPerUser = 20, 
 }
 
 /// <summary>One way of comparing the rankers.</summary>
-/// <param name="Method">"ab", "team_draft" or "probabilistic".</param>
+/// <param name="Method">"ab", "team_draft", "probabilistic" (a click goes to the team whose coin fell) or "probabilistic_marginalised" (to both, by their parts).</param>
 /// <param name="Effect">By the users of the run: of an A/B test the difference of the click rates over B's; of interleaving P(A preferred) - P(B preferred).</param>
 /// <param name="UsersNeeded">In all, for the power at the level.</param>
 /// <param name="PowerThere">Share of experiments with so many users, drawn from the run's with replacement, that found A the better one.</param>
@@ -34,7 +34,7 @@ public sealed record MethodNeeds(string Method, double Effect, double UsersNeede
 /// </summary>
 public static class InterleavingStudy
 {
-    public static IReadOnlyList<string> Methods { get; } = ["ab", "team_draft", "probabilistic"];
+    public static IReadOnlyList<string> Methods { get; } = ["ab", "team_draft", "probabilistic", "probabilistic_marginalised"];
 
     /// <param name="setUp">The plan.</param>
     /// <param name="seed">Fixes everything.</param>
@@ -43,18 +43,21 @@ public static class InterleavingStudy
     {
         var a = Browse(setUp, seed, null, Team.A, cancel);
         var b = Browse(setUp, seed, null, Team.B, cancel);
+        var drawn = Browse(setUp, seed, new ProbabilisticInterleave(), Team.None, cancel);
         return
         [
             Split(setUp, a, b, seed),
             Interleaved("team_draft", setUp, Browse(setUp, seed, new TeamDraft(), Team.None, cancel), seed),
-            Interleaved("probabilistic", setUp, Browse(setUp, seed, new ProbabilisticInterleave(), Team.None, cancel), seed),
+            Interleaved("probabilistic", setUp, drawn, seed),
+            Interleaved("probabilistic_marginalised", setUp, [.. drawn.Select(o => new Outcome { CreditA = o.PartA, CreditB = o.PartB })], seed),
         ];
     }
 
-    /// <summary>What one user did: pages, clicks, clicks on A's items and on B's.</summary>
+    /// <summary>What one user did: pages, clicks, clicks on A's items and on B's, and both by their parts in each.</summary>
     private sealed class Outcome
     {
-        public int Pages, Clicks, CreditA, CreditB;
+        public int Pages, Clicks;
+        public double CreditA, CreditB, PartA, PartB;
     }
 
     /// <summary>All users see one ranker's lists, or lists of both.</summary>
@@ -67,7 +70,7 @@ public static class InterleavingStudy
         var environment = new SimulatedUsers(settings);
         var users = new Dictionary<string, Outcome>();
         var (orderA, orderB) = (new int[settings.Items * 3], new int[settings.Items * 3]);
-        var teams = new Team[settings.PageSize];
+        var (teams, parts) = (new Team[settings.PageSize], new double[settings.PageSize]);
         var list = new List<string>();
         for (var n = 0; n < setUp.Users * setUp.PagesPerUser; n++)
         {
@@ -79,8 +82,8 @@ public static class InterleavingStudy
             interleaver?.Start(orderA.AsSpan(0, count), orderB.AsSpan(0, count), StableHash.Combine((ulong)seed, (ulong)n));
             for (var s = 0; s < settings.PageSize; s++)
             {
-                var slot = interleaver?.Next() ?? new DraftedSlot((alone == Team.A ? orderA : orderB)[s], alone, 1);
-                teams[s] = slot.Team;
+                var slot = interleaver?.Next() ?? new DraftedSlot((alone == Team.A ? orderA : orderB)[s], alone, 1, alone == Team.A ? 1 : 0);
+                (teams[s], parts[s]) = (slot.Team, slot.ShareA);
                 list.Add(request.Candidates[slot.Item].Id);
             }
             var response = environment.Respond(list);
@@ -90,6 +93,8 @@ public static class InterleavingStudy
             {
                 if (e.Kind != EventKind.Click) continue;
                 outcome.Clicks++;
+                outcome.PartA += parts[e.Position];
+                outcome.PartB += 1 - parts[e.Position];
                 if (teams[e.Position] == Team.A) outcome.CreditA++;
                 else if (teams[e.Position] == Team.B) outcome.CreditB++;
             }

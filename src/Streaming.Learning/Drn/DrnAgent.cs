@@ -184,7 +184,7 @@ public sealed partial class DrnAgent
         Perturb(_perturbed, draw);
         Rank(_perturbed, state, actions, count, ref _q2, ref _order2);
         _interleave.Start(_order.AsSpan(0, count), _order2.AsSpan(0, count), StableHash.Combine(draw, 1));
-        for (var k = 0; k < items.Length; k++) (items[k], teams[k], _) = _interleave.Next();
+        for (var k = 0; k < items.Length; k++) (items[k], teams[k], _, _) = _interleave.Next();
     }
 
     /// <summary>Toward the perturbed network where its items were clicked more; a draw keeps the current one.</summary>

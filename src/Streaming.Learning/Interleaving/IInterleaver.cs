@@ -6,7 +6,11 @@ namespace Streaming.Learning.Interleaving;
 /// <param name="Item">Index of the item; -1 when neither ranking has one left.</param>
 /// <param name="Team">Whose it is.</param>
 /// <param name="Probability">With which the slot shows this item, given the slots above and their teams.</param>
-public readonly record struct DraftedSlot(int Item, Team Team, double Probability);
+/// <param name="ShareA">
+/// A's part of a click on it: the probability that A put the item here, over all draws that give the same list. A method whose slots depend on the
+/// teams of those above has 1 or 0, by the team. 1/2 where it is nobody's.
+/// </param>
+public readonly record struct DraftedSlot(int Item, Team Team, double Probability, double ShareA);
 
 /// <summary>
 /// Makes one list of two rankings, slot by slot from the top, so that clicks say which of the two a user prefers: neither has an advantage of place.

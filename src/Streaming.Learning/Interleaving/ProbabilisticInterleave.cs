@@ -6,7 +6,8 @@ namespace Streaming.Learning.Interleaving;
 /// Probabilistic interleaving (Hofmann, Whiteson and de Rijke, CIKM 2011; DRN's choice): each slot throws a coin for the ranking, then draws one of its
 /// items that is not in the list yet with probability in proportion to rank^-sharpness. The slot shows item x with probability
 /// 1/2 r_a(x)^-s / sum over A's free items + 1/2 r_b(x)^-s / sum over B's. A large sharpness comes close to picking the best; teams need not be
-/// equally large.
+/// equally large. Coins are independent of each other, so of an item A's part is r_a(x)^-s / sum over that of both: credit by it instead of by the coin that
+/// fell is the paper's marginalisation over assignments.
 /// </summary>
 /// <param name="sharpness">s; the paper takes 3.</param>
 public sealed class ProbabilisticInterleave(double sharpness = ProbabilisticInterleave.DefaultSharpness) : IInterleaver
@@ -29,11 +30,12 @@ public sealed class ProbabilisticInterleave(double sharpness = ProbabilisticInte
     public DraftedSlot Next()
     {
         var (freeA, freeB) = (Free(_rankings.A), Free(_rankings.B));
-        if (freeA <= 0 && freeB <= 0) return new DraftedSlot(-1, Team.None, 0);
+        if (freeA <= 0 && freeB <= 0) return new DraftedSlot(-1, Team.None, 0, 0.5);
         var picksA = freeB <= 0 || (freeA > 0 && _rankings.Unit() < 0.5);
         var item = picksA ? Draw(_rankings.A, freeA) : Draw(_rankings.B, freeB);
         var team = freeA <= 0 || freeB <= 0 ? Team.None : picksA ? Team.A : Team.B;
-        var slot = new DraftedSlot(item, team, Probability(item, freeA, freeB));
+        var (a, b) = (freeA <= 0 ? 0 : WeightOf(item, _rankings.A) / freeA, freeB <= 0 ? 0 : WeightOf(item, _rankings.B) / freeB);
+        var slot = new DraftedSlot(item, team, Probability(item, freeA, freeB), team == Team.None ? 0.5 : a / (a + b));
         _rankings.Take(item);
         return slot;
     }

@@ -49,6 +49,6 @@ public sealed class TeamDraft : IInterleaver
         if (item >= 0) _rankings.Take(item);
         if (team == Team.A) _sizeA++;
         else if (team == Team.B) _sizeB++;
-        return new DraftedSlot(item, team, probability);
+        return new DraftedSlot(item, team, probability, team switch { Team.A => 1, Team.B => 0, _ => 0.5 });
     }
 }

@@ -241,4 +241,22 @@ public sealed class InterleaverTests
             while (!interleaver.IsExhausted) interleaver.Next();
         }).ShouldBeLessThan(1);
     }
+
+    [Fact]
+    public void A_part_is_how_often_that_ranking_drew_the_item_in_lists_that_are_the_same()
+    {
+        int[] a = [0, 1, 2, 3], b = [2, 0, 3, 1];
+        var lists = Enumerable.Range(0, 40_000).Select(draw => Fill(new ProbabilisticInterleave(1), a, b, (ulong)draw, 3)).ToList();
+        var compared = 0;
+        foreach (var same in lists.GroupBy(l => string.Join(' ', l.Select(s => s.Item))).Where(g => g.Count() > 500))
+            for (var s = 0; s < 3; s++)
+            {
+                var part = same.Select(l => l[s].ShareA).Distinct().ShouldHaveSingleItem();
+                var drawn = (double)same.Count(l => l[s].Team == Team.A) / same.Count();
+                drawn.ShouldBe(part, 5 * Math.Sqrt(part * (1 - part) / same.Count()), $"slot {s} of {same.Key}");
+                compared++;
+            }
+        compared.ShouldBeGreaterThan(30);
+        Fill(new TeamDraft(), a, b, 1, 4).ShouldAllBe(s => s.ShareA == (s.Team == Team.A ? 1 : 0));
+    }
 }
