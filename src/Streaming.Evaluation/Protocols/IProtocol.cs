@@ -20,7 +20,8 @@ public sealed record Figure(string Metric, double Value, double Low = double.NaN
 /// <param name="DataPath">A data set's file or folder.</param>
 /// <param name="Seed">Fixes whatever the data set and the model leave open.</param>
 /// <param name="Progress">Told the share done, 0 to 1; null for nobody.</param>
-public sealed record EvaluationCase(string Model, string DataPath, long Seed, Action<double>? Progress = null)
+/// <param name="Note">Told a line after each epoch of a training; null for nobody.</param>
+public sealed record EvaluationCase(string Model, string DataPath, long Seed, Action<double>? Progress = null, Action<string>? Note = null)
 {
     /// <exception cref="ArgumentException">The protocol has no such model; the message lists those that it has.</exception>
     internal void Check(IProtocol protocol)

@@ -36,7 +36,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/> with a model that is not registered.</summary>
     public IReadOnlyList<Figure> Run(IRecommender model, EvaluationCase what, CancellationToken cancel) =>
-        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, cancel);
+        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, what.Note, cancel);
 
     /// <summary>Loads the set and says what is held out.</summary>
     /// <exception cref="DataSetException">The set cannot be read or lacks what the protocol needs.</exception>
@@ -44,9 +44,10 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>Fits and ranks.</summary>
     public static IReadOnlyList<Figure> Judge(IRecommender model, LeaveOneOutSplit split, long seed, Action<double>? progress = null,
-        CancellationToken cancel = default)
+        Action<string>? note = null, CancellationToken cancel = default)
     {
-        model.Fit(split.Train, seed);
+        Fitting.Fit(model, split.Train, seed, progress is null ? null : share => progress(share * Fitting.Share), note);
+        var from = model is ITrainedRecommender ? Fitting.Share : 0;
         var scores = new float[split.Train.ItemCount];
         var perUser = new List<double>[2 * CutOffs.Length];
         for (var m = 0; m < perUser.Length; m++) perUser[m] = [];
@@ -58,7 +59,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
             model.Score(user, history, scores);
             var candidates = split.Candidates is null ? Unseen(history, scores.Length) : split.Candidates[user];
             Rank(scores, split.Held[user], candidates, perUser);
-            progress?.Invoke((user + 1.0) / split.Held.Length);
+            progress?.Invoke(from + (1 - from) * (user + 1.0) / split.Held.Length);
         }
         var figures = new List<Figure>();
         for (var m = 0; m < perUser.Length; m++)

@@ -19,9 +19,11 @@ public static class Evaluator
     /// <param name="seeds">At least one.</param>
     /// <param name="progress">Told the share of all seeds' work done, 0 to 1; null for nobody.</param>
     /// <param name="cancel">Stops between and within runs.</param>
+    /// <param name="note">Told a line after each epoch of a training; null for nobody.</param>
     /// <exception cref="DataSets.DataSetException">The data set cannot be read or does not fit the protocol.</exception>
     public static Measured Run(
-        IProtocol protocol, string model, string dataPath, IReadOnlyList<long> seeds, Action<double>? progress, CancellationToken cancel)
+        IProtocol protocol, string model, string dataPath, IReadOnlyList<long> seeds, Action<double>? progress, CancellationToken cancel,
+        Action<string>? note = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(seeds.Count);
         var runs = new List<IReadOnlyList<Figure>>(seeds.Count);
@@ -31,7 +33,7 @@ public static class Evaluator
             cancel.ThrowIfCancellationRequested();
             var done = runs.Count;
             Action<double>? share = progress is null ? null : part => progress((done + Math.Clamp(part, 0, 1)) / seeds.Count);
-            runs.Add(protocol.Run(new EvaluationCase(model, dataPath, seed, share), cancel));
+            runs.Add(protocol.Run(new EvaluationCase(model, dataPath, seed, share, note), cancel));
             progress?.Invoke((done + 1.0) / seeds.Count);
         }
         return new Measured(Summary(runs), seeds, clock.Elapsed.TotalSeconds / seeds.Count);

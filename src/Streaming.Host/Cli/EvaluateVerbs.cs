@@ -83,7 +83,7 @@ internal static class EvaluateVerbs
         {
             // Waited for only until Ctrl-C: fitting a model cannot be cut, and nothing of it is kept.
             var measured = await ProgressView.RunAsync(plan.Seeds.Count > 1 ? $"{model}, {plan.Seeds.Count} seeds" : model, json, progress => Task.Run(
-                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
+                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel, json ? Console.Error.WriteLine : null), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
             var row = new LedgerRow
             {
                 Data = plan.Data.Name, Protocol = plan.Protocol.Name, Model = model, Figures = measured.Figures, Seeds = measured.Seeds,

@@ -73,9 +73,12 @@ public sealed class DenseAdam(
     IReadOnlyList<DenseParameter> parameters, float rate, float beta1 = 0.9f, float beta2 = 0.999f, float epsilon = 1e-8f)
     : DenseOptimizer(parameters, 2)
 {
+    /// <summary>Step size of the next step.</summary>
+    public float Rate { get; set; } = rate;
+
     protected override void Move(Span<float> weights, ReadOnlySpan<float> gradient, Span<float> state)
     {
-        var (step, least) = AdamMath.Corrected(rate, beta1, beta2, epsilon, Steps);
+        var (step, least) = AdamMath.Corrected(Rate, beta1, beta2, epsilon, Steps);
         AdamMath.Step(weights, gradient, state[..weights.Length], state[weights.Length..], step, beta1, beta2, least);
     }
 }

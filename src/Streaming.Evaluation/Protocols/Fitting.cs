@@ -1,0 +1,33 @@
+using System.Globalization;
+using Streaming.Models.Offline;
+
+namespace Streaming.Evaluation.Protocols;
+
+/// <summary>Fits a model with whoever waits told how far it is.</summary>
+internal static class Fitting
+{
+    /// <summary>What fitting takes of the time of a run whose model is trained; other models say nothing while they are fitted.</summary>
+    public const double Share = 0.9;
+
+    /// <param name="model">Fitted.</param>
+    /// <param name="train">What it may learn from.</param>
+    /// <param name="seed">As <see cref="IRecommender.Fit"/>.</param>
+    /// <param name="progress">Told the share of the training done, 0 to 1.</param>
+    /// <param name="note">Told a line after each epoch and one in the end.</param>
+    public static void Fit(IRecommender model, Interactions train, long seed, Action<double>? progress, Action<string>? note)
+    {
+        if (model is not ITrainedRecommender trained)
+        {
+            model.Fit(train, seed);
+            return;
+        }
+        var result = trained.Fit(train, seed, now =>
+        {
+            progress?.Invoke(now.Share);
+            if (now.EpochEnded)
+                note?.Invoke(string.Create(CultureInfo.InvariantCulture,
+                    $"epoch {now.Epoch}: loss {now.Loss:0.00000}, validation {now.Validation:0.0000}, at most {now.Left.TotalSeconds:0} s left"));
+        });
+        note?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{result.Epochs} epochs, best {result.BestEpoch} with validation {result.BestValidation:0.0000}"));
+    }
+}
