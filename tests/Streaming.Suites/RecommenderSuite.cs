@@ -13,7 +13,7 @@ public abstract class RecommenderSuite
     protected virtual bool Personal => true;
 
     [Fact]
-    public void The_same_seed_gives_the_same_scores()
+    public virtual void The_same_seed_gives_the_same_scores()
     {
         var train = Planted(1);
         var one = Fitted(train, 7);
@@ -22,7 +22,7 @@ public abstract class RecommenderSuite
     }
 
     [Fact]
-    public void Scoring_changes_nothing()
+    public virtual void Scoring_changes_nothing()
     {
         var train = Planted(1);
         var model = Fitted(train, 7);
@@ -32,7 +32,7 @@ public abstract class RecommenderSuite
     }
 
     [Fact]
-    public void A_score_is_written_for_every_item_and_is_finite()
+    public virtual void A_score_is_written_for_every_item_and_is_finite()
     {
         var train = Planted(1);
         var model = Fitted(train, 7);
@@ -48,7 +48,7 @@ public abstract class RecommenderSuite
     }
 
     [Fact]
-    public void Planted_co_occurrence_is_found()
+    public virtual void Planted_co_occurrence_is_found()
     {
         var train = Planted(1);
         var model = Fitted(train, 7);
@@ -66,7 +66,7 @@ public abstract class RecommenderSuite
     }
 
     [Fact]
-    public void An_item_that_nobody_touched_does_not_lead()
+    public virtual void An_item_that_nobody_touched_does_not_lead()
     {
         var train = Planted(1);
         var model = Fitted(train, 7);
@@ -78,7 +78,7 @@ public abstract class RecommenderSuite
     }
 
     [Fact]
-    public void Fitting_again_forgets()
+    public virtual void Fitting_again_forgets()
     {
         var model = Fitted(Planted(1), 7);
         var other = Planted(2);

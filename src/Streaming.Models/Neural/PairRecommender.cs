@@ -1,6 +1,7 @@
 using Streaming.Models.Layers;
 using Streaming.Models.Offline;
 using Streaming.Models.Training;
+using Streaming.Tensors;
 using TorchSharp;
 
 namespace Streaming.Models.Neural;
@@ -22,6 +23,7 @@ public sealed class PairRecommender(PairOptions options, Func<int, int, ulong, I
     public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress)
     {
         options.Check();
+        if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException(reason);
         var network = create(train.UserCount, train.ItemCount, (ulong)seed);
         var result = new Trainer(options.Trainer, device).Run(new PairTask(network, train, options, seed), progress);
         // Scoring takes its tensors from here on: made once, and held outside of any scope.
