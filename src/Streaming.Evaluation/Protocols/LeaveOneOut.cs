@@ -46,8 +46,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
     public static IReadOnlyList<Figure> Judge(IRecommender model, LeaveOneOutSplit split, long seed, Action<double>? progress = null,
         Action<string>? note = null, CancellationToken cancel = default)
     {
-        Fitting.Fit(model, split.Train, seed, progress is null ? null : share => progress(share * Fitting.Share), note);
-        var from = model is ITrainedRecommender ? Fitting.Share : 0;
+        progress = Fitting.Fit(model, split.Train, seed, progress, note);
         var scores = new float[split.Train.ItemCount];
         var perUser = new List<double>[2 * CutOffs.Length];
         for (var m = 0; m < perUser.Length; m++) perUser[m] = [];
@@ -59,7 +58,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
             model.Score(user, history, scores);
             var candidates = split.Candidates is null ? Unseen(history, scores.Length) : split.Candidates[user];
             Rank(scores, split.Held[user], candidates, perUser);
-            progress?.Invoke(from + (1 - from) * (user + 1.0) / split.Held.Length);
+            progress?.Invoke((user + 1.0) / split.Held.Length);
         }
         var figures = new List<Figure>();
         for (var m = 0; m < perUser.Length; m++)

@@ -45,7 +45,7 @@ public sealed class TemporalSplit(bool validation) : IProtocol
         var (train, test) = Divide(loaded.All);
         if (validation) (train, test) = Divide(train);
         if (test.Count == 0 || train.Count == 0) throw new DataSetException(what.DataPath, 0, "has no two moments to split between");
-        model.Fit(train, what.Seed);
+        var progress = Fitting.Fit(model, train, what.Seed, what.Progress, what.Note);
         var users = Enumerable.Range(0, test.UserCount).Where(user => Relevant(train, test, user).Count > 0).ToArray();
         var values = PerUser.SelectMany(_ => CutOffs).Select(_ => new double[users.Length]).ToArray();
         var lists = new int[users.Length][];
@@ -55,7 +55,7 @@ public sealed class TemporalSplit(bool validation) : IProtocol
             cancel.ThrowIfCancellationRequested();
             model.Score(users[u], train.History(users[u]), scores);
             lists[u] = Rank(scores, train.History(users[u]), Relevant(train, test, users[u]), values, u);
-            what.Progress?.Invoke((u + 1.0) / users.Length);
+            progress?.Invoke((u + 1.0) / users.Length);
         }
         var known = Array.ConvertAll(users, user => !train.History(user).IsEmpty);
         return [.. Accuracy(values, "", what.Seed), .. Accuracy(Array.ConvertAll(values, v => v.Where((_, u) => known[u]).ToArray()), KnownOnly, what.Seed),

@@ -46,13 +46,15 @@ public static class Recommenders
         new("ials", "implicit alternating least squares", () => new Ials(new())),
         new("ease", "linear autoencoder without its diagonal, in closed form", () => new Ease(lambda: 1000)),
         new("pure-svd", "truncated singular value decomposition of seen or not", () => new PureSvd(dim: 50)),
-        new("gmf", "neural: generalised matrix factorisation, against four drawn items (needs libtorch)", () => new PairRecommender(
-            new() { Regularisation = 0.005f, Trainer = new() { Rate = 5e-3f, EpochsMax = 10, Patience = 10 } }, (users, items, seed) => new Gmf(users, items, dim: 64, seed))),
-        new("mlp", "neural: layers on a user's and an item's rows, against four drawn items (needs libtorch)", () => new PairRecommender(
-            new() { Regularisation = 0.002f, Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 8 } }, (users, items, seed) => new NcfMlp(users, items, dim: 64, [64, 32, 16], seed))),
-        new("neumf", "neural: gmf and mlp in one (needs libtorch)", () => new PairRecommender(
-            new() { Regularisation = 0.005f, Trainer = new() { Rate = 4e-3f, EpochsMax = 8, Patience = 8 } },
-            (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed))),
+        new("gmf", "generalised matrix factorisation, against four drawn items; trained with libtorch",
+            () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 5e-3f, EpochsMax = 10, Patience = 10 } },
+                (users, items, seed) => new Gmf(users, items, dim: 64, seed))),
+        new("mlp", "layers over a user's and an item's row, against four drawn items; trained with libtorch",
+            () => new PairRecommender(new() { Regularisation = 0.002f, Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 8 } },
+                (users, items, seed) => new NcfMlp(users, items, dim: 64, [64, 32, 16], seed))),
+        new("neumf", "gmf and mlp in one network; trained with libtorch",
+            () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 4e-3f, EpochsMax = 8, Patience = 8 } },
+                (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed))),
     ];
 
     /// <exception cref="ArgumentException">No model has that name; the message lists those that there are.</exception>
