@@ -16,6 +16,7 @@ internal sealed record DeployedProcess(
     string Where, string[] Arguments, Dictionary<string, string> Environment, Dictionary<string, int> Ports, IReadOnlyList<(string Path, int Port)> Probes)
 {
     private const string SettingsPlace = "/etc/streaming/settings.json";
+    private const string KeysVariable = "STREAMING_Security__KeysFile";
 
     /// <summary>All of the compose file and of the manifests.</summary>
     public static IEnumerable<DeployedProcess> All() => OfCompose().Concat(OfKubernetes());
@@ -50,6 +51,10 @@ internal sealed record DeployedProcess(
                 foreach (var variable in patch["spec"]["template"]["spec"]["containers"].Items.Single()["env"].Items) environment[variable["name"].Text] = variable["value"].Text;
             var ports = container["ports"].Items.ToDictionary(p => p["name"].Text, p => p["containerPort"].Number);
             var probes = new[] { "startupProbe", "readinessProbe", "livenessProbe" }.Select(p => container[p]["httpGet"]).Select(g => (g["path"].Text, ports[g["port"].Text]));
+            // The one value that only the cluster has: where the Secret is mounted. Here any file that exists stands for it.
+            var secret = pod["volumes"].Items.Single(v => v["secret"].Exists)["name"].Text;
+            Path.GetDirectoryName(environment[KeysVariable]).ShouldBe(container["volumeMounts"].Items.Single(m => m["name"].Text == secret)["mountPath"].Text);
+            environment[KeysVariable] = SettingsFile;
             yield return new DeployedProcess(workload["metadata"]["name"].Text, [.. container["args"].Items.Select(i => i.Text)], environment, ports, [.. probes]);
         }
     }
@@ -67,8 +72,10 @@ internal sealed record DeployedProcess(
         parse.Errors.ShouldBeEmpty(Where);
         var roles = Arguments[Array.IndexOf(Arguments, "--role") + 1].Split(',').Select((role, i) => KeyValuePair.Create($"Node:Roles:{i}", (string?)role));
         Arguments[Array.IndexOf(Arguments, "--settings") + 1].ShouldBe(SettingsPlace, Where);
-        return SettingsLoader.Load(Path.Combine(DeployFiles.Folder, "kubernetes/base/settings.json"), roles, Environment);
+        return SettingsLoader.Load(SettingsFile, roles, Environment);
     }
+
+    private static string SettingsFile => Path.Combine(DeployFiles.Folder, "kubernetes/base/settings.json");
 
     public static int PortOf(string address) => IPEndPoint.Parse(address).Port;
 
