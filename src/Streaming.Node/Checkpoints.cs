@@ -65,7 +65,7 @@ public sealed class Checkpoints
     public void Write(CheckpointManifest draft, IReadOnlyList<ICheckpointed> parts)
     {
         var folder = FolderOf(draft.Id);
-        if (Ids().Contains(draft.Id)) _files.DeleteFolder(folder);
+        if (Ids().Contains(draft.Id)) Remove(draft.Id);
         _files.CreateFolder(folder);
         var written = new List<CheckpointPart>();
         foreach (var part in parts)
@@ -94,7 +94,7 @@ public sealed class Checkpoints
     /// </summary>
     public void RemoveAfter(long id)
     {
-        foreach (var newer in Ids().Where(other => other > id).ToList()) _files.DeleteFolder(FolderOf(newer));
+        foreach (var newer in Ids().Where(other => other > id).ToList()) Remove(newer);
     }
 
     /// <summary>Readable manifests in place, newest first, their parts whole or not.</summary>
@@ -154,7 +154,7 @@ public sealed class Checkpoints
         var all = List();
         var keep = all.Take(_kept).ToList();
         var keepIds = keep.Select(m => m.Id).ToHashSet();
-        foreach (var id in Ids().Where(id => !keepIds.Contains(id)).ToList()) _files.DeleteFolder(FolderOf(id));
+        foreach (var id in Ids().Where(id => !keepIds.Contains(id)).ToList()) Remove(id);
         return keep;
     }
 
@@ -168,6 +168,13 @@ public sealed class Checkpoints
     private string FolderOf(long id) => Path.Combine(_folder, id.ToString("D12"));
 
     private string ManifestOf(long id) => Path.Combine(FolderOf(id), "manifest.json");
+
+    /// <summary>The manifest goes first: a crash in the middle must not leave one that promises parts which are gone.</summary>
+    private void Remove(long id)
+    {
+        if (HasManifest(id)) _files.Move(ManifestOf(id), Path.Combine(FolderOf(id), "manifest.removed"));
+        _files.DeleteFolder(FolderOf(id));
+    }
 
     private bool HasManifest(long id)
     {

@@ -100,7 +100,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
     /// <summary>Event time: the largest record time in the state, Unix ms.</summary>
     public long ClockMs => _clockMs;
 
-    internal long[] EventPositions => _rounds.EventPositions;
+    /// <summary>Next offset of <c>events</c> to read, per partition.</summary>
+    public long[] EventPositions => _rounds.EventPositions;
     internal long[] ItemPositions => _rounds.ItemPositions;
 
     /// <summary>Restores the newest whole checkpoint, or starts fresh, and opens the log behind it.</summary>

@@ -8,6 +8,9 @@ namespace Streaming.Simulation;
 /// <summary>The machine: starts the node, ends it, damages what it left, and starts it again.</summary>
 public sealed partial class Simulation
 {
+    private const int BreakdownsMax = 20;
+    private int _breakdowns;
+
     private void Start()
     {
         var crashAt = _options.CrashAt > 0 ? (_lives == 0 ? _options.CrashAt : 0) : _crashes < Shape.Crashes && !_faults.AreOver ? _faults.CrashPoint() : 0;
@@ -51,7 +54,12 @@ public sealed partial class Simulation
         }
         catch (Exception problem)
         {
-            if (!IsInjected(problem)) Violate($"life {life.Number} of the node failed: {problem}");
+            if (!IsInjected(problem))
+            {
+                Violate($"life {life.Number} of the node failed: {problem}");
+                // Else a node that never starts again would be started for ever.
+                if (++_breakdowns == BreakdownsMax) _world.GiveUp($"the node has failed by itself {BreakdownsMax} times");
+            }
             _failures++;
             life.Kill("failed");
         }

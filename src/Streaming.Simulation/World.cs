@@ -17,7 +17,7 @@ public sealed class World
     private readonly long _stepsMax;
     private readonly Context _outside;
     private Draws _ties;
-    private volatile string? _foreign;
+    private volatile string? _hopeless;
 
     private readonly record struct Step(Life? Owner, string What, Action Run);
 
@@ -53,7 +53,7 @@ public sealed class World
         if (Environment.CurrentManagedThreadId != _thread)
         {
             // The order of threads is not the seed's: such a step cannot be taken, and the run has failed.
-            _foreign ??= $"'{what}' came from another thread:\n{Environment.StackTrace}";
+            _hopeless ??= $"'{what}' came from another thread:\n{Environment.StackTrace}";
             return;
         }
         _steps.Enqueue(new Step(owner, what, run), (Now + Math.Max(0, delay.Ticks), _ties.Next()));
@@ -67,10 +67,13 @@ public sealed class World
         return done.Task;
     }
 
+    /// <summary>The run has failed, and no further step would tell more.</summary>
+    public void GiveUp(string why) => _hopeless ??= why;
+
     /// <summary>Takes the next step; false when there is none.</summary>
     public bool Next()
     {
-        if (_foreign is { } foreign) throw new StuckException(foreign);
+        if (_hopeless is { } why) throw new StuckException(why);
         while (_steps.TryDequeue(out var step, out var when))
         {
             if (step.Owner is { IsDead: true }) continue;

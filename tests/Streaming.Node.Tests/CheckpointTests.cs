@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 
 namespace Streaming.Node.Tests;
@@ -130,5 +131,67 @@ public sealed class CheckpointTests : IDisposable
         JsonNode.Parse(File.ReadAllText(path))!.ToJsonString().ShouldBe(
             """{"Version":1,"Id":7,"CreatedMs":1700000000000,"UsersToken":"0000000003","FeedsToken":"0000000004","Events":[64,128],"Items":[64,64],"Replay":{"Fingerprint":"source","Records":10,"IsFinished":false},"Parts":[],"Check":"c1508d1d5f09258e540825f16a2c023d61eebd47a513f0a048ce758543e2d34d"}""");
         checkpoints.List().ShouldHaveSingleItem().Events.ShouldBe([64L, 128L]);
+    }
+
+    /// <summary>The process ends when a part of the oldest one is gone: what is left of it must not pass for a checkpoint that happens to be damaged.</summary>
+    [Fact]
+    public void A_removal_that_is_cut_short_leaves_nothing_that_passes_for_a_checkpoint()
+    {
+        var disk = new FailingDeletions();
+        var checkpoints = new Checkpoints(_folder.Sub("cut"), kept: 2, _ => { }, disk);
+        for (var id = 1; id <= 3; id++) checkpoints.Write(Draft(id), [new Part("one"), new Part("two")]);
+        Should.Throw<IOException>(() => checkpoints.Prune());
+        disk.Cut.ShouldBe(1);
+        var left = checkpoints.List();
+        left.Select(m => m.Id).ShouldBe([3L, 2L]);
+        foreach (var manifest in left) checkpoints.Verify(manifest);
+        disk.Heals = true;
+        checkpoints.Prune();
+        Directory.GetDirectories(_folder.Sub("cut")).Length.ShouldBe(2);
+    }
+
+    private static CheckpointManifest Draft(long id) =>
+        new() { Id = id, CreatedMs = id, UsersToken = $"{id}", FeedsToken = $"{id}", Events = [id], Items = [id], Parts = [] };
+
+    private sealed class Part(string name) : ICheckpointed
+    {
+        public string Name => name;
+
+        public void Save(Stream into) => into.WriteByte(1);
+
+        public void Load(Stream from)
+        {
+        }
+    }
+
+    /// <summary>Deletes one file of a folder and fails, as a process does that ends there.</summary>
+    private sealed class FailingDeletions : IFiles
+    {
+        private static readonly IFiles Disk = DiskFiles.Instance;
+
+        public bool Heals { get; set; }
+
+        public int Cut { get; private set; }
+
+        public void CreateFolder(string path) => Disk.CreateFolder(path);
+
+        public IReadOnlyList<string> FoldersIn(string path) => Disk.FoldersIn(path);
+
+        public void Write(string path, Action<Stream> write) => Disk.Write(path, write);
+
+        public Stream? Open(string path) => Disk.Open(path);
+
+        public void Move(string from, string to) => Disk.Move(from, to);
+
+        public void DeleteFolder(string path)
+        {
+            if (!Heals)
+            {
+                Cut++;
+                File.Delete(Directory.GetFiles(path, "*.bin").Order(StringComparer.Ordinal).First());
+                throw new IOException("the process ends here");
+            }
+            Disk.DeleteFolder(path);
+        }
     }
 }

@@ -19,6 +19,7 @@ public sealed class SeedTests
     /// </summary>
     [Theory]
     [InlineData(91UL)]
+    [InlineData(182UL)]
     [InlineData(1095UL)]
     [InlineData(1107UL)]
     [InlineData(1118UL)]

@@ -12,11 +12,6 @@ public sealed class KafkaNodeFaultTests
 {
     private const int Users = 10;
 
-    private sealed class KafkaFactAttribute : FactAttribute
-    {
-        public KafkaFactAttribute() => Skip = KafkaLibrary.Problem;
-    }
-
     [KafkaFact]
     public async Task Brokers_that_fail_under_load_cost_no_event_and_double_none()
     {

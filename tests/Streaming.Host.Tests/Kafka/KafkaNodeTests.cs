@@ -9,12 +9,6 @@ namespace Streaming.Host.Tests.Kafka;
 /// <summary>The whole path on Kafka: librdkafka's mock cluster, or the brokers of KAFKA_BOOTSTRAP.</summary>
 public sealed class KafkaNodeTests
 {
-    /// <summary>Skipped, with what to install, where librdkafka is absent.</summary>
-    private sealed class KafkaFactAttribute : FactAttribute
-    {
-        public KafkaFactAttribute() => Skip = KafkaLibrary.Problem;
-    }
-
     [KafkaFact]
     public async Task A_click_changes_the_list_and_a_restarted_node_goes_on_where_it_was()
     {

@@ -117,7 +117,7 @@ public sealed class MetricsEndpointTests
     });
 
     /// <summary>One measurement on every instrument.</summary>
-    private static void UseAll(string type)
+    internal static void UseAll(string type)
     {
         StreamingMeters.CountEvents(type);
         StreamingMeters.CountDeadLetters("bad time: in the future");
@@ -147,7 +147,7 @@ public sealed class MetricsEndpointTests
     }
 
     /// <summary>A server on a free port with nothing but the endpoint. Counting starts with it.</summary>
-    private static async Task WithEndpoint(Func<Func<Task<Exposition>>, Task> test)
+    internal static async Task WithEndpoint(Func<Func<Task<Exposition>>, Task> test)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Streaming.Core.Log;
 using Streaming.Core.Settings;
 using Streaming.Node;
 
@@ -89,9 +90,35 @@ internal sealed class ChaosRun(ChaosPlan plan, Action<string> complaints)
         var running = await RunningNode.OpenAsync(
             settings, dataDir, notice => { if (notice.Level != NoticeLevel.Info) complaints(notice.Message); }, cancel).ConfigureAwait(false);
         await using var _ = running.ConfigureAwait(false);
-        // Told to stop before it runs, it takes in what the log holds and nothing else.
-        await running.Node.RunAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var run = running.Node.RunAsync(stop.Token);
+        try
+        {
+            await ReadUpAsync(running.Node, run, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await run.ConfigureAwait(false);
+        }
         return await new ChaosCheck(ledgers).RunAsync(running.Node, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until the node has read all that its log holds now: a log behind a network has nothing at once for a reader that has just asked.</summary>
+    private static async Task ReadUpAsync(StreamingNode node, Task run, CancellationToken cancel)
+    {
+        for (var partition = 0; partition < node.Partitions; partition++)
+        {
+            var end = (await node.Log.RangeAsync(Topics.Events, partition, cancel).ConfigureAwait(false)).End;
+            var started = Stopwatch.GetTimestamp();
+            while (node.EventPositions[partition] < end)
+            {
+                if (run.IsCompleted) return;
+                if (Stopwatch.GetElapsedTime(started).TotalSeconds > 60)
+                    throw new InvalidDataException($"the node has read '{Topics.Events}' {partition} up to {node.EventPositions[partition]} and no further; the log ends at {end}");
+                await Task.Delay(10, cancel).ConfigureAwait(false);
+            }
+        }
     }
 
     private async Task FirstAsync(NodeProcess node, ChaosSender probe, CancellationToken cancel)
