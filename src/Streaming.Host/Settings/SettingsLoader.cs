@@ -22,8 +22,8 @@ public static class SettingsLoader
 {
     private const string EnvironmentPrefix = "STREAMING_";
 
-    /// <summary>Environment variables with the prefix that are not settings but the launcher's or the tests' own.</summary>
-    private static readonly string[] NotSettings = ["STREAMING_DATA", "STREAMING_INSTALL", "STREAMING_REPROBE", "STREAMING_TEST_DEVICE", "STREAMING_LOG_LEVEL", "STREAMING_API_KEYS", "STREAMING_TLS_PASSWORD"];
+    /// <summary>Environment variables with the prefix that are not settings but the launcher's, the tensor library's or the tests' own.</summary>
+    private static readonly string[] NotSettings = ["STREAMING_DATA", "STREAMING_INSTALL", "STREAMING_REPROBE", "STREAMING_TEST_DEVICE", "STREAMING_LOG_LEVEL", "STREAMING_API_KEYS", "STREAMING_TLS_PASSWORD", "STREAMING_TORCH"];
 
     /// <param name="file">An extra JSON file, or null.</param>
     /// <param name="flags">Flag settings: "Section:Key" to value.</param>

@@ -90,6 +90,7 @@ public sealed class SettingsLoaderTests
     [Theory]
     [InlineData("STREAMING_DATA")]
     [InlineData("STREAMING_INSTALL")]
+    [InlineData("STREAMING_TORCH")]
     [InlineData("STREAMING_REPROBE")]
     [InlineData("STREAMING_LOG_LEVEL")]
     public void The_launchers_own_variables_are_no_settings(string name) => Load(environment: new() { [name] = "no" }).ShouldNotBeNull();
