@@ -9,13 +9,20 @@ namespace Streaming.Actors;
 /// </summary>
 internal sealed class RefreshQueue
 {
-    private readonly Queue<Key> _urgent = new();
-    private readonly Queue<Key> _quiet = new();
+    private readonly Queue<Place> _urgent = new();
+    private readonly Queue<Place> _quiet = new();
     private readonly Dictionary<Key, Request> _waiting = [];
+    private long _places;
 
     private readonly record struct Key(string User, string Surface);
 
-    private readonly record struct Request(bool Urgent, long SinceMs);
+    /// <summary>
+    /// One in a queue, which counts while the request is of the same number: a place that was overtaken must not come back to life when its
+    /// user is asked for again, because a restored queue has no such places and would go on in another order.
+    /// </summary>
+    private readonly record struct Place(Key Key, long Number);
+
+    private readonly record struct Request(bool Urgent, long SinceMs, long Place);
 
     public int Count => _waiting.Count;
 
@@ -30,30 +37,32 @@ internal sealed class RefreshQueue
     {
         var key = new Key(user, surface);
         if (_waiting.TryGetValue(key, out var already) && (already.Urgent || !urgent)) return;
-        // An urgent request overtakes a quiet one; the quiet entry is skipped when its turn comes.
-        _waiting[key] = new Request(urgent, sinceMs);
-        (urgent ? _urgent : _quiet).Enqueue(key);
+        // An urgent request overtakes a quiet one; the quiet place is skipped when its turn comes.
+        _waiting[key] = new Request(urgent, sinceMs, ++_places);
+        (urgent ? _urgent : _quiet).Enqueue(new Place(key, _places));
         if (_quiet.Count > 2 * _waiting.Count + 64) DropSkipped();
     }
 
     /// <summary>Under a lasting load of urgent requests the quiet ones' turn may never come to clear what was overtaken.</summary>
     private void DropSkipped()
     {
-        var seen = new HashSet<Key>();
         for (var left = _quiet.Count; left > 0; left--)
         {
-            var key = _quiet.Dequeue();
-            if (_waiting.TryGetValue(key, out var request) && !request.Urgent && seen.Add(key)) _quiet.Enqueue(key);
+            var place = _quiet.Dequeue();
+            if (Counts(place, out _)) _quiet.Enqueue(place);
         }
     }
+
+    private bool Counts(Place place, out Request request) => _waiting.TryGetValue(place.Key, out request) && request.Place == place.Number;
 
     /// <summary>Takes the next request; quiet ones only where <paramref name="quietToo"/> says so.</summary>
     public bool TryTake(bool quietToo, [MaybeNullWhen(false)] out string user, [MaybeNullWhen(false)] out string surface, out long sinceMs)
     {
-        while (_urgent.TryDequeue(out var key) || (quietToo && _quiet.TryDequeue(out key)))
+        while (_urgent.TryDequeue(out var place) || (quietToo && _quiet.TryDequeue(out place)))
         {
-            if (!_waiting.Remove(key, out var request)) continue;
-            (user, surface, sinceMs) = (key.User, key.Surface, request.SinceMs);
+            if (!Counts(place, out var request)) continue;
+            _waiting.Remove(place.Key);
+            (user, surface, sinceMs) = (place.Key.User, place.Key.Surface, request.SinceMs);
             return true;
         }
         (user, surface, sinceMs) = (null, null, 0);
@@ -71,13 +80,11 @@ internal sealed class RefreshQueue
         into.Count(_waiting.Count);
         foreach (var (queue, urgent) in new[] { (_urgent, true), (_quiet, false) })
         {
-            // A key may stand in a queue twice when it was taken and asked for again; its first place counts.
-            var seen = new HashSet<Key>();
-            foreach (var key in queue)
+            foreach (var place in queue)
             {
-                if (!_waiting.TryGetValue(key, out var request) || request.Urgent != urgent || !seen.Add(key)) continue;
-                into.String(key.User);
-                into.String(key.Surface);
+                if (!Counts(place, out var request)) continue;
+                into.String(place.Key.User);
+                into.String(place.Key.Surface);
                 into.Bool(urgent);
                 into.Int64(request.SinceMs);
             }

@@ -1,3 +1,4 @@
+using Streaming.Actors;
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
@@ -58,7 +59,9 @@ internal interface INodeWitness
 /// <param name="NowMs">Time of its lists.</param>
 /// <param name="Quiet">Whether lists that only showing made stale were built too.</param>
 /// <param name="Requests">Lists that look-ups waited for, user and surface.</param>
-internal sealed record RoundInput(RoundLimits Limits, long NowMs, bool Quiet, IReadOnlyList<(string User, string Surface)> Requests);
+/// <param name="Wanted">Lists of given arms that look-ups lacked.</param>
+internal sealed record RoundInput(
+    RoundLimits Limits, long NowMs, bool Quiet, IReadOnlyList<(string User, string Surface)> Requests, IReadOnlyList<WantedList> Wanted);
 
 /// <summary>How much a notice matters.</summary>
 public enum NoticeLevel

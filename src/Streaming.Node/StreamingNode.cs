@@ -312,17 +312,18 @@ public sealed partial class StreamingNode : IAsyncDisposable
         AnswerQuestions(_models);
         MoveExperiments(nowMs);
         var wanted = _wanted.Waiting();
-        if (wanted.Count > 0) Threads.Block(_host.WantAsync(wanted, cancel));
-        var work = Round(_fresh.TakeApplied(_applied), limits, nowMs, receivedMs, null);
+        var work = Round(_fresh.TakeApplied(_applied), wanted, limits, nowMs, receivedMs, null);
         _wanted.Done(wanted);
         return work;
     });
 
     /// <summary>Does again what a round did that a witness was told of.</summary>
-    internal Task<int> RoundAgainAsync(RoundInput input) => _driver.RunAsync(() => Round(input.Requests, input.Limits, input.NowMs, 0, input.Quiet));
+    internal Task<int> RoundAgainAsync(RoundInput input) => _driver.RunAsync(() => Round(input.Requests, input.Wanted, input.Limits, input.NowMs, 0, input.Quiet));
 
-    private int Round(IReadOnlyList<(string User, string Surface)> requests, RoundLimits? limits, long nowMs, long receivedMs, bool? quiet)
+    private int Round(
+        IReadOnlyList<(string User, string Surface)> requests, IReadOnlyList<WantedList> wanted, RoundLimits? limits, long nowMs, long receivedMs, bool? quiet)
     {
+        if (wanted.Count > 0) Threads.Block(_host.WantAsync(wanted));
         foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
         var started = Stopwatch.GetTimestamp();
         var (before, from) = (_rounds.Records, EventPositions);
@@ -337,7 +338,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Volatile.Write(ref _applied, EventPositions);
         if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _admission.LagOffsets > 0))) Measure();
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
-        if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests));
+        if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests, wanted));
         return work;
     }
 

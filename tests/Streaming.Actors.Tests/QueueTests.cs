@@ -81,11 +81,7 @@ public sealed class QueueTests
             if (!any) continue;
             var took = plain.Single(r => r.User == tookUser && r.Surface == tookSurface);
             took.SinceMs.ShouldBe(sinceMs);
-            if (plain.Exists(r => r.Urgent))
-            {
-                took.Urgent.ShouldBeTrue();
-                took.ShouldBe(plain.First(r => r.Urgent));
-            }
+            took.ShouldBe(plain.OrderByDescending(r => r.Urgent).First());
             plain.Remove(took);
             queue.Count.ShouldBe(plain.Count);
         }
@@ -103,6 +99,15 @@ public sealed class QueueTests
         }
         var copy = Reloaded(queue);
         copy.Count.ShouldBe(queue.Count);
+        for (var i = 0; i < 2_000; i++)
+        {
+            var (user, urgent) = ($"u{random.Next(50)}", random.Next(2) == 0);
+            queue.Add(user, "", urgent, i);
+            copy.Add(user, "", urgent, i);
+            queue.TryTake(true, out var took, out _, out _).ShouldBeTrue();
+            copy.TryTake(true, out var copyTook, out _, out _).ShouldBeTrue();
+            copyTook.ShouldBe(took);
+        }
         while (queue.TryTake(true, out var user, out var surface, out var sinceMs))
         {
             copy.TryTake(true, out var copyUser, out var copySurface, out var copySinceMs).ShouldBeTrue();

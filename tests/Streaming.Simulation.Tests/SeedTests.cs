@@ -20,6 +20,7 @@ public sealed class SeedTests
     [Theory]
     [InlineData(91UL)]
     [InlineData(182UL)]
+    [InlineData(378UL)]
     [InlineData(1095UL)]
     [InlineData(1107UL)]
     [InlineData(1118UL)]

@@ -39,8 +39,10 @@ internal sealed class WantedLists(int max, AsyncSignal signal)
         if (!_wanted.IsEmpty && _wanted.TryRemove(new WantedList(list.User, list.Surface, list.Arm), out var waiting)) waiting.TrySetResult();
     }
 
-    /// <summary>What this round is to build.</summary>
-    public IReadOnlyList<WantedList> Waiting() => _wanted.IsEmpty ? [] : [.. _wanted.Keys];
+    /// <summary>What this round is to build, in an order that every process has alike: a user's lists are remembered in the order of their building.</summary>
+    public IReadOnlyList<WantedList> Waiting() => _wanted.IsEmpty
+        ? []
+        : [.. _wanted.Keys.OrderBy(w => w.User, StringComparer.Ordinal).ThenBy(w => w.Surface, StringComparer.Ordinal).ThenBy(w => w.Arm, StringComparer.Ordinal)];
 
     /// <summary>The round is over: what it has not built, it cannot.</summary>
     public void Done(IReadOnlyList<WantedList> lists)
