@@ -36,6 +36,7 @@ internal static class EvaluateVerbs
         {
             var protocol = protocols.Find(parse.GetValue(_protocol) ?? throw Missing("--protocol NAME"));
             if (models.Length == 0 && !allModels) throw Missing($"--model NAME, one or more of {string.Join(", ", protocol.Models)}");
+            if (models.Length == 0) models = [.. protocol.Models.Except(Recommenders.All.Where(m => m.NeedsLibtorch).Select(m => m.Name))];
             var seeds = parse.GetValue(_seeds);
             if (seeds is < 1 or > SeedsMax) throw new FormatException($"--seeds is {seeds}; allowed is 1 to {SeedsMax}");
             var place = _roots.Roots(parse).Locate(parse.GetValue(_data) ?? throw Missing("--data DATA"));
@@ -66,7 +67,7 @@ internal static class EvaluateVerbs
     public static Command CreateCompare(ProtocolRegistry protocols)
     {
         var command = new Command("compare", "Run several models on the same data under the same protocol and print one table: floors first, the best value bold.");
-        var models = new Option<string[]>("--models") { Description = "Models of that protocol, with commas; default all", HelpName = "A,B,..." };
+        var models = new Option<string[]>("--models") { Description = "Models of that protocol, with commas; default all that need no libtorch", HelpName = "A,B,..." };
         command.Options.Add(models);
         var shared = new Shared().AddTo(command);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() => shared.RunAsync(parse, protocols, parse.GetValue(models) ?? [], allModels: true, cancel)));

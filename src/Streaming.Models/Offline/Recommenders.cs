@@ -7,7 +7,8 @@ namespace Streaming.Models.Offline;
 /// <param name="Name">What a command line calls it.</param>
 /// <param name="Summary">One line for people.</param>
 /// <param name="Create">A new one, not yet fitted.</param>
-public sealed record RecommenderEntry(string Name, string Summary, Func<IRecommender> Create);
+/// <param name="NeedsLibtorch">Trained by gradients: takes minutes on MovieLens 1M, and libtorch has to be there.</param>
+public sealed record RecommenderEntry(string Name, string Summary, Func<IRecommender> Create, bool NeedsLibtorch = false);
 
 /// <summary>
 /// Every offline model by name. A new model is one file and one line here.
@@ -49,13 +50,13 @@ public static class Recommenders
         new("pure-svd", "truncated singular value decomposition of seen or not", () => new PureSvd(dim: 50)),
         new("gmf", "generalised matrix factorisation, against four drawn items; trained with libtorch",
             () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 5e-3f, EpochsMax = 10, Patience = 10 } },
-                (users, items, seed) => new Gmf(users, items, dim: 64, seed))),
+                (users, items, seed) => new Gmf(users, items, dim: 64, seed)), NeedsLibtorch: true),
         new("mlp", "layers over a user's and an item's row, against four drawn items; trained with libtorch",
             () => new PairRecommender(new() { Regularisation = 0.002f, Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 8 } },
-                (users, items, seed) => new NcfMlp(users, items, dim: 64, [64, 32, 16], seed))),
+                (users, items, seed) => new NcfMlp(users, items, dim: 64, [64, 32, 16], seed)), NeedsLibtorch: true),
         new("neumf", "gmf and mlp in one network; trained with libtorch",
             () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 4e-3f, EpochsMax = 8, Patience = 8 } },
-                (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed))),
+                (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed)), NeedsLibtorch: true),
     ];
 
     /// <exception cref="ArgumentException">No model has that name; the message lists those that there are.</exception>
