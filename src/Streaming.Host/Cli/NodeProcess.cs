@@ -108,8 +108,11 @@ internal sealed class NodeProcess : IDisposable
     public async Task KillAsync()
     {
         _process.Kill();
-        await _process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+        await WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
     }
+
+    /// <summary>Waits for its end, and until all that it said has been passed on: <see cref="HasExited"/> may be true before.</summary>
+    public Task WaitForExitAsync(CancellationToken cancel) => _process.WaitForExitAsync(cancel);
 
     public void Dispose()
     {

@@ -66,6 +66,7 @@ public sealed class DiskTests
             }
             await ended.CancelAsync();
             await sending;
+            await node.WaitForExitAsync(patience.Token);
             node.ExitCode.ShouldBe(1);
         }
         string.Join('\n', said).ShouldMatch("(?i)no space left|disk");

@@ -153,7 +153,11 @@ internal sealed class ChaosRun(ChaosPlan plan, Action<string> complaints)
 
     private async Task KillAsync(NodeProcess node)
     {
-        if (node.HasExited) throw new InvalidDataException($"the node ended by itself with code {node.ExitCode}");
+        if (node.HasExited)
+        {
+            await node.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+            throw new InvalidDataException($"the node ended by itself with code {node.ExitCode}");
+        }
         await node.KillAsync().ConfigureAwait(false);
         node.Dispose();
         Kills++;
