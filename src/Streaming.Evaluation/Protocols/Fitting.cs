@@ -15,8 +15,10 @@ internal static class Fitting
     /// <param name="seed">As <see cref="IRecommender.Fit"/>.</param>
     /// <param name="progress">Told the share of the whole run done, 0 to 1; null for nobody.</param>
     /// <param name="note">Told a line after each epoch of a training and one in the end; null for nobody.</param>
+    /// <param name="run">Device, time and checkpoint of a training; null for the model's own.</param>
     /// <returns>What to tell the share of the rest of the run, 0 to 1.</returns>
-    public static Action<double>? Fit(IRecommender model, Interactions train, long seed, Action<double>? progress, Action<string>? note)
+    public static Action<double>? Fit(IRecommender model, Interactions train, long seed, Action<double>? progress, Action<string>? note,
+        TrainingRun? run = null)
     {
         if (model is not ITrainedRecommender trained)
         {
@@ -27,7 +29,7 @@ internal static class Fitting
         {
             progress?.Invoke(now.Share * Share);
             if (now.EpochEnded) note?.Invoke(Line(now));
-        });
+        }, run);
         note?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{result.Epochs} epochs, best {result.BestEpoch} with validation {result.BestValidation:0.0000}"));
         return progress is null ? null : rest => progress(Share + (1 - Share) * rest);
     }

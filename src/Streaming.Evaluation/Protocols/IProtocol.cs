@@ -1,4 +1,5 @@
 using Streaming.Evaluation.Metrics;
+using Streaming.Models.Training;
 
 namespace Streaming.Evaluation.Protocols;
 
@@ -23,6 +24,9 @@ public sealed record Figure(string Metric, double Value, double Low = double.NaN
 /// <param name="Note">Told a line after each epoch of a training; null for nobody.</param>
 public sealed record EvaluationCase(string Model, string DataPath, long Seed, Action<double>? Progress = null, Action<string>? Note = null)
 {
+    /// <summary>Device, time and checkpoint for a model that is trained; null for the model's own.</summary>
+    public TrainingRun? Training { get; init; }
+
     /// <exception cref="ArgumentException">The protocol has no such model; the message lists those that it has.</exception>
     internal void Check(IProtocol protocol)
     {

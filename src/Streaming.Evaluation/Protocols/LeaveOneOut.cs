@@ -1,6 +1,7 @@
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Metrics;
 using Streaming.Models.Offline;
+using Streaming.Models.Training;
 
 namespace Streaming.Evaluation.Protocols;
 
@@ -36,7 +37,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/> with a model that is not registered.</summary>
     public IReadOnlyList<Figure> Run(IRecommender model, EvaluationCase what, CancellationToken cancel) =>
-        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, what.Note, cancel);
+        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, what.Note, cancel, what.Training);
 
     /// <summary>Loads the set and says what is held out.</summary>
     /// <exception cref="DataSetException">The set cannot be read or lacks what the protocol needs.</exception>
@@ -44,9 +45,9 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>Fits and ranks.</summary>
     public static IReadOnlyList<Figure> Judge(IRecommender model, LeaveOneOutSplit split, long seed, Action<double>? progress = null,
-        Action<string>? note = null, CancellationToken cancel = default)
+        Action<string>? note = null, CancellationToken cancel = default, TrainingRun? training = null)
     {
-        progress = Fitting.Fit(model, split.Train, seed, progress, note);
+        progress = Fitting.Fit(model, split.Train, seed, progress, note, training);
         var scores = new float[split.Train.ItemCount];
         var perUser = new List<double>[2 * CutOffs.Length];
         for (var m = 0; m < perUser.Length; m++) perUser[m] = [];

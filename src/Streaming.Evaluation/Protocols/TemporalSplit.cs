@@ -45,7 +45,7 @@ public sealed class TemporalSplit(bool validation) : IProtocol
         var (train, test) = Divide(loaded.All);
         if (validation) (train, test) = Divide(train);
         if (test.Count == 0 || train.Count == 0) throw new DataSetException(what.DataPath, 0, "has no two moments to split between");
-        var progress = Fitting.Fit(model, train, what.Seed, what.Progress, what.Note);
+        var progress = Fitting.Fit(model, train, what.Seed, what.Progress, what.Note, what.Training);
         var users = Enumerable.Range(0, test.UserCount).Where(user => Relevant(train, test, user).Count > 0).ToArray();
         var values = PerUser.SelectMany(_ => CutOffs).Select(_ => new double[users.Length]).ToArray();
         var lists = new int[users.Length][];

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using Streaming.Evaluation.Protocols;
 using Streaming.Experiments;
+using Streaming.Models.Training;
 
 namespace Streaming.Evaluation.Results;
 
@@ -20,10 +22,13 @@ public static class Evaluator
     /// <param name="progress">Told the share of all seeds' work done, 0 to 1; null for nobody.</param>
     /// <param name="cancel">Stops between and within runs.</param>
     /// <param name="note">Told a line after each epoch of a training; null for nobody.</param>
+    /// <param name="training">
+    /// Device, time and checkpoint for a model that is trained; each model, protocol and seed has a checkpoint of its own, FILE.MODEL.PROTOCOL.SEED.
+    /// </param>
     /// <exception cref="DataSets.DataSetException">The data set cannot be read or does not fit the protocol.</exception>
     public static Measured Run(
         IProtocol protocol, string model, string dataPath, IReadOnlyList<long> seeds, Action<double>? progress, CancellationToken cancel,
-        Action<string>? note = null)
+        Action<string>? note = null, TrainingRun? training = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(seeds.Count);
         var runs = new List<IReadOnlyList<Figure>>(seeds.Count);
@@ -33,7 +38,9 @@ public static class Evaluator
             cancel.ThrowIfCancellationRequested();
             var done = runs.Count;
             Action<double>? share = progress is null ? null : part => progress((done + Math.Clamp(part, 0, 1)) / seeds.Count);
-            runs.Add(protocol.Run(new EvaluationCase(model, dataPath, seed, share, note), cancel));
+            var own = training?.CheckpointFile is { } file
+                ? training with { CheckpointFile = string.Create(CultureInfo.InvariantCulture, $"{file}.{model}.{protocol.Name}.{seed}") } : training;
+            runs.Add(protocol.Run(new EvaluationCase(model, dataPath, seed, share, note) { Training = own }, cancel));
             progress?.Invoke((done + 1.0) / seeds.Count);
         }
         return new Measured(Summary(runs), seeds, clock.Elapsed.TotalSeconds / seeds.Count);

@@ -3,13 +3,16 @@ using Spectre.Console;
 using Streaming.Evaluation.Protocols;
 using Streaming.Evaluation.Results;
 using Streaming.Models.Offline;
+using Streaming.Models.Training;
+using Streaming.Tensors;
+using TorchSharp;
 
 namespace Streaming.Host.Cli;
 
 /// <summary><c>evaluate</c> and <c>compare</c>: models on recorded data, under a protocol that is named beside every figure.</summary>
 internal static class EvaluateVerbs
 {
-    private const int SeedsMax = 1000;
+    private const int SeedsMax = 1000, MinutesMax = 100_000;
 
     /// <summary>Options that both verbs have.</summary>
     private sealed class Shared
@@ -21,11 +24,18 @@ internal static class EvaluateVerbs
         private readonly Option<bool> _record = new("--record") { Description = "Put the results into the ledger, in place of older ones of the same model, data set and protocol" };
         private readonly Option<string?> _ledger = new("--ledger") { Description = $"The ledger; default {Ledger.PlaceInCheckout} of the checkout", HelpName = "FILE" };
         private readonly Option<bool> _json = new("--json") { Description = "No terminal view; end with one JSON line on stdout" };
+        private readonly Option<double?> _minutes = new("--minutes") { Description = "Time of a training after which no further epoch begins; default none", HelpName = "N" };
+        private readonly Option<string> _device = new("--device") { Description = "Where models are trained and score: cpu or cuda", DefaultValueFactory = _ => "cpu" };
+        private readonly Option<string?> _checkpoint = new("--checkpoint")
+        {
+            Description = "A training keeps its state in FILE.MODEL.PROTOCOL.SEED after every epoch, and goes on from there", HelpName = "FILE",
+        };
         private readonly DataOptions _roots = new();
 
         public Shared AddTo(Command command)
         {
-            foreach (var option in (Option[])[_data, _protocol, _seeds, _seed, _record, _ledger, _json]) command.Options.Add(option);
+            foreach (var option in (Option[])[_data, _protocol, _seeds, _seed, _minutes, _device, _checkpoint, _record, _ledger, _json]) command.Options.Add(option);
+            _device.AcceptOnlyFromAmong("cpu", "cuda");
             _roots.AddTo(command);
             return this;
         }
@@ -41,8 +51,22 @@ internal static class EvaluateVerbs
             if (seeds is < 1 or > SeedsMax) throw new FormatException($"--seeds is {seeds}; allowed is 1 to {SeedsMax}");
             var place = _roots.Roots(parse).Locate(parse.GetValue(_data) ?? throw Missing("--data DATA"));
             var first = parse.GetValue(_seed);
-            var plan = new EvaluationPlan(protocol, ProtocolRegistry.Models(protocol, models), place, [.. Enumerable.Range(0, seeds).Select(i => first + i)]);
+            var plan = new EvaluationPlan(protocol, ProtocolRegistry.Models(protocol, models), place, [.. Enumerable.Range(0, seeds).Select(i => first + i)], Training(parse));
             return EvaluateVerbs.RunAsync(plan, parse.GetValue(_record) ? LedgerVerb.LedgerFile(parse.GetValue(_ledger)) : null, Json(parse), cancel);
+        }
+
+        private TrainingRun Training(ParseResult parse)
+        {
+            var minutes = parse.GetValue(_minutes);
+            if (minutes is not (null or (> 0 and <= MinutesMax))) throw new FormatException($"--minutes is {minutes}; allowed is above 0 to {MinutesMax}");
+            var device = parse.GetValue(_device)!;
+            if (device == "cuda" && !(TorchRuntime.TryLoad(out _) && torch.cuda.is_available()))
+                throw new FormatException("--device cuda: libtorch finds no CUDA device here");
+            return new TrainingRun
+            {
+                Device = device == "cpu" ? null : torch.device(device), TimeMax = minutes is { } time ? TimeSpan.FromMinutes(time) : null,
+                CheckpointFile = parse.GetValue(_checkpoint),
+            };
         }
 
         private static FormatException Missing(string what) => new($"needs {what} (./run evaluate --list shows what there is)");
@@ -84,7 +108,7 @@ internal static class EvaluateVerbs
         {
             // Waited for only until Ctrl-C: fitting a model cannot be cut, and nothing of it is kept.
             var measured = await ProgressView.RunAsync(plan.Seeds.Count > 1 ? $"{model}, {plan.Seeds.Count} seeds" : model, json, progress => Task.Run(
-                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel, json ? Console.Error.WriteLine : null), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
+                () => Evaluator.Run(plan.Protocol, model, plan.Data.Path, plan.Seeds, progress, cancel, json ? Console.Error.WriteLine : null, plan.Training), CancellationToken.None).WaitAsync(cancel)).ConfigureAwait(false);
             var row = new LedgerRow
             {
                 Data = plan.Data.Name, Protocol = plan.Protocol.Name, Model = model, Figures = measured.Figures, Seeds = measured.Seeds,
@@ -169,4 +193,4 @@ internal static class EvaluateVerbs
 
 /// <summary>What is to be measured.</summary>
 internal sealed record EvaluationPlan(
-    IProtocol Protocol, IReadOnlyList<string> Models, Streaming.Evaluation.DataSets.DataPlace Data, IReadOnlyList<long> Seeds);
+    IProtocol Protocol, IReadOnlyList<string> Models, Streaming.Evaluation.DataSets.DataPlace Data, IReadOnlyList<long> Seeds, TrainingRun Training);

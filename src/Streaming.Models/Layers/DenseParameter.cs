@@ -58,6 +58,13 @@ public sealed class DenseParameter : DenseBuffer
     /// <summary>Makes the tensor, in the scope that is open: with the scope it goes.</summary>
     public void Begin(torch.Device device, bool learning) => _leaf = TensorMemory.Tensor(Values, Shape, device, learning);
 
+    /// <summary>Makes the tensor for good, held outside of any scope: what serves a model that is learned no more.</summary>
+    public void Hold(torch.Device device)
+    {
+        Begin(device, learning: false);
+        Leaf.DetachFromDisposeScope();
+    }
+
     /// <summary>Uniform in [-bound, bound), from the name and the seed alone: the same whatever the tensor library.</summary>
     public static float[] Uniform(string name, ulong seed, int length, double bound)
     {

@@ -20,18 +20,15 @@ public sealed class PairRecommender(PairOptions options, Func<int, int, ulong, I
 
     public void Fit(Interactions train, long seed) => Fit(train, seed, null);
 
-    public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress)
+    public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null)
     {
         options.Check();
         if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException(reason);
         var network = create(train.UserCount, train.ItemCount, (ulong)seed);
-        var result = new Trainer(options.Trainer, device).Run(new PairTask(network, train, options, seed), progress);
-        // Scoring takes its tensors from here on: made once, and held outside of any scope.
-        foreach (var parameter in network.Parameters())
-        {
-            parameter.Begin(device ?? torch.CPU, learning: false);
-            parameter.Leaf.DetachFromDisposeScope();
-        }
+        run ??= new TrainingRun();
+        var place = run.Device ?? device;
+        var result = new Trainer(run.With(options.Trainer), place).Run(new PairTask(network, train, options, seed), progress);
+        foreach (var parameter in network.Parameters()) parameter.Hold(place ?? torch.CPU);
         _known = [.. Enumerable.Range(0, train.UserCount).Select(user => train.History(user).Length > 0)];
         _network = network;
         return result;

@@ -6,6 +6,10 @@ namespace Streaming.Models.Offline;
 public interface ITrainedRecommender : IRecommender
 {
     /// <summary>As <see cref="IRecommender.Fit"/>, with somebody told.</summary>
+    /// <param name="train">What it learns from.</param>
+    /// <param name="seed">As <see cref="IRecommender.Fit"/>.</param>
+    /// <param name="progress">Told after every mini-batch and every epoch; null for nobody.</param>
+    /// <param name="run">Device, time and checkpoint; null for the model's own.</param>
     /// <returns>How the training went.</returns>
-    TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress);
+    TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null);
 }

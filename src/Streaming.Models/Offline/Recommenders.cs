@@ -1,5 +1,6 @@
 using Streaming.Models.Classic;
 using Streaming.Models.Neural;
+using Streaming.Models.Sequences;
 
 namespace Streaming.Models.Offline;
 
@@ -57,6 +58,15 @@ public static class Recommenders
         new("neumf", "gmf and mlp in one network; trained with libtorch",
             () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 4e-3f, EpochsMax = 8, Patience = 8 } },
                 (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed)), NeedsLibtorch: true),
+        new("sasrec", "causal self-attention over the history, softmax over all items; trained with libtorch",
+            () => new SequenceRecommender(new() { Trainer = new() { Rate = 2e-3f, WarmUp = 0.02, EpochsMax = 25, Patience = 5 } },
+                (items, seed) => new SasRec(items, dim: 64, blocks: 2, heads: 2, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
+        new("gru4rec", "a gated recurrent unit over the history, softmax over all items; trained with libtorch",
+            () => new SequenceRecommender(new() { Trainer = new() { Rate = 2e-3f, WarmUp = 0.02, EpochsMax = 25, Patience = 5 } },
+                (items, seed) => new Gru4Rec(items, dim: 64, hidden: 128, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
+        new("bert4rec", "bidirectional self-attention, masked items told from the rest; trained with libtorch",
+            () => new SequenceRecommender(new() { MaskShare = 0.2, Trainer = new() { Rate = 2e-3f, WarmUp = 0.05, EpochsMax = 60, Patience = 8 } },
+                (items, seed) => new Bert4Rec(items, dim: 64, blocks: 2, heads: 2, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
     ];
 
     /// <exception cref="ArgumentException">No model has that name; the message lists those that there are.</exception>

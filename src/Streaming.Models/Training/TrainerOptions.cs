@@ -30,6 +30,9 @@ public sealed record TrainerOptions
     /// <summary>Epochs without a better validation metric after which it stops.</summary>
     public int Patience { get; init; } = 3;
 
+    /// <summary>Time after which no further epoch begins; null for none.</summary>
+    public TimeSpan? TimeMax { get; init; }
+
     /// <summary>Where it keeps its state after every epoch and goes on from; null for nowhere.</summary>
     public string? CheckpointFile { get; init; }
 
@@ -53,6 +56,7 @@ public sealed record TrainerOptions
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(EpochsMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(Patience, 1);
+        if (TimeMax is { } time) ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
         if (!(Rate > 0)) throw new ArgumentOutOfRangeException(nameof(Rate), Rate, "must be above 0");
         if (WarmUp is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(WarmUp), WarmUp, "must be 0 to below 1");
     }

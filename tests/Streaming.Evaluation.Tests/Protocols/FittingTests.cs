@@ -10,7 +10,7 @@ public sealed class FittingTests
     {
         public void Fit(Interactions train, long seed) => Fit(train, seed, null);
 
-        public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress)
+        public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null)
         {
             progress?.Invoke(new TrainingProgress(1, 0.25, 0.7, double.NaN, TimeSpan.FromSeconds(6)));
             progress?.Invoke(new TrainingProgress(1, 0.5, 0.6, 0.25, TimeSpan.FromSeconds(4)) { EpochEnded = true });

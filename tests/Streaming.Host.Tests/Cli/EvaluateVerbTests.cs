@@ -100,6 +100,7 @@ public sealed class EvaluateVerbTests : IDisposable
     [InlineData("there is no protocol 'countin', did you mean 'counting'?; there is counting, all-items", "--model", "ease", "--data", "DATA", "--protocol", "countin")]
     [InlineData("counting has no model 'easy', did you mean 'ease'?; it has sasrec, popularity, ease", "--model", "easy", "--data", "DATA", "--protocol", "counting")]
     [InlineData("--seeds is 0; allowed is 1 to 1000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--seeds", "0")]
+    [InlineData("--minutes is 0; allowed is above 0 to 100000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--minutes", "0")]
     [InlineData("there is no such file or folder", "--model", "ease", "--data", "/nowhere/x.jsonl", "--protocol", "counting")]
     public async Task What_is_missing_or_unknown_is_said(string reason, params string[] arguments)
     {
