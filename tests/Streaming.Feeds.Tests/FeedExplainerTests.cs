@@ -36,6 +36,8 @@ public sealed class FeedExplainerTests
         foreach (var id in (string[])["jazz-1", "jazz-2", "folk-1", "folk-2", "hit"]) world.Add(id, [id.Split('-')[0]]);
         for (var i = 0; i < 5; i++)
         {
+            world.Act("jazz-1");
+            world.Act("folk-1");
             world.Act("jazz-2", userActions: 2, recent: "jazz-1");
             world.Act("folk-2", userActions: 2, recent: "folk-1");
         }
