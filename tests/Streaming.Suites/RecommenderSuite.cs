@@ -112,17 +112,20 @@ public abstract class RecommenderSuite
     /// </summary>
     private static Interactions Planted(int seed)
     {
-        var random = new Random(seed);
+        // Where the other group's item stands must not tell the own group: a model of the order would learn that first of all.
+        var (random, order) = (new Random(seed), new Random(seed + 1));
         List<int> users = [], items = [];
         List<float> grades = [];
         for (var user = 0; user < Users; user++)
         {
             var own = Enumerable.Range(Group(user) * GroupSize, GroupSize).ToArray();
             random.Shuffle(own);
-            int[] history = [(1 - Group(user)) * GroupSize + random.Next(GroupSize), .. own[..(GroupSize - 2)]];
+            var other = (1 - Group(user)) * GroupSize + random.Next(GroupSize);
+            int[] history = [other, .. own[..(GroupSize - 2)]];
+            order.Shuffle(history);
             users.AddRange(history.Select(_ => user));
             items.AddRange(history);
-            grades.AddRange(history.Select((item, at) => at == 0 ? 1f : 3f + item % 2 + user / 2 % 2));
+            grades.AddRange(history.Select(item => item == other ? 1f : 3f + item % 2 + user / 2 % 2));
         }
         return new Interactions(Users + 1, Items, [.. users], [.. items], [.. grades], [.. users.Select((_, row) => row * 1000L)]);
     }

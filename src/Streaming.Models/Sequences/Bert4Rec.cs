@@ -8,8 +8,6 @@ namespace Streaming.Models.Sequences;
 /// Bidirectional encoder: x = dropout(LN(E[item] + P[place])); in each block x = LN(x + Attention(x)), x = LN(x + W2 gelu(W1 x)), each item seeing
 /// all others; the logit of item i is E[i] . LN(gelu(W x + b)) + b_i. Some items are masked and told from the rest; to recommend, a
 /// masked place is added at the end (Sun et al. 2019, "BERT4Rec", by the softmax over all items, equations 1 to 8).
-/// Known number: ML-1M, leave-one-out over all items, HR@10 .282, NDCG@10 .152 (Petrov and Macdonald 2022, "A Systematic Review and
-/// Replicability Study of BERT4Rec").
 /// </summary>
 public sealed class Bert4Rec : ISequenceNetwork
 {

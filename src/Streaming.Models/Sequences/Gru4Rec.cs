@@ -8,8 +8,6 @@ namespace Streaming.Models.Sequences;
 /// A gated recurrent unit over the items so far (Hidasi et al. 2016, "Session-based Recommendations with Recurrent Neural Networks"; its unit
 /// is Cho et al. 2014's): r, z = sigmoid(W x + U h), n = tanh(W x + r (U h + b)), h' = (1 - z) n + z h, as torch.nn.GRU, and the logit of
 /// item i is (V h + c) . E[i] + b_i, E the table that x comes from. Trained by the softmax over all items at every place of whole histories.
-/// Known number: ML-1M, leave-one-out over all items, HR@10 .28, NDCG@10 .16 (Petrov and Macdonald 2022, "Effective and Efficient Training
-/// for Sequential Recommendation using Recency Sampling", its best).
 /// </summary>
 public sealed class Gru4Rec : ISequenceNetwork
 {

@@ -9,7 +9,6 @@ namespace Streaming.Models.Sequences;
 /// not after their query, then x = y + W2 relu(W1 y + b1) + b2 with y = LN(x); the logit of item i at a place is LN(x) . E[i]
 /// (Kang and McAuley 2018, "Self-Attentive Sequential Recommendation"; the layout of the authors' code). Trained by the softmax over all
 /// items at every place (Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?").
-/// Known number: ML-1M, leave-one-out over all items, HR@10 .282, NDCG@10 .160 (Klenitskiy and Vasilev, SASRec+).
 /// </summary>
 public sealed class SasRec : ISequenceNetwork
 {

@@ -27,7 +27,7 @@ public sealed class Trainer(TrainerOptions options, torch.Device? device = null)
         var state = new TrainingState(task.Parameters, optimizer);
         if (options.CheckpointFile is { } file && File.Exists(file)) state.Load(file);
         var (clock, first) = (Stopwatch.StartNew(), state.Epochs);
-        while (state.Epochs < options.EpochsMax && state.Epochs - state.BestEpoch < options.Patience && !(clock.Elapsed > options.TimeMax))
+        while (state.Epochs < options.EpochsMax && state.Epochs - state.BestEpoch < options.Patience && (state.Epochs == first || !(clock.Elapsed > options.TimeMax)))
         {
             var epoch = state.Epochs;
             var batches = task.BeginEpoch(epoch);
