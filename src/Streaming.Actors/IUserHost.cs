@@ -38,6 +38,32 @@ public interface IUserHost : IAsyncDisposable
     UserHostCounts Counts { get; }
 }
 
+/// <summary>
+/// A host whose node runs some of the shards and other nodes the rest: which ones changes while it works. In-process shards and
+/// Akka.Cluster.Sharding's implement it; who decides (Kafka's consumer group) is no matter of theirs.
+/// </summary>
+public interface IShardHost : IUserHost
+{
+    /// <summary>Partitions whose shards run here now, ascending.</summary>
+    IReadOnlyList<int> Shards { get; }
+
+    /// <summary>
+    /// Has these partitions, and no others, run here: shards no longer wanted write what has changed into the store and end, new ones are
+    /// opened. The rest goes on untouched. Call only when drained, and one call at a time; calls for a shard that is not here fail with
+    /// <see cref="ShardElsewhereException"/>.
+    /// </summary>
+    Task WantAsync(IReadOnlyCollection<int> partitions, CancellationToken cancel = default);
+
+    /// <summary>Ends every shard here and writes nothing: what they hold is no longer theirs to tell, as others may have taken over.</summary>
+    Task DropAsync();
+}
+
+/// <summary>The shard does not run on this node, or is just moving: ask the node that runs it, or again in a moment.</summary>
+public sealed class ShardElsewhereException(int partition) : Exception($"user shard {partition} does not run on this node")
+{
+    public int Partition => partition;
+}
+
 /// <summary>Counters of a host.</summary>
 /// <param name="Applied">Events that changed a user.</param>
 /// <param name="Repeats">Events dropped as repeats (event id, or position already applied).</param>

@@ -10,38 +10,56 @@ namespace Streaming.Actors;
 /// User actors in this process: one bounded mailbox and one thread of control per shard. A fault outside an actor (the store
 /// failing, say) stops the host: every later call throws it, and the node restarts from its checkpoint.
 /// </summary>
-public sealed class InProcessUserHost : IUserHost
+public sealed class InProcessUserHost : IShardHost
 {
     private const int RecordsPerMessage = 256;
 
-    private readonly Worker[] _workers;
+    private readonly Worker?[] _workers;
+    private readonly Func<int, UserShard>? _open;
+    private readonly int _messagesMax;
+    private readonly IThreads _threads;
 
     /// <param name="shards">One shard per partition of <c>events</c>, in order.</param>
     /// <param name="mailboxRecordsMax">Records waiting per shard at most.</param>
     /// <param name="threads">Where the shards' threads of control come from; null for the system's.</param>
     public InProcessUserHost(IReadOnlyList<UserShard> shards, int mailboxRecordsMax, IThreads? threads = null)
+        : this(shards.Count, null, mailboxRecordsMax, threads)
     {
-        _workers = new Worker[shards.Count];
         for (var i = 0; i < _workers.Length; i++)
         {
             if (shards[i].Partition != i) throw new ArgumentException($"shard {i} is of partition {shards[i].Partition}", nameof(shards));
-            _workers[i] = new Worker(shards[i], Math.Max(1, mailboxRecordsMax / RecordsPerMessage), threads ?? SystemThreads.Instance);
+            _workers[i] = NewWorker(shards[i]);
         }
     }
+
+    /// <summary>A host without shards, until <see cref="WantAsync(IReadOnlyCollection{int}, CancellationToken)"/> names some.</summary>
+    /// <param name="partitions">Of <c>events</c>, wherever their shards run.</param>
+    /// <param name="open">Opens the shard of a partition in the state that it goes on from.</param>
+    /// <param name="mailboxRecordsMax">Records waiting per shard at most.</param>
+    /// <param name="threads">Where the shards' threads of control come from; null for the system's.</param>
+    public InProcessUserHost(int partitions, Func<int, UserShard>? open, int mailboxRecordsMax, IThreads? threads = null)
+    {
+        _workers = new Worker?[partitions];
+        _open = open;
+        _messagesMax = Math.Max(1, mailboxRecordsMax / RecordsPerMessage);
+        _threads = threads ?? SystemThreads.Instance;
+    }
+
+    public IReadOnlyList<int> Shards => [.. Here().Select(w => w.Shard.Partition)];
 
     public UserHostCounts Counts
     {
         get
         {
             var sum = default(UserHostCounts);
-            foreach (var worker in _workers) sum += worker.Shard.Counts;
+            foreach (var worker in Here()) sum += worker.Shard.Counts;
             return sum;
         }
     }
 
     public async ValueTask TellAsync(LogBatch batch, CancellationToken cancel = default)
     {
-        var worker = _workers[batch.Partition];
+        var worker = WorkerOf(batch.Partition);
         for (var from = 0; from < batch.Count; from += RecordsPerMessage)
         {
             var to = Math.Min(batch.Count, from + RecordsPerMessage);
@@ -91,24 +109,74 @@ public sealed class InProcessUserHost : IUserHost
         },
         cancel);
 
-    public Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default) =>
-        WorkerOf(user).CallAsync(shard => question(shard.Peek(user)), cancel);
+    public async Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default)
+    {
+        var worker = WorkerOf(user);
+        try
+        {
+            return await worker.CallAsync(shard => question(shard.Peek(user)), cancel);
+        }
+        catch (ObjectDisposedException) when (_open is not null)
+        {
+            // It left between the two lines above.
+            throw new ShardElsewhereException(worker.Shard.Partition);
+        }
+    }
 
     /// <summary>Sums a figure over all users in memory.</summary>
     public async Task<long> SumAsync(Func<UserState, long> figure, CancellationToken cancel = default) =>
         (await OnEveryShard(shard => shard.Sum(figure), cancel)).Sum();
 
-    public async ValueTask DisposeAsync()
+    public async Task WantAsync(IReadOnlyCollection<int> partitions, CancellationToken cancel = default)
     {
-        foreach (var worker in _workers) await worker.DisposeAsync();
+        if (_open is null) throw new InvalidOperationException("the shards of this host are fixed");
+        for (var p = 0; p < _workers.Length; p++)
+        {
+            if (_workers[p] is not { } worker || partitions.Contains(p)) continue;
+            await worker.CallAsync(
+                shard =>
+                {
+                    shard.Flush();
+                    return 0;
+                },
+                cancel).ConfigureAwait(false);
+            await EndAsync(p).ConfigureAwait(false);
+        }
+        foreach (var p in partitions)
+            if (_workers[p] is null) Volatile.Write(ref _workers[p], NewWorker(_open(p)));
     }
 
-    private Worker WorkerOf(string user) => _workers[Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), _workers.Length)];
+    public async Task DropAsync()
+    {
+        for (var p = 0; p < _workers.Length; p++) await EndAsync(p).ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var worker in Here()) await worker.DisposeAsync();
+    }
+
+    private async Task EndAsync(int partition)
+    {
+        if (Interlocked.Exchange(ref _workers[partition], null) is { } worker) await worker.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private Worker NewWorker(UserShard shard) => new(shard, _messagesMax, _threads);
+
+    private IEnumerable<Worker> Here()
+    {
+        for (var p = 0; p < _workers.Length; p++)
+            if (Volatile.Read(ref _workers[p]) is { } worker) yield return worker;
+    }
+
+    private Worker WorkerOf(string user) => WorkerOf(Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), _workers.Length));
+
+    private Worker WorkerOf(int partition) => Volatile.Read(ref _workers[partition]) ?? throw new ShardElsewhereException(partition);
 
     private async Task<T[]> OnEveryShard<T>(Func<UserShard, T> work, CancellationToken cancel)
     {
-        var tasks = new Task<T>[_workers.Length];
-        for (var i = 0; i < tasks.Length; i++) tasks[i] = _workers[i].CallAsync(work, cancel);
+        var tasks = new List<Task<T>>(_workers.Length);
+        foreach (var worker in Here()) tasks.Add(worker.CallAsync(work, cancel));
         return await Task.WhenAll(tasks);
     }
 

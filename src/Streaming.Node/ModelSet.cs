@@ -31,6 +31,7 @@ public sealed class ModelSet : IDisposable
     private readonly FeedIndex _index;
     private readonly SegmentLists _segments;
     private readonly FeedBuilder _segmentBuilder;
+    private readonly FeedExplainer _explainer;
     private readonly ItemVectors _vectors;
     private readonly DeepServing? _deep;
 
@@ -47,6 +48,7 @@ public sealed class ModelSet : IDisposable
         Policies = new ArmPolicies(settings, Arms(), _deep is null ? null : _deep.Pin);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
+        _explainer = new FeedExplainer((FeedBuilder)BuilderForShard(), _learners.UserModels, settings.Users);
         Trainer = _learners.NewTrainer([.. _index.Learners, .. _deep?.Learners ?? []], Introduce);
         Skew = new SkewWatch(SkewWatch.ModelsOf(Arms(), _deep, settings.Feeds), () => Trainer.Counts, () => Trainer.NewestMs, settings.Deep.SkewMsMax);
         Parts = [.. Trainer.Parts, new CatalogPart(this)];
@@ -99,6 +101,13 @@ public sealed class ModelSet : IDisposable
         var n = _index.Similar(Core.Ids.StableHash.Of(id), nowMs, found);
         return [.. found.Take(n).Select(c => (Catalog.TryGet(c.Item, out var item) ? item.Id : "", c.Score)).Where(s => s.Item1.Length > 0)];
     }
+
+    /// <inheritdoc cref="FeedExplainer.Explain"/>
+    internal IReadOnlyList<ExplainedItem>? Explain(byte[] snapshot, int dimension, string user, string surface, string arm, ulong[] items, long nowMs) =>
+        _explainer.Explain(snapshot, dimension, user, surface, arm, items, nowMs)?
+            .Select(e => new ExplainedItem(ItemOf(e.ItemKey), e, [.. e.Omissions.Select(o => ItemOf(o.Action.ItemKey))])).ToList();
+
+    private Item? ItemOf(ulong key) => Catalog.TryGet(key, out var item) ? item : null;
 
     public void Dispose() => _deep?.Dispose();
 

@@ -78,15 +78,7 @@ internal sealed class InterestUpdater(UsersSettings settings, IUserModels models
 
     private void MoveInterestVectors(UserState state, ReadOnlySpan<float> vector, float weight, long timeMs)
     {
-        InterestVector? nearest = null;
-        var best = float.NegativeInfinity;
-        foreach (var candidate in state.InterestVectors)
-        {
-            var cosine = Cosine(candidate.Centre, vector);
-            if (cosine <= best) continue;
-            best = cosine;
-            nearest = candidate;
-        }
+        var nearest = Nearest(state, vector, out var best);
         if (nearest is null || (best < SameInterestCosine && state.InterestVectors.Count < VectorCount(state.History.Count, settings.InterestVectorsMax)))
         {
             state.InterestVectors.Add(new InterestVector(vector.ToArray()) { Weight = weight, TimeMs = timeMs });
@@ -94,6 +86,23 @@ internal sealed class InterestUpdater(UsersSettings settings, IUserModels models
         }
         (nearest.Weight, nearest.TimeMs) = Decay.AddToMean(
             nearest.Centre, nearest.Weight, nearest.TimeMs, vector, weight, timeMs, settings.LongHalfLifeMs);
+    }
+
+    /// <summary>The interest vector nearest to an item's by cosine; null where there is none.</summary>
+    internal static InterestVector? Nearest(UserState state, ReadOnlySpan<float> vector) => Nearest(state, vector, out _);
+
+    private static InterestVector? Nearest(UserState state, ReadOnlySpan<float> vector, out float best)
+    {
+        InterestVector? nearest = null;
+        best = float.NegativeInfinity;
+        foreach (var candidate in state.InterestVectors)
+        {
+            var cosine = Cosine(candidate.Centre, vector);
+            if (cosine <= best) continue;
+            best = cosine;
+            nearest = candidate;
+        }
+        return nearest;
     }
 
     /// <summary>0 where either vector is zero.</summary>

@@ -16,7 +16,7 @@ namespace Streaming.Feeds.Building;
 /// read. The same state, models and time give the same list. A build allocates the list, its entries and its
 /// <see cref="ListRef"/>, nothing else.
 /// </summary>
-public sealed class FeedBuilder : IFeedBuilder
+public sealed partial class FeedBuilder : IFeedBuilder
 {
     private static readonly byte FreshChannelIndex = (byte)FeedChannels.All.ToList().IndexOf(FeedChannels.Fresh);
 

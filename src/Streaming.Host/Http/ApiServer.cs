@@ -134,6 +134,7 @@ internal static class ApiServer
         app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One item, an array, or NDJSON: insert, replace, or delete with deleted=true");
         app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, PathId.Of(context, 2, id))).Accepts<object>("application/json").WithSummary("Insert or replace an item");
+        app.MapGet("/v1/items/{id}", (HttpContext context, string id) => query.ItemAsync(PathId.Of(context, 2, id))).WithSummary("An item as the catalogue has it");
         app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, PathId.Of(context, 2, id))).WithSummary("Delete an item: it leaves every list");
         app.MapGet("/v1/items/{id}/similar", (HttpContext context, string id, int? limit) => query.SimilarAsync(PathId.Of(context, 2, id), limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
         app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset) =>
@@ -145,6 +146,7 @@ internal static class ApiServer
         app.MapGet("/v1/experiments/{id}/report", (HttpContext context, string id) => ReportEndpoint.Handle(node, PathId.Of(context, 2, id)))
             .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
         new ExperimentEndpoints(node, settings).Map(app);
+        new ExplainEndpoint(node).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");

@@ -20,6 +20,18 @@ internal sealed class QueryEndpoints(StreamingNode node)
             : Results.Json(new { item = id, items = similar.Select(s => new { item = s.Item, score = s.Score }) });
     }
 
+    /// <summary>The item as a POST would take it, with <c>stub</c> where it is known from events alone.</summary>
+    public async Task<IResult> ItemAsync(string id) =>
+        await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out var item) ? item : null).ConfigureAwait(false) is { } item
+            ? Results.Json(
+                new
+                {
+                    item.Id, item.Tags, item.Categories, item.Author, Published = item.PublishedMs > 0 ? item.PublishedMs : (long?)null,
+                    Expires = item.ExpiresMs < long.MaxValue ? item.ExpiresMs : (long?)null, Attributes = item.Attributes.DistinctBy(a => a.Key).ToDictionary(), Stub = item.IsStub,
+                },
+                Json)
+            : Results.Problem($"there is no item '{id}'", statusCode: 404, type: "urn:streaming:unknown-item");
+
     public async Task PopularAsync(HttpContext context, string? surface, string? tag, int limit, int offset)
     {
         if (limit is < 1 or > 1000 || offset < 0)

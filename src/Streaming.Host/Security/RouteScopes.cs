@@ -8,7 +8,10 @@ internal static class RouteScopes
     [
         ("GET", "/v1/feed/{user}", Scopes.Read),
         ("GET", "/v1/popular", Scopes.Read),
+        ("GET", "/v1/items/{id}", Scopes.Read),
         ("GET", "/v1/items/{id}/similar", Scopes.Read),
+        ("GET", "/v1/explain/{user}", Scopes.Read),
+        ("GET", "/v1/explain/{user}/{item}", Scopes.Read),
         ("POST", "/v1/events", Scopes.Ingest),
         ("POST", "/v1/items", Scopes.Ingest),
         ("PUT", "/v1/items/{id}", Scopes.Ingest),

@@ -40,10 +40,10 @@ public sealed class OperationsTests(SharedNode shared)
         var paths = (await _live.GetAsync("/openapi/v1.json")).Json.GetProperty("paths");
         string[] routes =
         [
-            "GET /v1/feed/{user}", "POST /v1/events", "POST /v1/items", "PUT /v1/items/{id}", "DELETE /v1/items/{id}", "GET /v1/items/{id}/similar",
+            "GET /v1/feed/{user}", "POST /v1/events", "POST /v1/items", "GET /v1/items/{id}", "PUT /v1/items/{id}", "DELETE /v1/items/{id}", "GET /v1/items/{id}/similar",
             "GET /v1/popular", "GET /v1/users/{user}", "PUT /v1/users/{user}", "DELETE /v1/users/{user}", "GET /v1/users/{user}/deletion",
             "GET /v1/experiments", "PUT /v1/experiments", "GET /v1/experiments/audit", "GET /v1/experiments/assignment", "GET /v1/experiments/{id}/report",
-            "POST /v1/experiments/{name}/{step}", "GET /v1/status", "GET /healthz", "GET /readyz",
+            "POST /v1/experiments/{name}/{step}", "GET /v1/explain/{user}", "GET /v1/explain/{user}/{item}", "GET /v1/status", "GET /healthz", "GET /readyz",
         ];
         var described = paths.EnumerateObject().SelectMany(p => p.Value.EnumerateObject().Select(m => $"{m.Name.ToUpperInvariant()} {p.Name}"));
         described.ShouldBe(routes, ignoreOrder: true);
