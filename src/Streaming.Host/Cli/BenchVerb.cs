@@ -18,6 +18,7 @@ internal static class BenchVerb
         command.Subcommands.Add(AssignBench.Create());
         command.Subcommands.Add(SoakTensors());
         command.Subcommands.Add(TrainBench.Create());
+        command.Subcommands.Add(RankBenchVerb.Create());
         command.Subcommands.Add(IndexBench.Create());
         command.Subcommands.Add(FrequencyBench.Create());
         command.Subcommands.Add(IsolationBench.Create());

@@ -21,19 +21,39 @@ internal static class DemoVerb
         var users = new Option<int>("--users") { Description = "Size of the audience", DefaultValueFactory = _ => new AudienceSettings().Users };
         var pages = new Option<double>("--pages-per-s") { Description = "Page views per second", DefaultValueFactory = _ => new AudienceSettings().PageViewsPerSecond };
         var listen = new Option<string?>("--listen") { Description = "Address and port; without it any free one", HelpName = "IP:PORT" };
-        foreach (var option in (Option[])[seconds, users, pages, listen]) command.Options.Add(option);
+        var arms = new Option<string[]>("--arms") { Description = "Deep models that learn and get an arm each, all as large as that of the live ranker: of " + string.Join(", ", DeepSettings.Known), HelpName = "A,B,..." };
+        foreach (var option in (Option[])[seconds, users, pages, listen, arms]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
-            RunAsync(common, parse, parse.GetValue(seconds), parse.GetValue(users), parse.GetValue(pages), parse.GetValue(listen), cancel)));
+            RunAsync(common, parse, parse.GetValue(seconds), parse.GetValue(users), parse.GetValue(pages), parse.GetValue(listen), ArmsOf(parse.GetValue(arms) ?? []), cancel)));
         return command;
     }
 
+    private const double HoldoutShare = 0.25;
+
+    private static IReadOnlyList<string> ArmsOf(string[] given)
+    {
+        string[] names = [.. given.SelectMany(a => a.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Distinct()];
+        if (names.FirstOrDefault(n => !DeepSettings.Known.Contains(n)) is { } odd)
+            throw new FormatException($"--arms {odd}: there are {string.Join(", ", DeepSettings.Known)}");
+        return names;
+    }
+
+    private static IEnumerable<(string Key, string Value)> ArmSettings(IReadOnlyList<string> arms)
+    {
+        var share = ((1 - HoldoutShare) / (arms.Count + 1)).ToString("0.####", CultureInfo.InvariantCulture);
+        return arms.SelectMany((name, i) => new[] { ($"Deep:Models:{i}", name), ($"Experiments:ArmShares:{name}", share) });
+    }
+
     private static async Task<int> RunAsync(
-        CommonOptions common, ParseResult parse, int? seconds, int users, double pagesPerS, string? listen, CancellationToken cancel)
+        CommonOptions common, ParseResult parse, int? seconds, int users, double pagesPerS, string? listen, IReadOnlyList<string> arms, CancellationToken cancel)
     {
         var json = common.Json(parse);
         // A hold-out large enough to be measured within a minute; windows short enough that skipped items are learned from soon.
         var settings = common.Load(
-            parse, ("Serving:Listen", listen ?? "127.0.0.1:0"), ("Experiments:HoldoutShare", "0.25"), ("Users:AttributionWindowMs", "2000"), ("Users:LateWindowMs", "60000"));
+            parse, [
+                ("Serving:Listen", listen ?? "127.0.0.1:0"), ("Experiments:HoldoutShare", HoldoutShare.ToString(CultureInfo.InvariantCulture)),
+                ("Users:AttributionWindowMs", "2000"), ("Users:LateWindowMs", "60000"), .. ArmSettings(arms),
+            ]);
         var temporary = common.DataDir(parse) is null ? Directory.CreateTempSubdirectory("streaming-demo-") : null;
         try
         {

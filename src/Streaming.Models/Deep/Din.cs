@@ -29,14 +29,13 @@ public sealed class Din : IDeepModel
     private readonly TableLookup _contexts;
     private readonly ActivationUnit _unit;
     private readonly Mlp _mlp;
-    private readonly DenseParameter _positions;
-    private readonly DenseBuffer _positionMean;
+    private readonly PositionBias _positions;
     private readonly DenseParameter[] _parameters;
     private readonly DenseAdam _optimizer;
 
     // What a batch becomes: numbers of rows, and weights of the past items. Kept, and grown.
-    private long[] _targets = [], _past = [], _user = [], _surface = [], _hour = [], _position = [];
-    private float[] _inSession = [], _known = [], _gathered = [];
+    private long[] _targets = [], _past = [], _user = [], _surface = [], _hour = [];
+    private float[] _inSession = [], _gathered = [];
     private int _length;
 
     /// <param name="options">Shape and step sizes.</param>
@@ -58,13 +57,12 @@ public sealed class Din : IDeepModel
         (_users, _contexts) = (new TableLookup(_tables[2], rows), new TableLookup(_tables[3], rows));
         _unit = new ActivationUnit("unit", 2 * options.Dim, options.UnitColumns, options.Seed);
         _mlp = new Mlp("mlp", Columns(options), options.HiddenColumns, 1, (name, columns) => new Dice(name, columns), options.Seed);
-        _positions = new DenseParameter("positions", new float[options.PositionsMax + 1], options.PositionsMax + 1);
-        _positionMean = new DenseBuffer("positions.mean", new float[1]);
-        _parameters = [.. _unit.Parameters, .. _mlp.Parameters, _positions];
+        _positions = new PositionBias(options.PositionsMax);
+        _parameters = [.. _unit.Parameters, .. _mlp.Parameters, _positions.Weights];
         _optimizer = new DenseAdam(_parameters, options.Rate);
         Weights = new DeepWeights(
             [("item", _tables[0]), ("side", _tables[1]), ("user", _tables[2]), ("context", _tables[3])],
-            [.. _parameters, .. _mlp.Buffers, _positionMean]);
+            [.. _parameters, .. _mlp.Buffers, _positions.Buffer]);
     }
 
     public string Name => "din";
@@ -79,7 +77,7 @@ public sealed class Din : IDeepModel
     internal IItemCatalog Catalog { get; }
 
     /// <summary>What a prediction adds for its unknown position.</summary>
-    internal float PositionMean => _positionMean.Values[0];
+    internal float PositionMean => _positions.Mean;
 
     internal ActivationUnit Unit => _unit;
 
@@ -101,7 +99,7 @@ public sealed class Din : IDeepModel
         using var quiet = torch.no_grad();
         Prepare(batch, learning: false, nowMs: 0);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: false);
-        var logits = Logits(batch, Leaves(batch.Count, learning: false), learning: false) + _positionMean.Values[0];
+        var logits = Logits(batch, Leaves(batch.Count, learning: false), learning: false) + _positions.Mean;
         TensorMemory.Read(logits.sigmoid(), into);
     }
 
@@ -114,7 +112,7 @@ public sealed class Din : IDeepModel
         Prepare(batch, learning: true, nowMs);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
         var leaves = Leaves(batch.Count, learning: true);
-        var logits = Logits(batch, leaves, learning: true) + PositionTerm(batch);
+        var logits = Logits(batch, leaves, learning: true) + _positions.Learned(batch.Positions, _device);
         var labels = TensorMemory.Tensor(batch.Labels, [batch.Count], _device);
         var weights = TensorMemory.Tensor(batch.Weights, [batch.Count], _device);
         var loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights);
@@ -193,8 +191,7 @@ public sealed class Din : IDeepModel
     private void Reserve(int rows)
     {
         if (_targets.Length < rows)
-            (_targets, _user, _surface, _hour, _position, _known) =
-                (new long[rows], new long[rows], new long[rows], new long[rows], new long[rows], new float[rows]);
+            (_targets, _user, _surface, _hour) = (new long[rows], new long[rows], new long[rows], new long[rows]);
         if (_past.Length < rows * _length) (_past, _inSession) = (new long[rows * _length], new float[2 * rows * _length]);
     }
 
@@ -217,25 +214,6 @@ public sealed class Din : IDeepModel
         if (_options.UserRows) parts.Insert(0, Pick(leaves.Users, _user, rows));
         if (_options.DenseColumns > 0) parts.Add(TensorMemory.Tensor(batch.Dense, [rows, _options.DenseColumns], _device));
         return _mlp.Forward(torch.cat(parts, 1), learning).squeeze(1);
-    }
-
-    /// <summary>
-    /// What the position adds to the logit, shape [B], learned so that the rest need not explain it. A prediction is for no position: it
-    /// gets the mean of what positions added lately, which keeps it calibrated.
-    /// </summary>
-    private torch.Tensor PositionTerm(ExampleBatch batch)
-    {
-        var mean = 0.0;
-        for (var row = 0; row < batch.Count; row++)
-        {
-            var known = batch.Positions[row] >= 0 && _options.PositionsMax > 0;
-            _position[row] = known ? Math.Min(batch.Positions[row], _options.PositionsMax - 1) : _options.PositionsMax;
-            _known[row] = known ? 1f : 0f;
-            if (known) mean += _positions.Values[_position[row]];
-        }
-        _positionMean.Values[0] += Dice.Momentum * ((float)(mean / batch.Count) - _positionMean.Values[0]);
-        var at = TensorMemory.Tensor(_position.AsSpan(0, batch.Count), [batch.Count], _device);
-        return _positions.Leaf.index_select(0, at) * TensorMemory.Tensor(_known.AsSpan(0, batch.Count), [batch.Count], _device);
     }
 
     private (string, int)[] Shape =>

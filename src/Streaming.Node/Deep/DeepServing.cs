@@ -12,6 +12,7 @@ using Streaming.Learning.Drn;
 using Streaming.Learning.Features;
 using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
+using Streaming.Models.Ranking;
 using Streaming.Users;
 using TorchSharp;
 
@@ -39,6 +40,8 @@ public static class DeepZoo
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
             DrnModel.ModelName => new DrnModel(settings.Deep.Drn, settings.Node.Seed, settings.Users.AttributionWindowMs),
+            _ when Rankers.Live.Contains(name) => new RankerModel(
+                name, new RankerOptions { Seed = seed }, historyMax, DenseInputs.ColumnsOf(settings), catalog, device),
             _ => throw new ArgumentException($"there is no deep model '{name}'; there are {string.Join(", ", DeepSettings.Known)}", nameof(name)),
         };
     }
@@ -48,7 +51,7 @@ public static class DeepZoo
         settings.Device == "cpu" || (settings.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
 
     /// <summary>What a model's predictions are.</summary>
-    public static DeepScores ScoresOf(string name) => name == "din" ? DeepScores.Probabilities : DeepScores.Ranking;
+    public static DeepScores ScoresOf(string name) => name == "din" || Rankers.Live.Contains(name) ? DeepScores.Probabilities : DeepScores.Ranking;
 
     /// <summary>Whether a model computes in tensors, and so learns only where there is libtorch.</summary>
     public static bool NeedsTensors(string name) => name != DrnModel.ModelName;
@@ -95,9 +98,9 @@ public sealed class DeepServing : IDisposable
             var device = learnsInRounds && settings.Deep.Device == "cuda" ? DeepZoo.DeviceOf(settings.Deep) : null;
             if (learnsInRounds)
                 _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
-            if (model is Din din)
+            if (model is Din or RankerModel)
             {
-                var ranker = new DinRanker(din, users, () => replica.Version);
+                var ranker = DeepRanker.Of(model, users, () => replica.Version);
                 _owned.Add(ranker);
                 arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, () => replica.Version > 0), Version = () => $"{name}:{replica.Version}" });
             }
@@ -181,9 +184,9 @@ public sealed class DeepServing : IDisposable
         bool IsServed() => replica.Version == pin.Version && model is not DrnModel { IsWarm: false };
         IDisposable owner;
         IRanker ranker;
-        if (model is Din din)
+        if (model is Din or RankerModel)
         {
-            var own = new DinRanker(din, _users, () => replica.Version);
+            var own = DeepRanker.Of(model, _users, () => replica.Version);
             (owner, ranker) = (own, own);
         }
         else

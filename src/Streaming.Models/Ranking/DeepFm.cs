@@ -1,0 +1,30 @@
+using Streaming.Models.Layers;
+using TorchSharp;
+
+namespace Streaming.Models.Ranking;
+
+/// <summary>
+/// DeepFM: y = sigmoid(FM + MLP(z)), both on the same vectors (Guo et al., "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction",
+/// IJCAI 2017, equation 1). Features: sparse, dense. Known number: AUC .8007 on Criteo, where LR makes .7686 and FM .7892 (its table 2).
+/// </summary>
+public sealed class DeepFm : IRankerNetwork
+{
+    private readonly Mlp _mlp;
+
+    /// <param name="fields">F.</param>
+    /// <param name="options">Widths.</param>
+    public DeepFm(int fields, RankerOptions options)
+    {
+        VectorColumns = options.Dim;
+        _mlp = new Mlp("mlp", fields * options.Dim, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
+    }
+
+    public int VectorColumns { get; }
+
+    public bool ReadsLinear => true;
+
+    public IEnumerable<DenseParameter> Parameters => _mlp.Parameters;
+
+    public torch.Tensor Logits(RankerInput x, bool learning) =>
+        x.Linear + FactorisationMachine.BiInteraction(x.Vectors).sum(1, keepdim: true) + _mlp.Forward(x.Flat, learning);
+}

@@ -1,0 +1,107 @@
+using Streaming.Core.Items;
+using Streaming.Models.Deep;
+using TorchSharp;
+
+namespace Streaming.Models.Ranking;
+
+/// <summary>Any ranker of <see cref="Rankers"/> as a model of the live path: learns from joined examples, and serves.</summary>
+public sealed class RankerModel : IDeepModel
+{
+    /// <summary>Categories, authors and tags of an item that count at most.</summary>
+    private const int SideKeysMax = 8;
+
+    private readonly FieldRanker _ranker;
+    private readonly IItemCatalog _catalog;
+    private readonly LiveFields _fields;
+    private readonly FieldBatch _batch;
+    private readonly bool _readsSequence;
+
+    /// <param name="name">One of <see cref="Rankers"/>.</param>
+    /// <param name="options">Widths and step sizes.</param>
+    /// <param name="historyMax">Past items that count at most, the newest.</param>
+    /// <param name="denseColumns">Of the examples' batches.</param>
+    /// <param name="catalog">Knows the items' side information; read whenever a batch is.</param>
+    /// <param name="device">Where it learns; null for the CPU.</param>
+    public RankerModel(string name, RankerOptions options, int historyMax, int denseColumns, IItemCatalog catalog, torch.Device? device = null)
+    {
+        var ranker = Rankers.Find(name);
+        (Name, HistoryMax, _catalog) = (name, historyMax, catalog);
+        var shape = LiveFields.Shape(historyMax, denseColumns, positionsMax: 32, ranker.HasCrosses);
+        _ranker = new FieldRanker(name, shape, options, ranker.Recipe, device);
+        _fields = new LiveFields(catalog, historyMax, SideKeysMax);
+        _batch = new FieldBatch(shape);
+        _readsSequence = ranker.Recipe.Network(shape, options).ReadsSequence;
+    }
+
+    public string Name { get; }
+
+    public DeepWeights Weights => _ranker.Weights;
+
+    /// <summary>Past items that count at most.</summary>
+    public int HistoryMax { get; }
+
+    public void Predict(ExampleBatch batch, Span<float> into)
+    {
+        if (into.Length != batch.Count) throw new ArgumentException($"{batch.Count} rows, and a place for {into.Length}");
+        _ranker.Predict(Rows(batch), into);
+    }
+
+    public float Learn(ExampleBatch batch) => _ranker.Learn(Rows(batch));
+
+    private FieldBatch Rows(ExampleBatch batch)
+    {
+        _batch.Clear();
+        for (var row = 0; row < batch.Count; row++)
+        {
+            _fields.BeginUser(batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row]);
+            _fields.AddItem(
+                _batch, batch.Items[row], _readsSequence, batch.DenseRow(row), batch.Labels[row], batch.ShownMs[row], batch.Positions[row], batch.Weights[row]);
+        }
+        return _batch;
+    }
+
+    /// <summary>What scores candidates of one user after another on a thread of its own.</summary>
+    public CandidateRows NewCandidates() => new(_ranker.NewScorer(), new LiveFields(_catalog, HistoryMax, SideKeysMax), _ranker.Shape, _readsSequence);
+
+    public void Save(Stream into) => _ranker.Save(into);
+
+    public void Load(Stream from) => _ranker.Load(from);
+
+    public void Dispose()
+    {
+        // Nothing native outlives a pass.
+    }
+}
+
+/// <summary>Candidates of one user after another, scored by a <see cref="RankerModel"/>. One thread.</summary>
+public sealed class CandidateRows : IDisposable
+{
+    private readonly RankerScorer _scorer;
+    private readonly LiveFields _fields;
+    private readonly FieldBatch _batch;
+    private readonly bool _readsSequence;
+
+    internal CandidateRows(RankerScorer scorer, LiveFields fields, RankerShape shape, bool readsSequence) =>
+        (_scorer, _fields, _batch, _readsSequence) = (scorer, fields, new FieldBatch(shape), readsSequence);
+
+    /// <summary>Takes over the dense weights as they now stand; rows of tables are always read from the model itself.</summary>
+    public void Refresh() => _scorer.Refresh();
+
+    /// <inheritdoc cref="DinScorer.Score"/>
+    public void Score(
+        ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, ReadOnlySpan<float> dense,
+        Span<float> scores)
+    {
+        var columns = _batch.Shape.DenseColumns;
+        if (dense.Length != items.Length * columns) throw new ArgumentException($"{dense.Length} dense values for {items.Length} items of {columns}");
+        if (scores.Length != items.Length) throw new ArgumentException($"{items.Length} items, and a place for {scores.Length}");
+        _batch.Clear();
+        _batch.SharesSequence = true;
+        _fields.BeginUser(user, history, inSession, surface, nowMs);
+        for (var i = 0; i < items.Length; i++)
+            _fields.AddItem(_batch, items[i], _readsSequence && i == 0, dense.Slice(i * columns, columns));
+        _scorer.Predict(_batch, scores);
+    }
+
+    public void Dispose() => _scorer.Dispose();
+}
