@@ -9,7 +9,7 @@ namespace Streaming.Evaluation.Tests.Results;
 /// </summary>
 public sealed class CountingProtocol(string name = "counting") : IProtocol
 {
-    private static readonly Dictionary<string, double> Numbers = new() { ["sasrec"] = 0.5, ["popularity"] = 0.1, ["ease"] = 0.3 };
+    private static readonly Dictionary<string, double> Numbers = new() { ["caser"] = 0.5, ["popularity"] = 0.1, ["ease"] = 0.3 };
 
     public string Name => name;
     public string Description => "Counts the events; nothing is held out.";

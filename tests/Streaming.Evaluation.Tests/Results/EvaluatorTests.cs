@@ -53,8 +53,8 @@ public sealed class EvaluatorTests : IDisposable
         Should.Throw<FormatException>(() => registry.Find("xyz")).Message.ShouldNotContain("did you mean");
         ProtocolRegistry.Models(protocol, ["ease, popularity", "ease"]).ShouldBe(["ease", "popularity"]);
         ProtocolRegistry.Models(protocol, []).ShouldBe(protocol.Models);
-        Should.Throw<FormatException>(() => ProtocolRegistry.Models(protocol, ["sasrek"])).Message
-            .ShouldBe("prequential has no model 'sasrek', did you mean 'sasrec'?; it has sasrec, popularity, ease");
+        Should.Throw<FormatException>(() => ProtocolRegistry.Models(protocol, ["casek"])).Message
+            .ShouldBe("prequential has no model 'casek', did you mean 'caser'?; it has caser, popularity, ease");
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class EvaluateVerbTests : IDisposable
     [Fact]
     public async Task Evaluate_ends_with_the_figures_of_every_model_over_the_seeds()
     {
-        var run = await RunAsync("evaluate", "--model", "ease,popularity", "--model", "sasrec", "--data", _data, "--protocol", "counting", "--seeds", "3", "--json");
+        var run = await RunAsync("evaluate", "--model", "ease,popularity", "--model", "caser", "--data", _data, "--protocol", "counting", "--seeds", "3", "--json");
         run.Code.ShouldBe(0, run.Stderr);
         run.Stdout.TrimEnd('\n').Split('\n').Length.ShouldBe(1);
         var json = run.Json;
@@ -39,7 +39,7 @@ public sealed class EvaluateVerbTests : IDisposable
         json.GetProperty("description").GetString().ShouldBe("Counts the events; nothing is held out.");
         json.GetProperty("recorded_in").ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
         var results = json.GetProperty("results").EnumerateArray().ToList();
-        results.Select(r => r.GetProperty("model").GetString()).ShouldBe(["ease", "popularity", "sasrec"]);
+        results.Select(r => r.GetProperty("model").GetString()).ShouldBe(["ease", "popularity", "caser"]);
         var hits = results[0].GetProperty("figures").GetProperty("hr@10");
         (hits.GetProperty("mean").GetDouble(), hits.GetProperty("spread").GetDouble()).ShouldBe((0.32, 0.01));
         (hits.GetProperty("low").GetDouble(), hits.GetProperty("high").GetDouble()).ShouldBe((0.26, 0.36));
@@ -56,13 +56,13 @@ public sealed class EvaluateVerbTests : IDisposable
         run.Code.ShouldBe(0, run.Stderr);
         run.Stdout.ShouldContain("small, counting: Counts the events; nothing is held out.");
         var lines = run.Stdout.Split('\n').ToList();
-        var places = new[] { "popularity", "ease", "sasrec" }.Select(m => lines.FindIndex(l => l.Contains($" {m} "))).ToList();
+        var places = new[] { "popularity", "ease", "caser" }.Select(m => lines.FindIndex(l => l.Contains($" {m} "))).ToList();
         places.ShouldAllBe(p => p > 0);
         places.ShouldBe(places.Order());
         run.Stdout.ShouldContain("0.5100");
         run.Stdout.ShouldContain("[0.4600, 0.5600]");
         run.Stdout.ShouldNotContain("\u001b");
-        var some = await RunAsync("compare", "--models", "sasrec,ease", "--data", _data, "--protocol", "counting", "--json");
+        var some = await RunAsync("compare", "--models", "caser,ease", "--data", _data, "--protocol", "counting", "--json");
         some.Json.GetProperty("results").GetArrayLength().ShouldBe(2);
         var one = await RunAsync("evaluate", "--model", "ease", "--data", _data, "--protocol", "counting");
         one.Stdout.ShouldContain("0.3100 [0.2600, 0.3600]");
@@ -96,9 +96,9 @@ public sealed class EvaluateVerbTests : IDisposable
     [Theory]
     [InlineData("needs --protocol", "--model", "ease", "--data", "DATA")]
     [InlineData("needs --data", "--model", "ease", "--protocol", "counting")]
-    [InlineData("needs --model NAME, one or more of sasrec, popularity, ease", "--data", "DATA", "--protocol", "counting")]
+    [InlineData("needs --model NAME, one or more of caser, popularity, ease", "--data", "DATA", "--protocol", "counting")]
     [InlineData("there is no protocol 'countin', did you mean 'counting'?; there is counting, all-items", "--model", "ease", "--data", "DATA", "--protocol", "countin")]
-    [InlineData("counting has no model 'easy', did you mean 'ease'?; it has sasrec, popularity, ease", "--model", "easy", "--data", "DATA", "--protocol", "counting")]
+    [InlineData("counting has no model 'easy', did you mean 'ease'?; it has caser, popularity, ease", "--model", "easy", "--data", "DATA", "--protocol", "counting")]
     [InlineData("--seeds is 0; allowed is 1 to 1000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--seeds", "0")]
     [InlineData("--minutes is 0; allowed is above 0 to 100000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--minutes", "0")]
     [InlineData("there is no such file or folder", "--model", "ease", "--data", "/nowhere/x.jsonl", "--protocol", "counting")]
@@ -141,7 +141,7 @@ public sealed class EvaluateVerbTests : IDisposable
         json[0].GetProperty("models").GetArrayLength().ShouldBe(3);
         var text = (await RunAsync("evaluate", "--list")).Stdout;
         text.ShouldContain("Counts the events; nothing is held out.");
-        text.ShouldContain("models: sasrec, popularity, ease");
+        text.ShouldContain("models: caser, popularity, ease");
     }
 
     [Fact]
@@ -156,7 +156,7 @@ public sealed class EvaluateVerbTests : IDisposable
         File.ReadAllText(readme).ShouldBe(Readme);
         (await RunAsync(["ledger", "--write-readme", .. files])).Code.ShouldBe(0);
         File.ReadAllText(readme).ShouldContain("# Title\n<!-- ledger -->\n**small, counting**: Counts the events");
-        File.ReadAllText(readme).ShouldContain("| sasrec | **0.5100** [0.4600, 0.5600] |");
+        File.ReadAllText(readme).ShouldContain("| caser | **0.5100** [0.4600, 0.5600] |");
         (await RunAsync(["ledger", "--check", .. files])).Code.ShouldBe(0);
         var json = (await RunAsync(["ledger", "--check", "--json", .. files])).Json;
         (json.GetProperty("rows").GetInt32(), json.GetProperty("readme_was_current").GetBoolean()).ShouldBe((3, true));
