@@ -5,8 +5,7 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Attentional factorisation machine: y = sigmoid(b + sum w_i x_i + p . sum_{i&lt;j} a_ij (v_i * v_j)), a = softmax over pairs of h . relu(W (v_i * v_j) + c) (Xiao et
-/// al., "Attentional Factorization Machines", IJCAI 2017, equations 5 and 6). Features: sparse, dense. Known number: 8.6 % less error than FM on average
-/// over Frappe and MovieLens tags.
+/// al., "Attentional Factorization Machines", IJCAI 2017, equations 5 and 6). Features: sparse, dense.
 /// </summary>
 public sealed class Afm : IRankerNetwork
 {

@@ -5,8 +5,7 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// AutoInt: y = sigmoid(w . vec(e) + b), e_i = relu([heads of sum_j softmax_j((Q v_i) . (K v_j)) V v_j] + R v_i), the layer repeated (Song et al., "AutoInt:
-/// Automatic Feature Interaction Learning via Self-Attentive Neural Networks", CIKM 2019, equations 5 to 9). Features: sparse, dense. Known number: AUC .8061 on
-/// Criteo, where LR makes .7820 and FM .7836 (its table 2).
+/// Automatic Feature Interaction Learning via Self-Attentive Neural Networks", CIKM 2019, equations 5 to 9). Features: sparse, dense.
 /// </summary>
 public sealed class AutoInt : IRankerNetwork
 {

@@ -6,7 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// <see cref="Deep.Din"/>'s arithmetic on rows of any fields, for data sets whose steps and targets are not items: y = sigmoid(MLP([z; sum_j a(h_j, t) h_j])), a the
 /// <see cref="ActivationUnit"/> (Zhou et al. 2018, equation 3), ReLU between the layers as its rivals here have, so that attention is all that differs. The live path
-/// serves <see cref="Deep.Din"/>. Features: sparse, dense, sequence. Known number: as there.
+/// serves <see cref="Deep.Din"/>. Features: sparse, dense, sequence.
 /// </summary>
 public sealed class DinNetwork : IRankerNetwork
 {

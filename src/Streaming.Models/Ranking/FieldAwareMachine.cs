@@ -6,7 +6,6 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// Field-aware factorisation machine: y = sigmoid(b + sum w_i x_i + sum_{i&lt;j} (v_{i,f(j)} . v_{j,f(i)}) x_i x_j): a key has a vector for each field that it
 /// meets (Juan et al., "Field-aware Factorization Machines for CTR Prediction", RecSys 2016, equation 4). Features: sparse, dense.
-/// Known number: AUC .7967 on Criteo (FuxiCTR's benchmark, as FFM v2).
 /// </summary>
 public sealed class FieldAwareMachine : IRankerNetwork
 {

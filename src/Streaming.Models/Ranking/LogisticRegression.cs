@@ -5,7 +5,7 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Logistic regression: y = sigmoid(b + sum w_i x_i), in the live path with crosses of target and past items among the x (McMahan et al. 2013, "Ad Click
-/// Prediction: a View from the Trenches", without its FTRL; that is the live ranker). Features: sparse, dense. Known number: AUC .7753 on Criteo (FuxiCTR's benchmark).
+/// Prediction: a View from the Trenches", without its FTRL; that is the live ranker). Features: sparse, dense.
 /// </summary>
 public sealed class LogisticRegression : IRankerNetwork
 {

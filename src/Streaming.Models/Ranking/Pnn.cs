@@ -6,7 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// Product-based neural network: y = sigmoid(MLP([z; p])), z the fields' vectors; inner: p_ij = v_i . v_j for all pairs; outer: p = vec(s s^T) with
 /// s = sum v_i, the superposition (Qu et al., "Product-based Neural Networks for User Response Prediction", ICDM 2016, equations 4, 7 and 14). Features: sparse,
-/// dense. Known number: AUC .7700 (inner) and .7660 (outer) on its Criteo sample, where LR makes .7142.
+/// dense.
 /// </summary>
 public sealed class Pnn : IRankerNetwork
 {

@@ -5,8 +5,7 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Wide and deep: y = sigmoid(w . [x; crosses] + MLP(z) + b), the wide part learned by FTRL, the deep one by AdaGrad (Cheng et al., "Wide &amp; Deep
-/// Learning for Recommender Systems", DLRS 2016, equation 3). Features: sparse, crossed, dense. Known number: +3.9 % app acquisitions online over the wide
-/// part alone; AUC .728 offline, where wide alone makes .726.
+/// Learning for Recommender Systems", DLRS 2016, equation 3). Features: sparse, crossed, dense.
 /// </summary>
 public sealed class WideAndDeep : IRankerNetwork
 {
