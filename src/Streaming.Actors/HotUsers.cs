@@ -59,6 +59,12 @@ internal sealed class HotUsers
         Unlink(resident);
     }
 
+    public void Clear()
+    {
+        _users.Clear();
+        _newest = _oldest = null;
+    }
+
     private void LinkNewest(Resident resident)
     {
         resident.Older = _newest;

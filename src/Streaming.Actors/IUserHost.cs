@@ -54,8 +54,8 @@ public interface IShardHost : IUserHost
     /// </summary>
     Task WantAsync(IReadOnlyCollection<int> partitions, CancellationToken cancel = default);
 
-    /// <summary>Ends every shard here and writes nothing: what they hold is no longer theirs to tell, as others may have taken over.</summary>
-    Task DropAsync();
+    /// <summary>Ends these shards and writes nothing: what they hold is no longer theirs to tell, as others may have taken over.</summary>
+    Task DropAsync(IReadOnlyCollection<int> partitions);
 }
 
 /// <summary>The shard does not run on this node, or is just moving: ask the node that runs it, or again in a moment.</summary>

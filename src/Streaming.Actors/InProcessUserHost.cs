@@ -146,9 +146,9 @@ public sealed class InProcessUserHost : IShardHost
             if (_workers[p] is null) Volatile.Write(ref _workers[p], NewWorker(_open(p)));
     }
 
-    public async Task DropAsync()
+    public async Task DropAsync(IReadOnlyCollection<int> partitions)
     {
-        for (var p = 0; p < _workers.Length; p++) await EndAsync(p).ConfigureAwait(false);
+        foreach (var p in partitions) await EndAsync(p).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()

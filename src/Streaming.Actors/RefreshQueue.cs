@@ -75,6 +75,29 @@ internal sealed class RefreshQueue
         foreach (var key in _waiting.Keys.Where(key => key.User == user).ToList()) _waiting.Remove(key);
     }
 
+    /// <summary>What waits, by user, in the order of the queues.</summary>
+    public Dictionary<string, List<WaitingList>> ByUser()
+    {
+        var found = new Dictionary<string, List<WaitingList>>(StringComparer.Ordinal);
+        foreach (var (queue, urgent) in new[] { (_urgent, true), (_quiet, false) })
+        {
+            foreach (var place in queue)
+            {
+                if (!Counts(place, out var request)) continue;
+                if (!found.TryGetValue(place.Key.User, out var lists)) found[place.Key.User] = lists = [];
+                lists.Add(new WaitingList(place.Key.Surface, urgent, request.SinceMs));
+            }
+        }
+        return found;
+    }
+
+    public void Clear()
+    {
+        _urgent.Clear();
+        _quiet.Clear();
+        _waiting.Clear();
+    }
+
     public void Write(ByteWriter into)
     {
         into.Count(_waiting.Count);
@@ -93,10 +116,14 @@ internal sealed class RefreshQueue
 
     public void Read(ref ByteReader from)
     {
-        _urgent.Clear();
-        _quiet.Clear();
-        _waiting.Clear();
+        Clear();
         for (var left = from.Count(11); left > 0; left--)
             Add(from.String() ?? "", from.String() ?? "", from.Bool(), from.Int64());
     }
 }
+
+/// <summary>A list of some user that waits to be built.</summary>
+/// <param name="Surface">Of the list.</param>
+/// <param name="Urgent">Whether an action asked for it.</param>
+/// <param name="SinceMs">When the event that asked first was received, Unix ms.</param>
+internal readonly record struct WaitingList(string Surface, bool Urgent, long SinceMs);

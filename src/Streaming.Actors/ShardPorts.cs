@@ -63,6 +63,9 @@ public sealed record ShardParts
     /// <summary>The changelog holds the states as of this offset already: nothing is told of before.</summary>
     public long ChangelogOffset { get; init; }
 
+    /// <summary>Who writes the changelog, in its records: of this process alone, where several take turns (<see cref="UserShard.Lead"/>).</summary>
+    public string Writer { get; init; } = "";
+
     /// <summary>Users this shard may hold in memory.</summary>
     public required int HotUsersMax { get; init; }
 }

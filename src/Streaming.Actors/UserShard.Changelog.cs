@@ -9,15 +9,21 @@ namespace Streaming.Actors;
 
 /// <summary>
 /// The changelog: after every round the state of each user that it changed, so that a shard can be built again where the store is lost, or on
-/// another node. Keys are the users' ids; those of the shard's own records start with NUL, as no user's does. One of these tells which input
-/// position the states belong to: all of a round's records are in one transaction.
+/// another node. Keys are the users' ids; those of the shard's own records start with NUL, as no user's does. One of these, the last of a round,
+/// tells which input position the states belong to and so seals them: all of a round's records are in one transaction, and what was written and
+/// not sealed counts for nothing, wherever a log shows it.
 /// </summary>
 public sealed partial class UserShard
 {
-    private const byte ChangelogVersion = 1;
+    private const byte ChangelogVersion = 2;
     private static readonly byte[] ForgottenPrefix = "\0forgotten:"u8.ToArray();
 
     private readonly List<Resident> _untold = [];
+
+    /// <summary>Users told of in the last round: until it is committed, nobody else knows their state.</summary>
+    private readonly List<string> _told = [];
+
+    private readonly ulong _writer;
     private long _toldOffset = -1;
 
     private byte[] OwnKey => Encoding.UTF8.GetBytes($"\0shard:{Partition}");
@@ -26,22 +32,48 @@ public sealed partial class UserShard
     {
         // Behind what an earlier run has told, states would go back in time; who changed until then is told of once it is reached.
         if (_nextOffset < _parts.ChangelogOffset || (_untold.Count == 0 && _toldOffset == _nextOffset)) return;
+        var waiting = _untold.Count > 0 && _refresh.Count > 0 ? _refresh.ByUser() : null;
+        _told.Clear();
         foreach (var resident in _untold)
         {
             resident.Untold = false;
-            _value.Clear();
-            _value.Byte(ChangelogVersion);
+            var user = resident.State.User;
+            _told.Add(user);
+            BeginRecord();
+            List<WaitingList>? lists = null;
+            waiting?.TryGetValue(user, out lists);
+            _value.Count(lists?.Count ?? 0);
+            foreach (var list in lists ?? [])
+            {
+                _value.String(list.Surface);
+                _value.Bool(list.Urgent);
+                _value.Int64(list.SinceMs);
+            }
             UserStateCodec.Write(resident.State, _value);
-            _parts.Sink.Changed(KeyOf(resident.State.User), _value.WrittenSpan);
+            _parts.Sink.Changed(KeyOf(user), _value.WrittenSpan);
         }
         _untold.Clear();
+        TellSeal(_parts.Writer);
+    }
+
+    /// <summary>The seal of a round; whose writer is "" was the last of its writer, who has handed the shard over.</summary>
+    private void TellSeal(string leader)
+    {
         _toldOffset = _nextOffset;
-        _value.Clear();
-        _value.Byte(ChangelogVersion);
-        _value.Int64(_nextOffset);
+        BeginRecord();
         _value.Int64(_clockMs);
         WriteCounts();
+        _value.String(leader);
         _parts.Sink.Changed(OwnKey, _value.WrittenSpan);
+    }
+
+    /// <summary>What all records of a round start with: who wrote them, and the position that they are as of.</summary>
+    private void BeginRecord()
+    {
+        _value.Clear();
+        _value.Byte(ChangelogVersion);
+        _value.UInt64(_writer);
+        _value.Int64(_nextOffset);
     }
 
     /// <summary>A deletion leaves the hash of the id and the time behind, as in the shard's own state, and nothing of the user.</summary>
@@ -56,54 +88,5 @@ public sealed partial class UserShard
         _value.Byte(ChangelogVersion);
         _value.Int64(timeMs);
         _parts.Sink.Changed(key, _value.WrittenSpan);
-    }
-
-    /// <summary>
-    /// Takes the state from a changelog, read from its start to the end of the last transaction. Only on a shard that has no state. Wake-ups
-    /// follow from the states; lists are asked for anew.
-    /// </summary>
-    /// <exception cref="FormatException">A record is torn, or from a newer build.</exception>
-    public void Restore(IEnumerable<LogBatch> changelog)
-    {
-        if (_nextOffset > 0 || _hot.Count > 0) throw new InvalidOperationException($"shard {Partition} has a state already");
-        var users = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var batch in changelog)
-            for (var i = 0; i < batch.Count; i++) Take(batch.Key(i).Span, batch.Value(i).Span, users);
-        foreach (var user in users.OrderBy(u => u, StringComparer.Ordinal))
-        {
-            if (Load(user) is not { } state) continue;
-            StateFold ^= StableHash.Combine(StableHash.Of(user), StableHash.Of(_value.WrittenSpan));
-            if (state.WakeMs > 0) _wakes.Add(user, state.WakeMs);
-            foreach (var surface in state.Lists.Select(list => list.Surface).Distinct()) _refresh.Add(user, surface, urgent: false, 0);
-        }
-        _toldOffset = _nextOffset;
-        Flush();
-    }
-
-    private void Take(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, HashSet<string> users)
-    {
-        if (key.Length == 0 || key[0] != 0)
-        {
-            if (value.IsEmpty) _parts.Store.Delete(key);
-            else _parts.Store.Upsert(key, Body(value));
-            users.Add(Encoding.UTF8.GetString(key));
-            return;
-        }
-        if (value.IsEmpty) return;
-        var from = new ByteReader(Body(value));
-        if (key.StartsWith(ForgottenPrefix)) _forgotten.Add(BinaryPrimitives.ReadUInt64LittleEndian(key[ForgottenPrefix.Length..]), from.Int64());
-        else if (key.SequenceEqual(OwnKey))
-        {
-            _nextOffset = from.Int64();
-            _clockMs = from.Int64();
-            _counts = ReadCounts(ref from);
-        }
-    }
-
-    private static ReadOnlySpan<byte> Body(ReadOnlySpan<byte> value)
-    {
-        var head = new ByteReader(value);
-        head.Version(ChangelogVersion, "a record of the users' changelog");
-        return value[1..];
     }
 }

@@ -42,6 +42,7 @@ public sealed partial class UserShard
         _effects = new Effects(this);
         _forgotten = new ForgottenUsers(parts.Settings.ForgottenUsersMax);
         _meta = new LongRecord(parts.Store, $"\0shard:{parts.Partition}");
+        _writer = StableHash.Of(parts.Writer);
         LoadMeta();
     }
 
@@ -154,6 +155,7 @@ public sealed partial class UserShard
     /// <summary>Writes every changed user and the shard's own state, its offset included, into the store.</summary>
     public void Flush()
     {
+        if (_followed is not null) TakeUp();
         foreach (var resident in _hot.All)
         {
             if (!resident.Dirty) continue;
@@ -305,7 +307,7 @@ public sealed partial class UserShard
         if (_hot.TryUse(user, out resident!)) return true;
         if (Load(user) is not { } state) return false;
         _counts = _counts with { Loaded = _counts.Loaded + 1 };
-        resident = new Resident(state) { StoredHash = StableHash.Combine(StableHash.Of(user), StableHash.Of(_value.WrittenSpan)) };
+        resident = new Resident(state) { StoredHash = HashOf(user, _value.WrittenSpan) };
         Admit(resident);
         return true;
     }
@@ -334,7 +336,7 @@ public sealed partial class UserShard
         _value.Clear();
         UserStateCodec.Write(resident.State, _value);
         _parts.Store.Upsert(KeyOf(resident.State.User), _value.WrittenSpan);
-        var hash = StableHash.Combine(StableHash.Of(resident.State.User), StableHash.Of(_value.WrittenSpan));
+        var hash = HashOf(resident.State.User, _value.WrittenSpan);
         StateFold ^= resident.StoredHash ^ hash;
         resident.StoredHash = hash;
         resident.Dirty = false;

@@ -39,6 +39,11 @@ public sealed class WakeQueue
         }
     }
 
+    internal void Clear() => _queue.Clear();
+
+    /// <summary>Users with a wake-up, each once.</summary>
+    internal IEnumerable<string> Users => _queue.UnorderedItems.Select(item => item.Element).Distinct(StringComparer.Ordinal);
+
     internal void Write(ByteWriter into)
     {
         into.Count(_queue.Count);

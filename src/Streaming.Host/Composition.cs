@@ -1,3 +1,4 @@
+using System.Net;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
@@ -32,6 +33,7 @@ internal sealed class RunningNode : IAsyncDisposable
     public static async Task<RunningNode> OpenAsync(
         StreamingSettings settings, string dataDir, Action<NodeNotice> notice, CancellationToken cancel = default, bool isReplay = false)
     {
+        settings = Advertised(settings);
         var running = new RunningNode(settings, dataDir);
         try
         {
@@ -52,6 +54,22 @@ internal sealed class RunningNode : IAsyncDisposable
         {
             await running.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>Where others reach this node, unless the settings say: at its own address, by the machine's name where it listens on all of them.</summary>
+    private static StreamingSettings Advertised(StreamingSettings settings)
+    {
+        if (!settings.Kafka.IsShared) return settings;
+        var node = settings.Node;
+        return settings with { Node = node with { Advertise = AddressOf(node.Advertise, settings.Serving.Listen), AdvertiseAdmin = AddressOf(node.AdvertiseAdmin, settings.Serving.AdminListen) } };
+
+        string AddressOf(string said, string listen)
+        {
+            if (said.Length > 0 || listen.Length == 0) return said;
+            var (at, scheme) = (IPEndPoint.Parse(listen), settings.Security.TlsCertificate.Length > 0 ? "https" : "http");
+            var everywhere = at.Address.Equals(IPAddress.Any) || at.Address.Equals(IPAddress.IPv6Any);
+            return everywhere ? $"{scheme}://{Dns.GetHostName()}:{at.Port}" : $"{scheme}://{at}";
         }
     }
 

@@ -38,6 +38,7 @@ internal static class DataFolder
             return new FasterEventLog(Path.Combine(dataDir, "log"), settings.Log, settings.Storage, TimeProvider.System);
         if (settings.Kafka.Bootstrap.Length == 0)
             throw new EventLogException("Log:Kind is 'kafka' but there is no address; give --kafka HOST:PORT, KAFKA_BOOTSTRAP or Kafka:Bootstrap");
-        return new KafkaEventLog(settings.Kafka, settings.Log, TimeProvider.System, problem => notice(new NodeNotice(NoticeLevel.Warning, problem)));
+        return new KafkaEventLog(settings.Kafka, settings.Log, TimeProvider.System, problem => notice(new NodeNotice(NoticeLevel.Warning, problem)),
+            settings.Kafka.IsShared ? $"{Environment.MachineName}-{Guid.NewGuid():N}" : "");
     }
 }

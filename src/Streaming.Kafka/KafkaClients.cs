@@ -88,6 +88,20 @@ internal sealed class KafkaClients(KafkaSettings kafka, LogSettings log, Action<
         return new ConsumerBuilder<Ignore, Ignore>(config).SetLogHandler((_, line) => Relay(line)).Build();
     }
 
+    /// <summary>A member of a group whose partitions move one by one.</summary>
+    public ConsumerConfig Member(string group, int pollMsMax) => new(Common())
+    {
+        GroupId = kafka.Prefix + group,
+        EnableAutoCommit = false,
+        AllowAutoCreateTopics = false,
+        IsolationLevel = IsolationLevel.ReadCommitted,
+        AutoOffsetReset = AutoOffsetReset.Latest,
+        PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky,
+        SessionTimeoutMs = kafka.SessionTimeoutMs,
+        HeartbeatIntervalMs = Math.Clamp(kafka.SessionTimeoutMs / 4, 1, 3_000),
+        MaxPollIntervalMs = pollMsMax,
+    };
+
     /// <summary>Properties of the client that fetches for all readers.</summary>
     public Dictionary<string, string> Fetcher()
     {

@@ -12,7 +12,7 @@ namespace Streaming.Kafka;
 /// Native clients: one producer, one each for metadata and watermarks, one per group that commits, and one that fetches for all readers (one more
 /// for each further reader of a partition that is read already). Each has a few threads and a connection per broker.
 /// </remarks>
-public sealed class KafkaEventLog : ITransactionalLog
+public sealed class KafkaEventLog : ISharedLog
 {
     private readonly KafkaClients _clients;
     private readonly KafkaTopics _topics;
@@ -28,9 +28,10 @@ public sealed class KafkaEventLog : ITransactionalLog
     /// <param name="kafka">Where the brokers are, and the bounds.</param>
     /// <param name="log">Partitions and retention of topics that are created, and the largest record.</param>
     /// <param name="time">Clock of time-outs and retries; the log's records carry their own time.</param>
+    /// <param name="writer">This process's name among others that share the log, different from every other's; "" where it is the only one that writes.</param>
     /// <param name="problem">Told of what the library overcomes by itself (lost connections and the like); called from its threads.</param>
     /// <exception cref="EventLogException">librdkafka is not there, or no bootstrap address is set. Whether brokers answer shows at the first call.</exception>
-    public KafkaEventLog(KafkaSettings kafka, LogSettings log, TimeProvider time, Action<string>? problem = null)
+    public KafkaEventLog(KafkaSettings kafka, LogSettings log, TimeProvider time, Action<string>? problem = null, string writer = "")
     {
         KafkaLibrary.EnsureLoaded();
         if (string.IsNullOrWhiteSpace(kafka.Bootstrap))
@@ -40,7 +41,7 @@ public sealed class KafkaEventLog : ITransactionalLog
         _topics = new KafkaTopics(_clients, time);
         _groups = new KafkaGroups(_clients, _topics, time);
         _appender = new KafkaAppender(_clients, time);
-        _transactions = new KafkaTransactions(_clients, _topics, _groups, time);
+        _transactions = new KafkaTransactions(_clients, _topics, _groups, time, writer);
     }
 
     /// <inheritdoc/>
@@ -109,6 +110,15 @@ public sealed class KafkaEventLog : ITransactionalLog
         KafkaTopics.Check(topic);
         return await _groups.CommittedAsync(group, topic, cancel);
     }
+
+    /// <inheritdoc/>
+    public string Writer => _transactions.Id;
+
+    /// <inheritdoc/>
+    public IPartitionShare Join(string group, string topic, Action changed) => _transactions.Share = new KafkaShare(_clients, _topics.Get(topic), group, changed);
+
+    /// <inheritdoc/>
+    public async ValueTask FenceAsync(string writer, CancellationToken cancel = default) => await _transactions.FenceAsync(writer, cancel);
 
     /// <inheritdoc/>
     public async ValueTask BeginAsync(CancellationToken cancel = default) => await _transactions.BeginAsync(cancel);

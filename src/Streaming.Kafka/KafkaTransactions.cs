@@ -6,9 +6,15 @@ namespace Streaming.Kafka;
 /// <summary>
 /// Kafka transactions of one writer, named by <c>transactional.id</c>: outputs and group positions in one commit. A producer that fails for
 /// good is replaced; the new one's start aborts what the old one left open, or waits for its commit to end. Whether a commit that got no
-/// answer counted is then told by the group's positions, which were part of it.
+/// answer counted is then told by the group's positions, which were part of it. Where processes share the partitions, each writes under a name of its
+/// own, and it is the group that says who may move which position.
 /// </summary>
-internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics, KafkaGroups groups, TimeProvider time) : IDisposable
+/// <param name="clients">Of the log.</param>
+/// <param name="topics">Of the log.</param>
+/// <param name="groups">Of the log.</param>
+/// <param name="time">Of the pauses between tries.</param>
+/// <param name="name">Of this writer among others; "" for the only one.</param>
+internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics, KafkaGroups groups, TimeProvider time, string name) : IDisposable
 {
     private const string Writer = "node";
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
@@ -37,12 +43,36 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
 
     private TimeSpan Timeout => TimeSpan.FromMilliseconds(clients.Kafka.TimeoutMs);
 
-    private string Id => clients.Kafka.Prefix + Writer;
+    /// <summary>The <c>transactional.id</c>.</summary>
+    public string Id { get; } = clients.Kafka.Prefix + Writer + (name.Length > 0 ? "-" + name : "");
+
+    /// <summary>The place in the group whose positions are moved; null while there is none.</summary>
+    public KafkaShare? Share { get; set; }
 
     public Task BeginAsync(CancellationToken cancel) => InTurnAsync("cannot begin transactions", _ => Producer(), cancel);
 
     public Task TransactAsync(LogTransaction transaction, CancellationToken cancel) =>
         InTurnAsync("cannot commit a transaction", stop => Transact(transaction, stop), cancel);
+
+    /// <summary>Ends another writer by taking its name: what it has open is aborted, or waited for where its commit is under way.</summary>
+    public Task FenceAsync(string writer, CancellationToken cancel) => Task.Run(() =>
+    {
+        var started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                using var taker = NewProducer(writer);
+                taker.InitTransactions(Timeout);
+                return;
+            }
+            catch (KafkaException problem)
+            {
+                if (time.GetElapsedTime(started) > Timeout || !MayPass(problem)) throw clients.Exception($"cannot end the writer '{writer}'", problem.Error, problem);
+            }
+            if (cancel.WaitHandle.WaitOne(RetryInterval)) cancel.ThrowIfCancellationRequested();
+        }
+    }, cancel);
 
     public void Dispose()
     {
@@ -78,17 +108,28 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
                 work(cancel);
                 return;
             }
+            catch (PartitionsLostException)
+            {
+                Abort();
+                throw;
+            }
             catch (KafkaException problem)
             {
-                if (IsFenced(problem.Error))
+                if (!IsFenced(problem.Error)) Recover(problem);
+                else if (name.Length == 0)
                 {
                     _fenced = true;
                     Drop();
                     throw Fenced(problem);
                 }
-                Recover(problem);
+                else
+                {
+                    // Whoever took a partition that this process seemed to have died with has ended what was open. What is still its own, the group knows.
+                    _stage = _stage is Stage.Committing or Stage.Lost ? Stage.Lost : Stage.Idle;
+                    Drop();
+                }
                 var spent = time.GetElapsedTime(started) > Timeout;
-                if (spent || !MayPass(problem)) throw clients.Exception($"{what} as '{Id}'", problem.Error, problem);
+                if (spent || !(MayPass(problem) || IsFenced(problem.Error))) throw clients.Exception($"{what} as '{Id}'", problem.Error, problem);
                 clients.Report($"{what} as '{Id}', trying again: {problem.Error.Reason}");
             }
             if (cancel.WaitHandle.WaitOne(RetryInterval)) cancel.ThrowIfCancellationRequested();
@@ -111,14 +152,21 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
 
     private void Fill(IProducer<byte[], byte[]> producer, LogTransaction transaction, CancellationToken cancel)
     {
-        foreach (var (topic, entries) in transaction.Appends)
+        for (var i = 0; i < transaction.Appends.Count; i++)
         {
+            var (topic, entries) = transaction.Appends[i];
+            if (entries.Count == 0) continue;
+            if (transaction.IsOrdered && i == transaction.Appends.Count - 1) producer.Flush(cancel);
             var found = topics.Get(topic);
             foreach (var entry in entries) Produce(producer, topic, found, entry, cancel);
         }
         var positions = transaction.Positions
             .SelectMany(topic => topic.Next.Select(next => new TopicPartitionOffset(topics.Get(topic.Topic, next.Partition), next.Offset))).ToList();
-        if (positions.Count > 0) producer.SendOffsetsToTransaction(positions, Member(transaction.Group).ConsumerGroupMetadata, Timeout);
+        if (positions.Count == 0) return;
+        var proof = Share is { } share && share.Group == transaction.Group
+            ? share.Proof(positions.Where(p => p.Topic == share.Topic).Select(p => p.Partition.Value))
+            : Member(transaction.Group).ConsumerGroupMetadata;
+        producer.SendOffsetsToTransaction(positions, proof, Timeout);
     }
 
     private void Commit(IProducer<byte[], byte[]> producer)
@@ -167,10 +215,15 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
             Drop();
             return;
         }
+        Abort();
+    }
+
+    private void Abort()
+    {
         _stage = Stage.Idle;
         try
         {
-            _producer.AbortTransaction(Timeout);
+            _producer?.AbortTransaction(Timeout);
         }
         catch (KafkaException)
         {
@@ -183,20 +236,25 @@ internal sealed class KafkaTransactions(KafkaClients clients, KafkaTopics topics
     {
         if (_producer is null)
         {
-            var config = new ProducerConfig(clients.Producer())
-            {
-                TransactionalId = Id,
-                TransactionTimeoutMs = Math.Max(clients.Kafka.TransactionTimeoutMs, clients.Kafka.TimeoutMs),
-            };
-            _producer = new ProducerBuilder<byte[], byte[]>(config)
-                .SetErrorHandler((_, error) => clients.Report($"Kafka transactions: {error.Reason}"))
-                .SetLogHandler((_, line) => clients.Relay(line)).Build();
+            _producer = NewProducer(Id);
             _started = false;
         }
         if (_started) return _producer;
         _producer.InitTransactions(Timeout);
         _started = true;
         return _producer;
+    }
+
+    private IProducer<byte[], byte[]> NewProducer(string id)
+    {
+        var config = new ProducerConfig(clients.Producer())
+        {
+            TransactionalId = id,
+            TransactionTimeoutMs = Math.Max(clients.Kafka.TransactionTimeoutMs, clients.Kafka.TimeoutMs),
+        };
+        return new ProducerBuilder<byte[], byte[]>(config)
+            .SetErrorHandler((_, error) => clients.Report($"Kafka transactions: {error.Reason}"))
+            .SetLogHandler((_, line) => clients.Relay(line)).Build();
     }
 
     private void Drop()

@@ -26,6 +26,10 @@ public sealed record CheckpointManifest
     /// <summary>How far a replay has come; null outside one.</summary>
     public ReplayProgress? Replay { get; init; }
 
+    /// <summary>Where a node that shares the shards goes on in the other topics; null for one that has them all.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public Sharing.SharedPositions? Shared { get; init; }
+
     public required CheckpointPart[] Parts { get; init; }
 
     /// <summary>SHA-256 of the manifest without this: tells a damaged one, which may still be sound JSON.</summary>

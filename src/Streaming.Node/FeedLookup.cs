@@ -45,13 +45,16 @@ public sealed class FeedLookup
     private readonly TimeSpan _firstListWait;
     private readonly AsyncSignal _signal;
     private readonly TimeProvider _time;
+    private readonly Action<string> _elsewhere;
 
     [ThreadStatic]
     private static ByteWriter? _traits;
 
     internal FeedLookup(
-        IFeedCache cache, FreshLists fresh, WantedLists wanted, TrafficSplitter splitter, StreamingSettings settings, AsyncSignal signal, TimeProvider time)
+        IFeedCache cache, FreshLists fresh, WantedLists wanted, TrafficSplitter splitter, StreamingSettings settings, AsyncSignal signal, TimeProvider time,
+        Action<string> elsewhere)
     {
+        _elsewhere = elsewhere;
         (_cache, _fresh, _wanted, _splitter, _signal, _time) = (cache, fresh, wanted, splitter, signal, time);
         _settings = settings.Serving;
         _firstListWait = TimeSpan.FromMilliseconds(settings.Experiments.FirstListWaitMs);
@@ -90,6 +93,7 @@ public sealed class FeedLookup
     /// Appends the list's stored form (<see cref="FeedListCodec"/>) to <paramref name="into"/>. Completes synchronously unless
     /// the caller asked for a list newer than the cached one.
     /// </summary>
+    /// <exception cref="ShardElsewhereException">The list has to be built first, or waited for, and another node leads the user's shard.</exception>
     public ValueTask<FeedOutcome> FindAsync(FeedRequest request, ByteWriter into, CancellationToken cancel = default)
     {
         var arm = request.Arm ?? ArmOf(request.User, request.Surface);
@@ -125,6 +129,7 @@ public sealed class FeedLookup
 
     private async ValueTask<FeedOutcome> FirstAsync(FeedRequest request, string arm, ByteWriter into, CancellationToken cancel)
     {
+        _elsewhere(request.User);
         if (_wanted.Want(new WantedList(request.User, request.Surface, arm)) is { } wait)
         {
             try
@@ -149,6 +154,7 @@ public sealed class FeedLookup
 
     private async ValueTask<FeedOutcome> WaitAsync(FeedRequest request, string arm, LogPosition after, ByteWriter into, CancellationToken cancel)
     {
+        _elsewhere(request.User);
         var wait = _fresh.Wait(request.User, request.Surface, after);
         if (wait is null) return FeedOutcome.NotYet;
         _signal.Set();

@@ -1,5 +1,6 @@
 using Streaming.Core.Examples;
 using Streaming.Core.Experiments;
+using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Ports;
@@ -136,11 +137,11 @@ public sealed class ModelSet : IDisposable
     private IReadOnlyList<ArmPolicy> Arms() => [ArmPolicy.Learned, ArmPolicy.Holdout(_settings.Feeds.CandidatesMax), .. _deep?.Arms ?? []];
 
     /// <summary>Rebuilds the popular lists of segments that have changed, a bounded number at a time.</summary>
-    internal void RefreshSegments(IFeedCache cache, long nowMs)
+    internal void RefreshSegments(Action<FeedList> put, long nowMs)
     {
         Span<Segment> due = new Segment[SegmentsPerRefresh];
         foreach (var segment in due[.._segments.Due(nowMs, due)])
-            if (_segmentBuilder.BuildSegment(segment.Name, segment.Surface, FeedLookup.SegmentArm, nowMs) is { } list) cache.Put(list);
+            if (_segmentBuilder.BuildSegment(segment.Name, segment.Surface, FeedLookup.SegmentArm, nowMs) is { } list) put(list);
     }
 
     private void Introduce(Item item)

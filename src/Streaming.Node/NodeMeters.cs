@@ -31,6 +31,9 @@ internal sealed class NodeMeters
         _last = now;
     }
 
+    /// <summary>Shards came or went, and their counts with them: nothing of that happened here.</summary>
+    public void Rebase(UserHostCounts now) => _last = now;
+
     public void Lag(int partition, long offsets) => StreamingMeters.LogLagRecords.Set(_partitions[partition], offsets);
 
     public void Models(ModelSet models)

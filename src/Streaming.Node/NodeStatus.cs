@@ -15,6 +15,9 @@ public sealed record NodeStatus
     /// <summary>How long the actors would take to catch up at their latest speed, ms.</summary>
     public required double LagMs { get; init; }
 
+    /// <summary>Shards that this node leads, where nodes share them; null where it has them all.</summary>
+    public ShardsStatus? Shards { get; init; }
+
     /// <summary>Whether events are taken: <see cref="AdmissionState"/>.</summary>
     public required string Admission { get; init; }
 
@@ -57,3 +60,13 @@ public sealed record NodeStatus
     /// <summary>Share of wall time per phase since the start: read, users, learning, lists; in seconds.</summary>
     public required double[] PhaseSeconds { get; init; }
 }
+
+/// <summary>A node's part of the shards.</summary>
+/// <param name="Leading">Led here, ascending.</param>
+/// <param name="Coming">Given to this node, and not led yet.</param>
+/// <param name="Moves">Shards that came here in this run.</param>
+/// <param name="LastMoveMs">From the last one's being given to its being led.</param>
+/// <param name="ListsTaken">Lists of other nodes in this one's cache.</param>
+/// <param name="ListAgeMsP50">From a list's being built elsewhere to its being in this cache, by both machines' clocks.</param>
+/// <param name="ListAgeMsP99">The same.</param>
+public sealed record ShardsStatus(IReadOnlyList<int> Leading, int Coming, long Moves, double LastMoveMs, long ListsTaken, double ListAgeMsP50, double ListAgeMsP99);

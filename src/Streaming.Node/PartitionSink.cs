@@ -9,6 +9,7 @@ using Streaming.Core.Ports;
 using Streaming.Core.Wire;
 using Streaming.Node.Deep;
 using Streaming.Node.Deletion;
+using Streaming.Node.Sharing;
 using Streaming.Node.Splitting;
 
 namespace Streaming.Node;
@@ -19,14 +20,16 @@ namespace Streaming.Node;
 /// </summary>
 /// <remarks>
 /// What a record before <paramref name="committed"/> releases was made durable by an earlier run, and is learned from here but not written again.
+/// Where other nodes serve too (<paramref name="publishes"/>), lists are collected for <c>feeds</c> as well.
 /// </remarks>
 internal sealed class PartitionSink(
     int partition, IFeedCache cache, FreshLists fresh, WantedLists wanted, Deletions deletions, bool hasDeep, LatencyHistogram clickToList, TimeProvider time,
-    int recordBytesMax, SkewWatch skew, long committed = 0) : IShardSink
+    int recordBytesMax, SkewWatch skew, long committed = 0, bool publishes = false) : IShardSink
 {
     private readonly EntryArena _examples = new();
     private readonly EntryArena _deadLetters = new();
     private readonly EntryArena _states = new();
+    private readonly EntryArena _feeds = new();
 
     /// <summary>This round's records in the order the shard released them.</summary>
     public List<ExampleRecord> Records { get; } = [];
@@ -66,6 +69,22 @@ internal sealed class PartitionSink(
         }
         fresh.Signal(list);
         wanted.Signal(list);
+        Publish(list);
+    }
+
+    /// <summary>Tells other nodes of a list that is in this one's cache; does nothing where there are none.</summary>
+    public void Publish(FeedList list)
+    {
+        if (!publishes) return;
+        FeedListCodec.Write(list, _feeds.Begin(list.User, partition, list.BuiltMs));
+        _feeds.End();
+    }
+
+    /// <summary>Tells other nodes where this shard's users are to be asked for from now on.</summary>
+    public void Announce(LeaderAddress address)
+    {
+        FeedsTail.WriteLeader(address, _feeds.Begin(FeedsTail.KeyOfLeader, partition, time.GetUtcNow().ToUnixTimeMilliseconds()));
+        _feeds.End();
     }
 
     public void DeadLetter(LogPosition source, long timeMs, ReadOnlySpan<byte> payload, string reason)
@@ -82,6 +101,11 @@ internal sealed class PartitionSink(
         deletions.Add(user, source, timeMs, isDeletion: !isLate);
         if (isLate) return;
         cache.Delete(user);
+        if (publishes)
+        {
+            _feeds.Begin(user, partition, timeMs);
+            _feeds.End();
+        }
         if (!hasDeep || source.Offset < committed) return;
         ExampleCodec.Write(new Forgotten { Source = source, User = StableHash.Of(user) }, _examples.Begin("", partition, timeMs));
         _examples.End();
@@ -94,8 +118,9 @@ internal sealed class PartitionSink(
     }
 
     /// <summary>Adds this round's entries; they stay valid until <see cref="Clear"/>.</summary>
-    public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters, List<LogEntry> states)
+    public void CopyTo(List<LogEntry> examples, List<LogEntry> deadLetters, List<LogEntry> states, List<LogEntry> feeds)
     {
+        _feeds.CopyTo(feeds);
         _examples.CopyTo(examples);
         _deadLetters.CopyTo(deadLetters);
         _states.CopyTo(states);
@@ -107,6 +132,14 @@ internal sealed class PartitionSink(
         _examples.Clear();
         _deadLetters.Clear();
         _states.Clear();
+        _feeds.Clear();
+    }
+
+    /// <summary>Gives up what was derived and not made durable: the shard is another's now.</summary>
+    public void Drop()
+    {
+        Clear();
+        Records.Clear();
     }
 
     /// <summary>Entries encoded one after another into one buffer, reused round after round.</summary>

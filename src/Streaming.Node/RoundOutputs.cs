@@ -16,6 +16,9 @@ internal sealed class RoundOutputs
     public const string Group = "outputs";
 
     private const int RefusalsPerNotice = 20;
+
+    /// <summary>Bad records of the catalogue that another node has to tell of; enough for what it can be behind.</summary>
+    private const int HeldLettersMax = 1_000;
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly IThreads _threads;
@@ -28,7 +31,11 @@ internal sealed class RoundOutputs
     private readonly long[] _settledItems;
     private readonly List<LogEntry> _examples = [];
     private readonly List<LogEntry> _deadLetters = [];
+    private readonly List<LogEntry> _itemLetters = [];
     private readonly List<LogEntry> _states = [];
+    private readonly List<LogEntry> _feeds = [];
+    private readonly Predicate<int>? _leads;
+    private readonly Queue<(LogPosition Source, LogEntry Letter)> _heldLetters = new();
     private long[] _events;
     private long[] _items;
     private Func<Task>? _refused;
@@ -43,13 +50,15 @@ internal sealed class RoundOutputs
     /// <param name="items">The same of <c>items</c>.</param>
     /// <param name="recordBytesMax">The largest record that the log takes.</param>
     /// <param name="notice">Told when the log refuses, and when it takes records again.</param>
+    /// <param name="leads">Where nodes share the shards: which partitions are this one's at the time. Null for all, for good.</param>
     public RoundOutputs(
         IThreads threads, TimeProvider time, IEventLog log, ITransactionalLog? transactions, PartitionSink[] sinks, long[] events, long[] items,
-        int recordBytesMax, Action<NodeNotice> notice)
+        int recordBytesMax, Action<NodeNotice> notice, Predicate<int>? leads = null)
     {
+        _leads = leads;
         (_threads, _time) = (threads, time);
         (_log, _transactions, _sinks, _recordBytesMax, _notice) = (log, transactions, sinks, recordBytesMax, notice);
-        (_events, _items, _settledItems) = (events, items, items);
+        (_events, _items, _settledItems) = (events, items, [.. items]);
     }
 
     /// <summary>Once cancelled, a log that refuses is an error instead of a reason to wait: the node is being stopped.</summary>
@@ -60,7 +69,28 @@ internal sealed class RoundOutputs
         if (source.Offset < _settledItems[source.Partition]) return;
         var into = new ByteWriter();
         SetAside.Write(reason, Topics.Items, source, timeMs, payload, _recordBytesMax, into);
-        _deadLetters.Add(new LogEntry(default, into.WrittenMemory, timeMs, 0));
+        var letter = new LogEntry(default, into.WrittenMemory, timeMs, 0);
+        if (_leads?.Invoke(source.Partition) != false)
+        {
+            _itemLetters.Add(letter);
+            return;
+        }
+        // Every node reads the whole catalogue, and one of them tells of what is wrong with it: another, as long as it gets to it.
+        if (_heldLetters.Count == HeldLettersMax) _heldLetters.Dequeue();
+        _heldLetters.Enqueue((source, letter));
+    }
+
+    /// <summary>A partition is this node's from now on; the positions were committed by whoever had it.</summary>
+    public void Start(int partition, long events, long items)
+    {
+        (_events, _items) = ([.. _events], [.. _items]);
+        (_events[partition], _items[partition], _settledItems[partition]) = (events, items, items);
+        for (var left = _heldLetters.Count; left > 0; left--)
+        {
+            var held = _heldLetters.Dequeue();
+            if (held.Source.Partition != partition) _heldLetters.Enqueue(held);
+            else if (held.Source.Offset >= items) _itemLetters.Add(held.Letter);
+        }
     }
 
     /// <summary>Whether all that was derived so far is durable.</summary>
@@ -90,19 +120,27 @@ internal sealed class RoundOutputs
         Collect();
         // While a node that went on from a checkpoint catches up with what it had committed, positions must not go back.
         (events, items) = (Later(events, _events), Later(items, _items));
-        if (_states.Count == 0 && _examples.Count == 0 && _deadLetters.Count == 0 && events.AsSpan().SequenceEqual(_events) && items.AsSpan().SequenceEqual(_items))
+        if (_states.Count == 0 && _examples.Count == 0 && _deadLetters.Count == 0 && _feeds.Count == 0 && events.AsSpan().SequenceEqual(_events) && items.AsSpan().SequenceEqual(_items))
             return;
-        var transaction = new LogTransaction(
-            [(Topics.Examples, _examples), (Topics.DeadLetter, _deadLetters), (Topics.UserState, _states)], Group,
-            [(Topics.Events, Positions(events)), (Topics.Items, Positions(items))]);
         _threads.Block(TryAsync(
             async () =>
             {
-                await _transactions.TransactAsync(transaction);
+                // Anew for each try: partitions may have gone to others meanwhile, and what was derived from them with them.
+                if (_leads is not null) Collect();
+                await _transactions.TransactAsync(TransactionOf(events, items));
                 (_events, _items) = (events, items);
             },
             patient));
     }
+
+    private LogTransaction TransactionOf(long[] events, long[] items) => new(
+        // States last: they seal the round.
+        [.. ((string Topic, IReadOnlyList<LogEntry> Entries)[])
+            [(Topics.Examples, _examples), (Topics.DeadLetter, _deadLetters), (Topics.Feeds, _feeds), (Topics.UserState, _states)]], Group,
+        _leads is null
+            ? [(Topics.Events, Positions(events)), (Topics.Items, Positions(items))]
+            : [(Topics.Events, [.. Positions(events).Where(p => _leads(p.Partition))]), (Topics.Items, [.. Positions(items).Where(p => _leads(p.Partition))])],
+        IsOrdered: _leads is not null);
 
     private static long[] Later(long[] read, long[] committed) => [.. read.Select((offset, p) => Math.Max(offset, committed[p]))];
 
@@ -112,12 +150,15 @@ internal sealed class RoundOutputs
     {
         _examples.Clear();
         _states.Clear();
-        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters, _states);
+        _feeds.Clear();
+        _deadLetters.Clear();
+        _deadLetters.AddRange(_itemLetters);
+        foreach (var sink in _sinks) sink.CopyTo(_examples, _deadLetters, _states, _feeds);
     }
 
     private void Clear()
     {
-        _deadLetters.Clear();
+        _itemLetters.Clear();
         foreach (var sink in _sinks) sink.Clear();
     }
 

@@ -22,7 +22,9 @@ internal sealed class Rounds : IDisposable
     private readonly ModelSet _models;
     private readonly PartitionSink[] _sinks;
     private readonly RoundOutputs _outputs;
-    private readonly ILogReader[] _events;
+    private readonly IEventLog _log;
+    private readonly ILogReader?[] _events;
+    private readonly long[] _positions;
     private readonly ILogReader[] _items;
     private readonly LogBatch _batch = new();
     private readonly LearningOrder _order = new();
@@ -40,12 +42,17 @@ internal sealed class Rounds : IDisposable
         _outputs = outputs;
         _eventsMax = eventsMax;
         _listsMax = listsMax;
-        _events = [.. events.Select((offset, p) => log.OpenReader(Topics.Events, p, offset))];
+        _log = log;
+        _positions = [.. events];
+        _events = new ILogReader?[events.Length];
         _items = [.. items.Select((offset, p) => log.OpenReader(Topics.Items, p, offset))];
     }
 
     /// <summary>Next offset to read per partition of <c>events</c>: every record before it is in the state.</summary>
-    public long[] EventPositions => [.. _events.Select(r => r.Offset)];
+    public long[] EventPositions => [.. _events.Select((r, p) => r?.Offset ?? _positions[p])];
+
+    /// <summary>What the next round learns, besides its own.</summary>
+    public LearningOrder Order => _order;
 
     /// <summary>Next offset to read per partition of <c>items</c>.</summary>
     public long[] ItemPositions => [.. _items.Select(r => r.Offset)];
@@ -102,9 +109,21 @@ internal sealed class Rounds : IDisposable
         return taken + waiting;
     }
 
+    /// <summary>Reads this partition of <c>events</c> from now on.</summary>
+    public void Open(int partition, long offset) => _events[partition] = _log.OpenReader(Topics.Events, partition, offset);
+
+    /// <summary>Reads it no more.</summary>
+    public void Close(int partition)
+    {
+        if (_events[partition] is not { } reader) return;
+        _positions[partition] = reader.Offset;
+        reader.Dispose();
+        _events[partition] = null;
+    }
+
     public void Dispose()
     {
-        foreach (var reader in _events) reader.Dispose();
+        foreach (var reader in _events) reader?.Dispose();
         foreach (var reader in _items) reader.Dispose();
     }
 
@@ -132,12 +151,14 @@ internal sealed class Rounds : IDisposable
     private int ReadEvents(RoundLimits? limits, long receivedMs)
     {
         var taken = 0;
-        var perPartition = limits is null ? Math.Max(1, _eventsMax / _events.Length) : int.MaxValue;
+        var open = _events.Count(r => r is not null);
+        var perPartition = limits is null ? Math.Max(1, _eventsMax / Math.Max(1, open)) : int.MaxValue;
         for (var p = 0; p < _events.Length; p++)
         {
+            if (_events[p] is not { } reader) continue;
             for (var left = perPartition; left > 0;)
             {
-                var read = _events[p].Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
+                var read = reader.Read(_batch, Math.Min(left, 1024), limits?.Events[p] ?? long.MaxValue);
                 if (read == 0) break;
                 _batch.ReceivedMs = receivedMs;
                 _threads.Block(_host.TellAsync(_batch));

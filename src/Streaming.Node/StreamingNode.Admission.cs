@@ -45,6 +45,11 @@ public sealed partial class StreamingNode
         long lag = 0;
         for (var p = 0; p < positions.Length; p++)
         {
+            if (_sharing is { } sharing && !sharing.Leads(p))
+            {
+                _meters.Lag(p, 0);
+                continue;
+            }
             var behind = Math.Max(0, Threads.Block(Log.RangeAsync(Topics.Events, p).AsTask()).End - positions[p]);
             _meters.Lag(p, behind);
             lag += behind;
@@ -74,8 +79,8 @@ public sealed partial class StreamingNode
     {
         var json = new ByteWriter();
         EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
-        var entries = new LogEntry[_shards.Length];
-        for (var p = 0; p < entries.Length; p++) entries[p] = new LogEntry(default, json.WrittenMemory, timeMs, p);
-        await Log.AppendAsync(Topics.Events, entries);
+        var shards = _sharing?.Leading ?? [.. Enumerable.Range(0, _shards.Length)];
+        if (shards.Count == 0) return;
+        await Log.AppendAsync(Topics.Events, shards.Select(p => new LogEntry(default, json.WrittenMemory, timeMs, p)).ToArray());
     }
 }

@@ -22,6 +22,7 @@ public sealed partial class StreamingNode
             FeedsToken = Threads.Block(_parts.Feeds.CheckpointAsync(cancel)),
             Events = EventPositions,
             Items = ItemPositions,
+            Shared = _sharing?.Positions(),
             Replay = replay,
             Parts = [],
         };
@@ -32,14 +33,20 @@ public sealed partial class StreamingNode
         _parts.Feeds.Prune([.. kept.Select(m => m.FeedsToken)]);
         // Retention may drop only what the oldest kept checkpoint does not need; and nothing while there is one alone: a power cut may
         // take its rename back, and then the log from its start is all there is.
+        if (_sharing is not null) return Took(started);
         Commit(Topics.Events, kept.Count > 1 ? kept[^1].Events : new long[manifest.Events.Length], cancel);
         Commit(Topics.Items, kept.Count > 1 ? kept[^1].Items : new long[manifest.Items.Length], cancel);
         // A replay leaves it to the node that goes on with its folder.
         if (replay is null) _deletions.EraseWhatIsDue(kept[^1].Id);
+        return Took(started);
+    });
+
+    private static TimeSpan Took(long started)
+    {
         var took = Stopwatch.GetElapsedTime(started);
         StreamingMeters.CheckpointSeconds.Record(took.TotalSeconds);
         return took;
-    });
+    }
 
     private void Commit(string topic, long[] next, CancellationToken cancel) => Threads.Block(ExpectAsync(
         "the log's retention cannot be told what the checkpoints need",
@@ -53,6 +60,8 @@ public sealed partial class StreamingNode
             try
             {
                 _checkpoints.Verify(manifest);
+                if (manifest.Shared is not null && _shared is null)
+                    throw new InvalidDataException("it is of a node that shared the users with others (Kafka:Ownership 'group'), so it has not all of them; with a new data folder they come from the log");
                 await _parts.Users.RecoverAsync(manifest.UsersToken, cancel);
                 await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel);
                 _models = NewModels();

@@ -39,7 +39,9 @@ public sealed partial class StreamingNode
         var split = Splitter.Now;
         if (!split.NeedsTraits || user.Profile is not { } profile) return split.ArmOf(user.User, surface, default);
         // Look-ups have to come to the same arm, and see nothing of the user but the cache.
-        _parts.Feeds.Put(UserTraits.Of(user.User, profile, NowMs()));
+        var list = UserTraits.Of(user.User, profile, NowMs());
+        _parts.Feeds.Put(list);
+        _sinks[PartitionOf(user.User)].Publish(list);
         Span<ulong> traits = stackalloc ulong[UserTraits.Max];
         return split.ArmOf(user.User, surface, traits[..TraitKey.Fill(profile, traits)]);
     }

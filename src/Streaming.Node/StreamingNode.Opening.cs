@@ -19,7 +19,8 @@ public sealed partial class StreamingNode
         {
             var range = await Log.RangeAsync(Topics.Events, p, cancel);
             HasHistory |= range.End > range.Earliest;
-            events[p] = StartOf(Topics.Events, p, Restored?.Events[p], range);
+            // Where nodes share the shards, each shard knows where it goes on, by its changelog.
+            events[p] = _shared is null ? StartOf(Topics.Events, p, Restored?.Events[p], range) : 0;
         }
         for (var p = 0; p < items.Length; p++)
             items[p] = StartOf(Topics.Items, p, Restored?.Items[p], await Log.RangeAsync(Topics.Items, p, cancel));
@@ -27,14 +28,14 @@ public sealed partial class StreamingNode
         Experiments = new ExperimentControl(Log, _parts.Settings, _models.Policies.Names, _parts.Time, _signal, _parts.Notice);
         await Experiments.OpenAsync(version => Apply(version, NowMs()), cancel);
         var (committedEvents, committedItems) = await BeginTransactionsAsync(events.Length, items.Length, cancel);
-        var fromChangelog = _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel);
-        var sinks = new PartitionSink[events.Length];
+        var fromChangelog = _shared is null && _transactions is not null && Restored is null && await ChangelogRestore.IsThereAsync(Log, cancel);
+        var sinks = _sinks = new PartitionSink[events.Length];
         _shards = new UserShard[events.Length];
         for (var p = 0; p < events.Length; p++)
         {
             sinks[p] = new PartitionSink(
                 p, _parts.Feeds, _fresh, _wanted, _deletions, _parts.Settings.Deep.Models.Count > 0, _clickToList, _parts.Time, _parts.Settings.Log.RecordBytesMax,
-                _models.Skew, committedEvents[p]);
+                _models.Skew, committedEvents[p], publishes: _shared is not null);
             _shards[p] = new UserShard(ShardPartsOf(p, events.Length, sinks[p], committedEvents[p]));
         }
         if (fromChangelog)
@@ -46,11 +47,17 @@ public sealed partial class StreamingNode
         }
         _applied = events;
         foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
-        _host = new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads);
+        _host = _shared is null
+            ? new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads)
+            : new InProcessUserHost(_shards.Length, p => _shards[p], _parts.Settings.Users.MailboxRecordsMax, Threads);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
-        _outputs = new RoundOutputs(Threads, _parts.Time, Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice);
+        _outputs = new RoundOutputs(Threads, _parts.Time, Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice,
+            _shared is null ? null : p => _sharing!.Leads(p));
         _rounds = new Rounds(Threads, Log, _host, _models, sinks, _outputs, events, items, node.RoundEventsMax, node.RoundListsMax);
+        if (_shared is null)
+            for (var p = 0; p < events.Length; p++) _rounds.Open(p, events[p]);
+        else OpenShared(_shared);
     }
 
     /// <summary>Ends an earlier writer, and reads how far rounds have been committed: 0 where none has.</summary>
@@ -59,6 +66,7 @@ public sealed partial class StreamingNode
         var committed = (Events: new long[events], Items: new long[items]);
         if (_transactions is null) return committed;
         await _transactions.BeginAsync(cancel);
+        if (_shared is not null) return committed;
         foreach (var (topic, offsets) in ((string, long[])[])[(Topics.Events, committed.Events), (Topics.Items, committed.Items)])
             foreach (var (partition, offset) in await Log.CommittedAsync(RoundOutputs.Group, topic, cancel))
                 if (partition < offsets.Length) offsets[partition] = offset;
@@ -90,6 +98,7 @@ public sealed partial class StreamingNode
         Store = _parts.Users.OpenSession(),
         Sink = sink,
         KeepsChangelog = _transactions is not null,
+        Writer = _shared?.Writer ?? "",
         ChangelogOffset = committed,
         Reread = offset => Log.OpenReader(Topics.Events, partition, offset),
         HotUsersMax = Math.Max(16, _parts.Settings.Users.HotUsersMax / shards),

@@ -10,6 +10,7 @@ using Streaming.Experiments.Splitting;
 using Streaming.Learning.Deep;
 using Streaming.Node.Deep;
 using Streaming.Node.Deletion;
+using Streaming.Node.Sharing;
 using Streaming.Node.Splitting;
 using Streaming.Node.Statistics;
 using Streaming.Users;
@@ -60,11 +61,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _checkpoints = new Checkpoints(parts.CheckpointDir, parts.Settings.Node.CheckpointsKept, parts.Notice, parts.Files);
         _deletions = new Deletions(parts);
         _transactions = parts.Settings.Kafka.Transactions ? parts.Log as ITransactionalLog : null;
+        _shared = parts.Settings.Kafka.IsShared ? parts.Log as ISharedLog : null;
         Splitter = new TrafficSplitter(parts.Settings.Experiments);
         _admission = new Admission(parts.Settings.Node, (long)parts.Settings.Storage.FreeMbMin << 20, parts.FreeBytes, parts.Time);
         Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
         _wanted = new WantedLists(WantedMax, _signal);
-        Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time);
+        Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time, user => ThrowIfElsewhere(PartitionOf(user)));
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
 
@@ -138,7 +140,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             if (lastTick is null || MsSince(lastTick.Value) >= settings.TickIntervalMs)
             {
                 await ExpectAsync("event time cannot be moved on", () => TickAsync(NowMs()));
-                _models.RefreshSegments(_parts.Feeds, NowMs());
+                _models.RefreshSegments(PutSegment, NowMs());
                 _meters.Models(_models);
                 lastTick = _parts.Time.GetTimestamp();
             }
@@ -163,6 +165,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         {
             // Drain: what was acknowledged before the stop is in the checkpoint.
         }
+        if (_sharing is not null) await _driver.RunAsync(() => { Threads.Block(_sharing.LeaveAsync()); return 0; });
         await CheckpointAsync(null, CancellationToken.None);
         await StopWorkersAsync();
         // No round will come to answer what is asked from here on; look-ups still being served must not wait for one.
@@ -208,12 +211,18 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _host.AskAsync(user, question, cancel);
 
     /// <summary>How far a user's deletion has come; null when there is none on record.</summary>
-    public DeletionReceipt? DeletionOf(string user) => _deletions.Find(user);
+    /// <exception cref="ShardElsewhereException">Another node has it.</exception>
+    public DeletionReceipt? DeletionOf(string user)
+    {
+        ThrowIfElsewhere(PartitionOf(user));
+        return _deletions.Find(user);
+    }
 
     /// <summary>Waits until the record at <paramref name="position"/> is in the state; false when the time is up.</summary>
     public async Task<bool> WaitAppliedAsync(LogPosition position, TimeSpan timeout, CancellationToken cancel)
     {
         if (position.Partition >= Partitions) return false;
+        ThrowIfElsewhere(position.Partition);
         var started = _parts.Time.GetTimestamp();
         while (true)
         {
@@ -236,6 +245,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public NodeStatus Status() => new()
     {
         Records = _rounds.Records,
+        Shards = ShardsStatus(),
         LagOffsets = _admission.LagOffsets,
         LagMs = _admission.LagMs,
         Admission = _admission.State.ToString(),
@@ -270,6 +280,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         await Served.DisposeAsync();
         await _deletions.DisposeAsync();
         await _driver.DisposeAsync();
+        _feedsTail?.Dispose();
+        if (_sharing is not null) await Task.Run(_sharing.Dispose);
         Experiments?.Dispose();
         if (_host is not null) await _host.DisposeAsync();
         _rounds?.Dispose();
@@ -311,10 +323,11 @@ public sealed partial class StreamingNode : IAsyncDisposable
         cancel.ThrowIfCancellationRequested();
         AnswerQuestions(_models);
         MoveExperiments(nowMs);
+        var followed = StepShards();
         var wanted = _wanted.Waiting();
-        var work = Round(_fresh.TakeApplied(_applied), wanted, limits, nowMs, receivedMs, null);
+        var work = Round(Here(_fresh.TakeApplied(_applied), r => r.User), Here(wanted, w => w.User), limits, nowMs, receivedMs, null);
         _wanted.Done(wanted);
-        return work;
+        return work + followed;
     });
 
     /// <summary>Does again what a round did that a witness was told of.</summary>
@@ -351,7 +364,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             // Until nothing is left.
         }
         await FinishDeepAsync();
-        _models.RefreshSegments(_parts.Feeds, clockMs);
+        _models.RefreshSegments(PutSegment, clockMs);
     }
 
     private Task AnswerAsync() => _driver.RunAsync(() => AnswerQuestions(_models));

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Node.Sharing;
 
 namespace Streaming.Node.Tests;
 
@@ -131,6 +132,11 @@ public sealed class CheckpointTests : IDisposable
         JsonNode.Parse(File.ReadAllText(path))!.ToJsonString().ShouldBe(
             """{"Version":1,"Id":7,"CreatedMs":1700000000000,"UsersToken":"0000000003","FeedsToken":"0000000004","Events":[64,128],"Items":[64,64],"Replay":{"Fingerprint":"source","Records":10,"IsFinished":false},"Parts":[],"Check":"c1508d1d5f09258e540825f16a2c023d61eebd47a513f0a048ce758543e2d34d"}""");
         checkpoints.List().ShouldHaveSingleItem().Events.ShouldBe([64L, 128L]);
+        // That of a node that shares the users has one thing more.
+        var shared = checkpoints.List()[0] with { Id = 8, Shared = new SharedPositions([1, 2], [3, 4], [5, 6]) };
+        checkpoints.Write(shared, []);
+        JsonNode.Parse(File.ReadAllText(path.Replace("000000000007", "000000000008")))!["Shared"]!.ToJsonString().ShouldBe("""{"Changelog":[1,2],"Examples":[3,4],"Feeds":[5,6]}""");
+        checkpoints.List()[0].Shared!.Examples.ShouldBe([3L, 4L]);
     }
 
     /// <summary>The process ends when a part of the oldest one is gone: what is left of it must not pass for a checkpoint that happens to be damaged.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using Streaming.Actors;
 using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
@@ -15,7 +16,7 @@ namespace Streaming.Node.Tests;
 /// </summary>
 public sealed class TransactionTests : IDisposable
 {
-    private const int Users = 12;
+    internal const int Users = 12;
 
     private readonly TempFolder _folder = new();
     private readonly MemoryEventLog _log = new(NodeRig.Settings.Log);
@@ -169,21 +170,21 @@ public sealed class TransactionTests : IDisposable
         Names(_log).ShouldBeUnique();
     }
 
-    private const long StartMs = 1_767_225_600_000;
+    internal const long StartMs = 1_767_225_600_000;
 
-    private static long TimeOf(int step) => StartMs + step * 10_000L;
+    internal static long TimeOf(int step) => StartMs + step * 10_000L;
 
     private static ulong Draw(int seed, int step, int i) => StableHash.Finalise(StableHash.Combine((ulong)seed << 32 | (uint)step, (ulong)i));
 
-    private static LogEntry Event(string user, long timeMs, string json) =>
+    internal static LogEntry Event(string user, long timeMs, string json) =>
         new(Encoding.UTF8.GetBytes(user), Encoding.UTF8.GetBytes(json.Replace("TIME", $"{timeMs}")), timeMs);
 
-    private static async Task AppendItemsAsync(MemoryEventLog log) =>
+    internal static async Task AppendItemsAsync(MemoryEventLog log) =>
         await log.AppendAsync(Topics.Items, Enumerable.Range(0, 30).Select(i => new LogEntry(
             Encoding.UTF8.GetBytes($"i{i}"), Encoding.UTF8.GetBytes(i == 29 ? "{" : $$"""{"id":"i{{i}}","tags":["t{{i % 3}}"]}"""), StartMs)).ToArray());
 
     /// <summary>Impressions, clicks on some of them, and now and then something that cannot be used.</summary>
-    private static async Task AppendEventsAsync(MemoryEventLog log, int seed, int step)
+    internal static async Task AppendEventsAsync(MemoryEventLog log, int seed, int step)
     {
         var entries = new List<LogEntry>();
         for (var i = 0; i < 20; i++)
@@ -212,16 +213,16 @@ public sealed class TransactionTests : IDisposable
         foreach (var (key, value) in ReadAll(log, Topics.UserState))
             if (key[0] != 0) last[Encoding.UTF8.GetString(key)] = value;
         last.Count.ShouldBe(Users);
-        foreach (var (user, value) in last) value[1..].ShouldBe(await StateAsync(node, user), user);
+        foreach (var (user, value) in last) UserShard.StateOf(value).ToArray().ShouldBe(await StateAsync(node, user), user);
     }
 
-    private static List<string> Names(MemoryEventLog log) =>
+    internal static List<string> Names(MemoryEventLog log) =>
         [.. ReadAll(log, Topics.Examples).Select(r => ExampleCodec.Read(r.Value)).Select(r => r.Example is { } e
             ? $"{e.User} {e.Source} {e.Ordinal} {e.Label} {e.IsCorrection}" : $"{r.Interaction!.User} {r.Interaction.Source} {r.Interaction.Ordinal} {r.Interaction.Action}").Order()];
 
-    private static List<string> Letters(MemoryEventLog log) => [.. ReadAll(log, Topics.DeadLetter).Select(r => Encoding.UTF8.GetString(r.Value)).Order()];
+    internal static List<string> Letters(MemoryEventLog log) => [.. ReadAll(log, Topics.DeadLetter).Select(r => Encoding.UTF8.GetString(r.Value)).Order()];
 
-    private static List<(byte[] Key, byte[] Value)> ReadAll(MemoryEventLog log, string topic)
+    internal static List<(byte[] Key, byte[] Value)> ReadAll(MemoryEventLog log, string topic)
     {
         var all = new List<(byte[], byte[])>();
         var batch = new LogBatch();

@@ -4,8 +4,13 @@ namespace Streaming.Core.Log;
 /// <param name="Appends">Records by topic, in order within a partition. In a compacted topic (<see cref="Topics.IsCompacted"/>) an empty value removes its key.</param>
 /// <param name="Group">Whose positions move.</param>
 /// <param name="Positions">By topic: the next offset to read, per partition.</param>
+/// <param name="IsOrdered">
+/// Whether the last topic's records may reach the log only when all others are there: then even a reader who sees what is not committed knows, by
+/// these, that the rest is complete.
+/// </param>
 public sealed record LogTransaction(
-    IReadOnlyList<(string Topic, IReadOnlyList<LogEntry> Entries)> Appends, string Group, IReadOnlyList<(string Topic, IReadOnlyList<LogPosition> Next)> Positions);
+    IReadOnlyList<(string Topic, IReadOnlyList<LogEntry> Entries)> Appends, string Group, IReadOnlyList<(string Topic, IReadOnlyList<LogPosition> Next)> Positions,
+    bool IsOrdered = false);
 
 /// <summary>
 /// A log that makes outputs and input positions durable in one step, so that a record is never derived twice nor not at all, whenever the
@@ -25,6 +30,7 @@ public interface ITransactionalLog : IEventLog
     /// give the same transaction again, and if it was committed after all it is not committed twice.
     /// </summary>
     /// <exception cref="LogFencedException">Another writer has begun; this one must stop.</exception>
+    /// <exception cref="PartitionsLostException">Partitions that it names have gone to others (<see cref="ISharedLog"/>).</exception>
     /// <exception cref="EventLogException">It did not succeed within the log's time-out.</exception>
     ValueTask TransactAsync(LogTransaction transaction, CancellationToken cancel = default);
 }

@@ -62,4 +62,7 @@ public interface IFeedCache : IDisposable
 
     /// <summary>The reserved cache key of a segment's popular list; no real user id may start with a NUL.</summary>
     static string SegmentUser(string segment) => "\0segment:" + segment;
+
+    /// <summary>What the keys of segments' lists start with, in UTF-8.</summary>
+    static ReadOnlySpan<byte> SegmentPrefix => "\0segment:"u8;
 }

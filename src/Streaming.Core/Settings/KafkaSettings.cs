@@ -68,8 +68,33 @@ public sealed record KafkaSettings
     /// <summary>How long the broker keeps a transaction open whose writer is silent, ms; at most its transaction.max.timeout.ms.</summary>
     public int TransactionTimeoutMs { get; init; } = 60_000;
 
+    /// <summary>
+    /// "single": this node works on every partition, and ends any other that did. "group": nodes of one Prefix share the partitions as a consumer group,
+    /// and what one of them leaves or loses another goes on with.
+    /// </summary>
+    public string Ownership { get; init; } = "single";
+
+    /// <summary>How long a node may be silent before the group gives its partitions to others, ms; within the brokers' group.min and group.max.session.timeout.ms.</summary>
+    public int SessionTimeoutMs { get; init; } = 10_000;
+
+    /// <summary>How long the group waits for a node to hand a partition over in order, ms; then it is taken.</summary>
+    public int HandOverMsMax { get; init; } = 30_000;
+
+    /// <summary>
+    /// Whether a node of a group keeps the states of the users that others work on up to date as well, so that it can go on with them at once; else it
+    /// reads them when it is given a partition, and needs room for its own only.
+    /// </summary>
+    public bool Standby { get; init; } = true;
+
+    /// <summary>Whether nodes share the partitions.</summary>
+    public bool IsShared => Ownership == "group";
+
     public void Validate(SettingsProblems problems)
     {
+        if (Ownership is not ("single" or "group")) problems.Add("Kafka:Ownership", $"is '{Ownership}'; allowed are 'single' and 'group'");
+        if (IsShared && !Transactions) problems.Add("Kafka:Transactions", "is false; with Kafka:Ownership 'group' it must be true: what moves between nodes is what was committed");
+        problems.InRange("Kafka:SessionTimeoutMs", SessionTimeoutMs, 1_000, 1_800_000);
+        problems.InRange("Kafka:HandOverMsMax", HandOverMsMax, 100, 600_000);
         ValidateSecurity(problems);
         problems.InRange("Kafka:ReplicationFactor", ReplicationFactor, 1, 16);
         problems.InRange("Kafka:TimeoutMs", TimeoutMs, 100, 600_000);

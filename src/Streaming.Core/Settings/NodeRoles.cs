@@ -20,13 +20,15 @@ public static class NodeRoles
 
     public static readonly IReadOnlyList<string> All = [Ingest, Users, Trainer, Serve];
 
-    /// <summary>Why a process cannot have just these roles; null where it can.</summary>
+    /// <summary>Why a process cannot have just these roles, where nodes do not share the users (<see cref="KafkaSettings.Ownership"/>); null where it can.</summary>
     /// <param name="roles">Known ones; none stands for all.</param>
     public static string? Problem(IReadOnlyList<string> roles)
     {
         var node = new[] { Ingest, Users, Serve };
         var has = node.Where(roles.Contains).ToList();
-        // They share the cache of lists and the actors' states, which no other process can read yet.
-        return has.Count is 0 or 3 ? null : $"has {string.Join(", ", has)} without {string.Join(", ", node.Except(has))}: these three are one process; '{Trainer}' can be one of its own";
+        // They share the cache of lists and the actors' states, which other processes have from the log only where it carries them.
+        return has.Count is 0 or 3
+            ? null
+            : $"has {string.Join(", ", has)} without {string.Join(", ", node.Except(has))}: these three are one process, unless Kafka:Ownership is 'group'; '{Trainer}' can be one of its own";
     }
 }

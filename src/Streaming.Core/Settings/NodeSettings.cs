@@ -9,6 +9,15 @@ public sealed record NodeSettings
     /// <summary>What this process does (<see cref="NodeRoles"/>): "trainer" alone, "ingest", "users" and "serve" together, or all; empty for all.</summary>
     public IReadOnlyList<string> Roles { get; init; } = [];
 
+    /// <summary>
+    /// Base address at which other nodes reach this one, http://HOST:PORT, where nodes share the users (<see cref="KafkaSettings.Ownership"/>);
+    /// empty: from Serving:Listen, which reaches on this machine only unless it names an address of the network.
+    /// </summary>
+    public string Advertise { get; init; } = "";
+
+    /// <summary>The same for operators' routes, where these have an address of their own (Serving:AdminListen); empty: from that.</summary>
+    public string AdvertiseAdmin { get; init; } = "";
+
     /// <summary>Seed of every random draw.</summary>
     public long Seed { get; init; } = 1;
 
@@ -61,7 +70,9 @@ public sealed record NodeSettings
         {
             if (!NodeRoles.All.Contains(Roles[i])) problems.Add($"Node:Roles:{i}", $"is '{Roles[i]}'; allowed are {string.Join(", ", NodeRoles.All)}");
         }
-        if (NodeRoles.Problem(Roles) is { } problem) problems.Add("Node:Roles", problem);
+        foreach (var (key, address) in (ReadOnlySpan<(string, string)>)[("Node:Advertise", Advertise), ("Node:AdvertiseAdmin", AdvertiseAdmin)])
+            if (address.Length > 0 && !(Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
+                problems.Add(key, $"is '{address}'; it must be http://HOST:PORT or https://HOST:PORT");
         problems.InRange("Node:RoundEventsMax", RoundEventsMax, 1, 1 << 20);
         problems.InRange("Node:RoundListsMax", RoundListsMax, 1, 1 << 20);
         problems.InRange("Node:IdleWaitMs", IdleWaitMs, 1, 10_000);

@@ -99,6 +99,9 @@ public ref struct ByteReader(ReadOnlySpan<byte> bytes)
 
     public ReadOnlySpan<byte> Raw(int count) => Take(count);
 
+    /// <summary>All that is left.</summary>
+    public ReadOnlySpan<byte> Rest() => Take(_rest.Length);
+
     /// <summary>Checks the leading version byte of a persisted form.</summary>
     public byte Version(byte max, string what)
     {

@@ -47,6 +47,8 @@ internal static class CliApp
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(SoakVerb.Create());
         root.Subcommands.Add(Chaos.ChaosVerb.Create());
+        root.Subcommands.Add(Cluster.ClusterCheckVerb.Create());
+        root.Subcommands.Add(Cluster.MockKafkaVerb.Create());
         root.Subcommands.Add(Fuzz.FuzzVerb.Create());
         root.Subcommands.Add(ValidateVerb.Create());
         root.Subcommands.Add(BackupVerbs.CreateBackup());

@@ -54,15 +54,7 @@ internal sealed class NodeProcess : IDisposable
     public static NodeProcess Start(
         int port, IEnumerable<string> arguments, Action<string>? complaints = null, params IReadOnlyList<(string Name, string Value)> environment)
     {
-        var self = Environment.ProcessPath!;
-        var start = new ProcessStartInfo(self) { RedirectStandardError = true, RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(self) != "streaming")
-        {
-            // Under `dotnet`, or inside another program, a test for example.
-            start.FileName = "dotnet";
-            start.ArgumentList.Add(typeof(NodeProcess).Assembly.Location);
-        }
-        foreach (var argument in (string[])["node", "--listen", $"127.0.0.1:{port}", .. arguments]) start.ArgumentList.Add(argument);
+        var start = Self(["node", "--listen", $"127.0.0.1:{port}", .. arguments]);
         start.Environment["STREAMING_LOG_LEVEL"] = "Warning";
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start)!;
@@ -73,6 +65,21 @@ internal sealed class NodeProcess : IDisposable
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();
         return new NodeProcess(process, port);
+    }
+
+    /// <summary>How this program is started once more.</summary>
+    public static ProcessStartInfo Self(IEnumerable<string> arguments)
+    {
+        var self = Environment.ProcessPath!;
+        var start = new ProcessStartInfo(self) { RedirectStandardError = true, RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(self) != "streaming")
+        {
+            // Under `dotnet`, or inside another program, a test for example.
+            start.FileName = "dotnet";
+            start.ArgumentList.Add(typeof(NodeProcess).Assembly.Location);
+        }
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        return start;
     }
 
     public static int FreePort()

@@ -19,7 +19,11 @@ internal static class ApiServer
     /// <param name="notice">Told what an operator should know of keys and certificates; never of their content.</param>
     /// <exception cref="Host.Settings.SettingsException">Keys or certificate cannot be used, or strangers could ask.</exception>
     public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice = null) =>
-        Build(settings, configureLogging, notice, Describe, app => Map(app, node, settings.Serving));
+        Build(settings, configureLogging, notice, Describe, app =>
+        {
+            if (settings.Kafka.IsShared) app.Use(next => new LeaderProxy(next, node, app.Lifetime).InvokeAsync);
+            Map(app, node, settings.Serving);
+        });
 
     /// <summary>The same for a process that learns and nothing else: health, figures of its workers, metrics.</summary>
     /// <inheritdoc cref="Build(StreamingNode, StreamingSettings, Action{ILoggingBuilder}, Action{string}?)" path="/exception"/>

@@ -39,16 +39,33 @@ public sealed partial class DeployTests
     }
 
     [Fact]
-    public void Each_deployment_has_one_process_of_every_role_and_the_trainer_apart()
+    public void Each_deployment_has_every_role_several_of_all_but_the_trainer()
     {
         foreach (var deployment in new[] { DeployedProcess.OfCompose().ToList(), DeployedProcess.OfKubernetes().ToList() })
         {
-            var roles = deployment.SelectMany(p => p.Load().Node.Roles).ToList();
-            roles.ShouldBe(NodeRoles.All, ignoreOrder: true);
+            deployment.SelectMany(p => p.Load().Node.Roles).Distinct().ShouldBe(NodeRoles.All, ignoreOrder: true);
             deployment.Count(p => p.Load().Node.IsTrainerAlone).ShouldBe(1);
+            deployment.ShouldAllBe(p => p.Load().Kafka.IsShared);
         }
-        // Kafka has one owner, and each model one writer.
-        foreach (var workload in DeployedProcess.Workloads()) workload["spec"]["replicas"].Number.ShouldBe(1);
+        foreach (var role in (string[])[NodeRoles.Ingest, NodeRoles.Users, NodeRoles.Serve]) DeployedProcess.OfCompose().Count(p => p.Load().Node.Has(role)).ShouldBe(2, role);
+        // Each model has one writer.
+        foreach (var workload in DeployedProcess.Workloads())
+            workload["spec"]["replicas"].Number.ShouldBe(workload["metadata"]["name"].Text == "streaming-trainer" ? 1 : 2);
+    }
+
+    [Fact]
+    public void Others_reach_every_node_at_what_it_says_of_itself()
+    {
+        foreach (var service in DeployFiles.Documents("compose.yaml").Single()["services"].Members.Where(s => s.Value["image"].Text == "streaming" && s.Key != "trainer"))
+            service.Value["hostname"].Text.ShouldBe(service.Key, "the machine's name is what a node says where it listens on all addresses");
+        foreach (var workload in DeployedProcess.Workloads().Where(w => w["metadata"]["name"].Text != "streaming-trainer"))
+        {
+            var container = workload["spec"]["template"]["spec"]["containers"].Items.Single();
+            var (ports, own) = (container["ports"].Items.ToDictionary(p => p["name"].Text, p => p["containerPort"].Number), container["env"].Items.ToDictionary(e => e["name"].Text));
+            own["POD_IP"]["valueFrom"]["fieldRef"]["fieldPath"].Text.ShouldBe("status.podIP");
+            own["STREAMING_Node__Advertise"]["value"].Text.ShouldBe($"http://$(POD_IP):{ports["http"]}");
+            own["STREAMING_Node__AdvertiseAdmin"]["value"].Text.ShouldBe($"http://$(POD_IP):{ports["admin"]}");
+        }
     }
 
     [Fact]
@@ -77,7 +94,7 @@ public sealed partial class DeployTests
     {
         var pods = DeployedProcess.Workloads().Select(w => w["spec"]["template"]).ToList();
         var services = DeployFiles.Documents("kubernetes/base/services.yaml");
-        services.Count.ShouldBe(4);
+        services.Count.ShouldBe(5);
         foreach (var service in services)
         {
             var port = service["spec"]["ports"].Items.Single()["targetPort"].Text;
@@ -151,21 +168,32 @@ public sealed partial class DeployTests
     [CommandsFact("kubectl")]
     public void Kustomize_renders_base_and_overlay()
     {
-        foreach (var (folder, image) in new[] { ("kubernetes/base", "streaming:latest"), ("kubernetes/overlays/gpu", "streaming-cuda:latest") })
+        foreach (var (folder, image) in new[] { ("kubernetes/base", "streaming:latest"), ("kubernetes/overlays/gpu", "streaming-cuda:latest"), ("kubernetes/overlays/autoscale", "streaming:latest") })
         {
             var (code, output) = DeployFiles.Run("kubectl", "kustomize", folder);
             code.ShouldBe(0, output);
             var documents = DeployFiles.Parse(output);
-            var trainer = documents.Single(d => d["kind"].Text == "Deployment")["spec"]["template"]["spec"];
+            var trainer = documents.Single(d => d["kind"].Text == "Deployment" && d["metadata"]["name"].Text == "streaming-trainer")["spec"]["template"]["spec"];
             trainer["containers"].Items.Single()["image"].Text.ShouldBe(image);
             trainer["nodeSelector"].Exists.ShouldBe(folder.EndsWith("gpu", StringComparison.Ordinal));
             // Labels that are added to everything must not change whom the admin port answers.
             var allowed = documents.Single(d => d["kind"].Text == "NetworkPolicy")["spec"]["ingress"].Items.Single(i => i["from"].Exists)["from"].Items;
             allowed.ShouldContain(f => f["podSelector"]["matchLabels"].Labels.GetValueOrDefault("app.kubernetes.io/name") == "prometheus");
-            documents.Single(d => d["kind"].Text == "PodDisruptionBudget")["spec"]["selector"]["matchLabels"].Labels
-                .ShouldBe(documents.Single(d => d["kind"].Text == "StatefulSet")["spec"]["selector"]["matchLabels"].Labels);
+            foreach (var budget in documents.Where(d => d["kind"].Text == "PodDisruptionBudget"))
+                budget["spec"]["selector"]["matchLabels"].Labels.ShouldBe(Workload(documents, budget["metadata"]["name"].Text)["spec"]["selector"]["matchLabels"].Labels);
+            var scaled = documents.Where(d => d["kind"].Text == "HorizontalPodAutoscaler").ToList();
+            scaled.Count.ShouldBe(folder.EndsWith("autoscale", StringComparison.Ordinal) ? 1 : 0);
+            foreach (var scaler in scaled)
+            {
+                Workload(documents, scaler["spec"]["scaleTargetRef"]["name"].Text)["spec"]["replicas"].Exists.ShouldBeFalse("two would say how many");
+                var rule = DeployFiles.Documents("kubernetes/overlays/autoscale/adapter-rule.yaml").Single()["rules"].Items.Single();
+                scaler["spec"]["metrics"].Items.First()["pods"]["metric"]["name"].Text.ShouldBe(rule["name"]["as"].Text);
+                rule["seriesQuery"].Text.ShouldStartWith("streaming_lookup_seconds_bucket{");
+            }
         }
     }
+
+    private static Yaml Workload(IEnumerable<Yaml> documents, string name) => documents.Single(d => d["kind"].Text is "StatefulSet" or "Deployment" && d["metadata"]["name"].Text == name);
 
     private static readonly string[] Dockerfiles = ["Dockerfile", "Dockerfile.cuda"];
 

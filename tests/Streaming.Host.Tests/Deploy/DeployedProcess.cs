@@ -51,6 +51,7 @@ internal sealed record DeployedProcess(
                 foreach (var variable in patch["spec"]["template"]["spec"]["containers"].Items.Single()["env"].Items) environment[variable["name"].Text] = variable["value"].Text;
             var ports = container["ports"].Items.ToDictionary(p => p["name"].Text, p => p["containerPort"].Number);
             var probes = new[] { "startupProbe", "readinessProbe", "livenessProbe" }.Select(p => container[p]["httpGet"]).Select(g => (g["path"].Text, ports[g["port"].Text]));
+            foreach (var variable in container["env"].Items.Where(v => v["value"].Exists)) environment[variable["name"].Text] = variable["value"].Text.Replace("$(POD_IP)", "10.0.0.1");
             // The one value that only the cluster has: where the Secret is mounted. Here any file that exists stands for it.
             var secret = pod["volumes"].Items.Single(v => v["secret"].Exists)["name"].Text;
             Path.GetDirectoryName(environment[KeysVariable]).ShouldBe(container["volumeMounts"].Items.Single(m => m["name"].Text == secret)["mountPath"].Text);
@@ -60,7 +61,7 @@ internal sealed record DeployedProcess(
     }
 
     /// <summary>StatefulSets and Deployments of the base.</summary>
-    public static IEnumerable<Yaml> Workloads() => new[] { "node.yaml", "trainer.yaml" }
+    public static IEnumerable<Yaml> Workloads() => new[] { "users.yaml", "serve.yaml", "trainer.yaml" }
         .SelectMany(f => DeployFiles.Documents($"kubernetes/base/{f}")).Where(d => d["kind"].Text is "StatefulSet" or "Deployment");
 
     /// <summary>What the process would load, from the same files, variables and flags.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Streaming.Core.Settings;
 using Streaming.Host.Security;
 using Streaming.Host.Tests.Metrics;
 
@@ -89,7 +90,7 @@ public sealed partial class MonitoringTests
         var targets = scrape["static_configs"].Items.ToDictionary(c => c["targets"].Items.Single().Text, c => c["labels"]["role"].Text);
         targets.ShouldBe(
             DeployedProcess.OfCompose().ToDictionary(
-                p => $"{p.Where.Split(' ')[^1]}:{DeployedProcess.PortOf(p.Load().Serving.AdminListen)}", p => p.Load().Node.IsTrainerAlone ? "trainer" : "node"),
+                p => $"{p.Where.Split(' ')[^1]}:{DeployedProcess.PortOf(p.Load().Serving.AdminListen)}", p => p.Load().Node is { IsTrainerAlone: true } ? "trainer" : p.Load().Node.Has(NodeRoles.Users) ? "node" : "serve"),
             ignoreOrder: true);
         // The key reaches it as a secret of the name in the configuration.
         var secret = Path.GetFileName(scrape["authorization"]["credentials_file"].Text);

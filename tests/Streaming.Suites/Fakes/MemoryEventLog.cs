@@ -52,6 +52,22 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
     /// <summary>A view of this log that commits transactions, one writer at a time; disposing of it leaves the log as it is.</summary>
     public ITransactionalLog NewWriter() => new Writer(this);
 
+    /// <summary>Appends and moves positions in one step: readers take the same gate, so nobody sees half of it.</summary>
+    internal void Commit(LogTransaction transaction)
+    {
+        lock (_gate)
+        {
+            foreach (var (topic, entries) in transaction.Appends) AppendAsync(topic, entries.ToArray()).AsTask().GetAwaiter().GetResult();
+            foreach (var (topic, next) in transaction.Positions) CommitAsync(transaction.Group, topic, next).AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    /// <summary>Forgets the positions of all groups.</summary>
+    public void ForgetGroups()
+    {
+        lock (_gate) _groups.Clear();
+    }
+
     /// <summary>When set, called before a transaction is committed (true) and after (false); what it throws ends the call.</summary>
     public Action<bool>? Committing { get; set; }
 
@@ -158,12 +174,10 @@ public sealed class MemoryEventLog(LogSettings settings) : IEventLog
         public async ValueTask TransactAsync(LogTransaction transaction, CancellationToken cancel = default)
         {
             log.Committing?.Invoke(true);
-            // Readers take the same gate, so nobody sees half of it.
             lock (log._gate)
             {
                 if (_id != log._writers) throw new LogFencedException("another writer has begun");
-                foreach (var (topic, entries) in transaction.Appends) log.AppendAsync(topic, entries.ToArray(), cancel).AsTask().GetAwaiter().GetResult();
-                foreach (var (topic, next) in transaction.Positions) log.CommitAsync(transaction.Group, topic, next, cancel).AsTask().GetAwaiter().GetResult();
+                log.Commit(transaction);
             }
             log.Committing?.Invoke(false);
             await ValueTask.CompletedTask.ConfigureAwait(false);

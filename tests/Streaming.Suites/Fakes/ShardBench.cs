@@ -24,11 +24,12 @@ public sealed class ShardBench(
     public RecordingSink[] Sinks { get; } = [.. Enumerable.Range(0, partitions).Select(_ => new RecordingSink())];
     public FakeModels Models { get; } = new(Dimension);
 
-    public IReadOnlyList<UserShard> Shards() => [.. Enumerable.Range(0, partitions).Select(p => new UserShard(new ShardParts
+    /// <param name="writer">Null for shards that keep no changelog; else who writes it.</param>
+    public IReadOnlyList<UserShard> Shards(string? writer = null) => [.. Enumerable.Range(0, partitions).Select(p => new UserShard(new ShardParts
     {
         Partition = p, Settings = Settings, Dimension = Dimension, Machine = new UserMachine(Settings, Models, seed: 1),
         Builder = builder ?? new FakeFeedBuilder(), ArmOf = (_, _) => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
-        Reread = offset => new Reader(this, p, offset), HotUsersMax = hotUsersMax,
+        Reread = offset => new Reader(this, p, offset), HotUsersMax = hotUsersMax, KeepsChangelog = writer is not null, Writer = writer ?? "",
     }))];
 
     public int PartitionOf(string user) => Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), partitions);
@@ -78,6 +79,8 @@ public sealed class ShardBench(
     {
         Kind = EventKind.Impression, Type = "impression", User = user, Item = item, TimeMs = timeMs,
     };
+
+    public ILogReader OpenReader(int partition, long offset) => new Reader(this, partition, offset);
 
     private sealed class Reader(ShardBench bench, int partition, long offset) : ILogReader
     {

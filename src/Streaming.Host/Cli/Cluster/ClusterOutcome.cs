@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text;
+using Streaming.Actors;
+using Streaming.Core.Examples;
+using Streaming.Core.Log;
+using Streaming.Users;
+
+namespace Streaming.Host.Cli.Cluster;
+
+/// <summary>What a run has left in its log: every user's last state and every example, without what the order of rounds or the models decide.</summary>
+internal sealed class ClusterOutcome
+{
+    private const int BatchRecords = 1024;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private ClusterOutcome(Dictionary<string, string> states, Dictionary<string, int> examples, long repeats) => (States, Examples, Repeats) = (states, examples, repeats);
+
+    public IReadOnlyDictionary<string, string> States { get; }
+
+    /// <summary>All versions of all states together.</summary>
+    public long StateBytes { get; private init; }
+
+    /// <summary>How often each stands there, repeats told by their source not counted.</summary>
+    public IReadOnlyDictionary<string, int> Examples { get; }
+
+    /// <summary>Examples that stand there again under the same source: on a log that shows what was never committed.</summary>
+    public long Repeats { get; }
+
+    /// <exception cref="InvalidDataException">The brokers have dropped records, so nothing can be said.</exception>
+    public static async Task<ClusterOutcome> ReadAsync(IEventLog log, int dimension, CancellationToken cancel)
+    {
+        var last = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        long bytes = 0;
+        await ReadAsync(log, Topics.UserState, (key, value) =>
+        {
+            bytes += value.Length;
+            if (key is [not 0, ..]) last[Encoding.UTF8.GetString(key)] = value.ToArray();
+        }, cancel).ConfigureAwait(false);
+        var states = last.ToDictionary(s => s.Key, s => Essence(UserStateCodec.Read(UserShard.StateOf(s.Value), dimension, s.Key)), StringComparer.Ordinal);
+        var examples = new Dictionary<string, int>(StringComparer.Ordinal);
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        long repeats = 0;
+        await ReadAsync(log, Topics.Examples, (_, value) =>
+        {
+            var record = ExampleCodec.Read(value);
+            var (source, name) = NamesOf(record);
+            if (!seen.Add(source)) repeats++;
+            else examples[name] = examples.GetValueOrDefault(name) + 1;
+        }, cancel).ConfigureAwait(false);
+        return new ClusterOutcome(states, examples, repeats) { StateBytes = bytes };
+    }
+
+    private static (string Source, string Name) NamesOf(ExampleRecord record)
+    {
+        if (record.Example is { } e)
+            return ($"{e.User} {e.Source} {e.Ordinal}", string.Create(CultureInfo.InvariantCulture, $"{e.User} {e.ItemKey:x} {e.ShownMs} {e.LabelMs} {e.Label} {e.Weight} {e.IsCorrection} {e.Action}"));
+        var i = record.Interaction!;
+        return ($"{i.User} {i.Source} {i.Ordinal}", string.Create(CultureInfo.InvariantCulture, $"{i.User} {i.ItemKey:x} {i.TimeMs} {i.Action}"));
+    }
+
+    private static string Essence(UserState s) => string.Create(CultureInfo.InvariantCulture,
+        $"{s.Events} {s.Impressions} {s.Positives} {s.LastEventMs} {s.SessionsClosed} {s.Session.Actions.Count} [{string.Join(' ', s.History.Select(a => $"{a.ItemKey:x}@{a.TimeMs}"))}] "
+        + $"[{string.Join(' ', s.Pending.Select(p => $"{p.ItemKey:x}"))}] [{string.Join(' ', s.Marks.OrderBy(m => m.Key).Select(m => $"{m.Key:x}:{m.Value.Seen},{m.Value.Clicked}"))}] "
+        + $"[{string.Join(' ', s.Interests.OrderBy(i => i.Key).Select(i => $"{i.Key:x}:{i.Value.Weight}"))}]");
+
+    private delegate void OnRecord(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);
+
+    private static async Task ReadAsync(IEventLog log, string topic, OnRecord take, CancellationToken cancel)
+    {
+        var batch = new LogBatch();
+        for (var p = 0; p < log.PartitionCount(topic); p++)
+        {
+            var range = await log.RangeAsync(topic, p, cancel).ConfigureAwait(false);
+            if (range.Earliest > 0) throw new InvalidDataException($"the brokers have dropped the start of '{topic}' {p}: nothing can be said then; give more --partitions");
+            using var reader = log.OpenReader(topic, p, 0);
+            var waiting = System.Diagnostics.Stopwatch.StartNew();
+            while (reader.Offset < range.End)
+            {
+                if (reader.Read(batch, BatchRecords, range.End) > 0)
+                {
+                    for (var i = 0; i < batch.Count; i++) take(batch.Key(i).Span, batch.Value(i).Span);
+                    waiting.Restart();
+                    continue;
+                }
+                if (waiting.Elapsed > Patience) throw new InvalidDataException($"'{topic}' {p} does not come up to {range.End}, where it ends");
+                await reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel).ConfigureAwait(false);
+            }
+        }
+    }
+}
