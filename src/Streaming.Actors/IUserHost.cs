@@ -25,8 +25,11 @@ public interface IUserHost : IAsyncDisposable
     /// </summary>
     Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default);
 
-    /// <summary>Asks for a list as if an event had made it stale: for a caller who waits for a list that has seen some event.</summary>
-    Task RequestListAsync(string user, string surface, CancellationToken cancel = default);
+    /// <summary>
+    /// Asks for a list as if an event had made it stale, for a caller who waits for a list that has seen some event; with an <paramref name="arm"/> for the list
+    /// of that arm, with the next <see cref="RefreshAsync"/>, for a caller who found it missing. Unknown users get none.
+    /// </summary>
+    Task RequestListAsync(string user, string surface, string? arm = null, CancellationToken cancel = default);
 
     /// <summary>Runs a read-only question on the shard's thread; null state when the user is unknown.</summary>
     Task<T> AskAsync<T>(string user, Func<UserState?, T> question, CancellationToken cancel = default);

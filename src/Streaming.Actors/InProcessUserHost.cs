@@ -80,26 +80,14 @@ public sealed class InProcessUserHost : IShardHost
     public async Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default) =>
         (await OnEveryShard(shard => shard.Refresh(nowMs, listsMax, quietToo), cancel)).Sum();
 
-    public Task RequestListAsync(string user, string surface, CancellationToken cancel = default) => WorkerOf(user).CallAsync(
+    public Task RequestListAsync(string user, string surface, string? arm = null, CancellationToken cancel = default) => WorkerOf(user).CallAsync(
         shard =>
         {
-            shard.RequestList(user, surface);
+            if (arm is null) shard.RequestList(user, surface);
+            else shard.Want(new WantedList(user, surface, arm));
             return 0;
         },
         cancel);
-
-    /// <summary>Asks for lists of given arms with the next <see cref="RefreshAsync"/>; unknown users get none.</summary>
-    public async Task WantAsync(IReadOnlyList<WantedList> lists, CancellationToken cancel = default)
-    {
-        foreach (var ofShard in lists.GroupBy(l => WorkerOf(l.User)))
-            await ofShard.Key.CallAsync(
-                shard =>
-                {
-                    shard.Want([.. ofShard]);
-                    return 0;
-                },
-                cancel).ConfigureAwait(false);
-    }
 
     public Task FlushAsync(CancellationToken cancel = default) => OnEveryShard(
         shard =>
@@ -122,10 +110,6 @@ public sealed class InProcessUserHost : IShardHost
             throw new ShardElsewhereException(worker.Shard.Partition);
         }
     }
-
-    /// <summary>Sums a figure over all users in memory.</summary>
-    public async Task<long> SumAsync(Func<UserState, long> figure, CancellationToken cancel = default) =>
-        (await OnEveryShard(shard => shard.Sum(figure), cancel)).Sum();
 
     public async Task WantAsync(IReadOnlyCollection<int> partitions, CancellationToken cancel = default)
     {

@@ -138,8 +138,8 @@ public sealed partial class UserShard
     /// <summary>Asks for a list as if an event had made it stale.</summary>
     public void RequestList(string user, string surface) => _refresh.Add(user, surface, urgent: true, _receivedMs);
 
-    /// <summary>Asks for lists of given arms with the next <see cref="Refresh"/>. They are not kept over a restart: look-ups ask again.</summary>
-    public void Want(IReadOnlyList<WantedList> lists) => _wanted.AddRange(lists);
+    /// <summary>Asks for the list of a given arm with the next <see cref="Refresh"/>. It is not kept over a restart: look-ups ask again.</summary>
+    public void Want(in WantedList list) => _wanted.Add(list);
 
     /// <summary>The user's state without making it more recently used; null when unknown.</summary>
     public UserState? Peek(string user) => _hot.TryPeek(user, out var resident) ? resident.State : Load(user);

@@ -25,6 +25,14 @@ public static partial class AkkaHost
         return await AkkaUserHost.StartAsync(system, options, shardOf, ownsSystem: true).ConfigureAwait(false);
     }
 
+    /// <summary>Joins the cluster; which shards lead here is the caller's to say.</summary>
+    /// <inheritdoc cref="StartAsync" path="/exception"/>
+    public static async Task<IShardHost> StartShardsAsync(AkkaHostOptions options, Func<int, UserShard> shardOf, CancellationToken cancel = default)
+    {
+        var system = await JoinAsync(options.Hocon, cancel).ConfigureAwait(false);
+        return await AkkaShardHost.StartAsync(system, options, shardOf, ownsSystem: true).ConfigureAwait(false);
+    }
+
     /// <summary>Starts an actor system and completes when it is a member of its cluster.</summary>
     public static async Task<ActorSystem> JoinAsync(string? hocon, CancellationToken cancel = default)
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Streaming.Actors;
 
 namespace Streaming.Akka;
@@ -16,6 +17,9 @@ public sealed record AkkaHostOptions
 
     /// <summary>HOCON text over <c>hocon/reference.conf</c>; null means <c>hocon/local.conf</c>: one node on this machine.</summary>
     public string? Hocon { get; init; }
+
+    /// <summary>Told why, before the node is ended because the cluster has taken it out; null for nobody.</summary>
+    public Action<string>? Removed { get; init; }
 
     /// <summary>Name of the entity type; hosts of one name share the shards.</summary>
     public string TypeName { get; init; } = "users";
@@ -41,7 +45,21 @@ public static partial class AkkaHost
     /// <summary>Why not, and what to do about it; empty when it is.</summary>
     public static string Reason => Available ? "" : Missing;
 
-    /// <summary>Reads <c>reference.conf</c> or <c>local.conf</c> as compiled in.</summary>
+    /// <summary>
+    /// The configuration of a name, "local", "cluster" or "kubernetes", as compiled in; else of a file. A line whose value is <c>${?NAME}</c> takes that variable of
+    /// the environment, which Akka.NET's own HOCON does not, and counts for nothing where there is none.
+    /// </summary>
+    /// <exception cref="IOException">There is no such file, or it cannot be read.</exception>
+    public static string HoconOf(string nameOrFile)
+    {
+        var text = nameOrFile is "local" or "cluster" or "kubernetes" ? ReadHocon(nameOrFile + ".conf") : File.ReadAllText(nameOrFile);
+        return FromEnvironment().Replace(text, line => Environment.GetEnvironmentVariable(line.Groups[2].Value) is { Length: > 0 } value ? $"{line.Groups[1].Value}\"{value}\"" : "");
+    }
+
+    [GeneratedRegex(@"(?m)^([^#\n]*=\s*)\$\{\?(\w+)\}\s*$")]
+    private static partial Regex FromEnvironment();
+
+    /// <summary>Reads <c>reference.conf</c> or one of its neighbours as compiled in.</summary>
     public static string ReadHocon(string name)
     {
         using var stream = typeof(AkkaHost).Assembly.GetManifestResourceStream(name) ?? throw new FileNotFoundException($"no {name} in this build");
@@ -56,6 +74,10 @@ public static partial class AkkaHost
     /// <param name="cancel">Gives up joining.</param>
     /// <exception cref="PlatformNotSupportedException">This build has no Akka.NET.</exception>
     public static Task<IUserHost> StartAsync(AkkaHostOptions options, Func<int, UserShard> shardOf, CancellationToken cancel = default) =>
+        throw new PlatformNotSupportedException(Missing);
+
+    /// <inheritdoc cref="StartAsync"/>
+    public static Task<IShardHost> StartShardsAsync(AkkaHostOptions options, Func<int, UserShard> shardOf, CancellationToken cancel = default) =>
         throw new PlatformNotSupportedException(Missing);
 #endif
 }

@@ -14,7 +14,7 @@ namespace Streaming.Akka;
 /// their way to a shard are bounded by a window that its answers refill. An answer that fails or never comes stops the host:
 /// every later call throws, and the node restarts from its checkpoint.
 /// </summary>
-public sealed class AkkaUserHost : IUserHost
+public class AkkaUserHost : IUserHost
 {
     private const int RecordsPerMessage = 256;
 
@@ -25,9 +25,10 @@ public sealed class AkkaUserHost : IUserHost
     private readonly TimeSpan _askTimeout;
     private readonly SemaphoreSlim[] _windows;
     private readonly UserHostCounts[] _counts;
+    private IReadOnlyList<int>? _all;
     private volatile Exception? _fault;
 
-    private AkkaUserHost(ActorSystem system, AkkaHostOptions options, IActorRef region, bool ownsSystem)
+    private protected AkkaUserHost(ActorSystem system, AkkaHostOptions options, IActorRef region, bool ownsSystem)
     {
         _system = system;
         _options = options;
@@ -46,7 +47,7 @@ public sealed class AkkaUserHost : IUserHost
         var sharding = ClusterSharding.Get(system);
         var settings = ClusterShardingSettings.Create(system);
         var region = await sharding.StartAsync(
-            options.TypeName, id => UserShardActor.Props(id, shardOf), settings, new PartitionExtractor(),
+            options.TypeName, id => UserShardActor.Props(id, shardOf, waits: false), settings, new PartitionExtractor(),
             sharding.DefaultShardAllocationStrategy(settings), UserShardActor.HandOver.Instance).ConfigureAwait(false);
         return new AkkaUserHost(system, options, region, ownsSystem);
     }
@@ -57,13 +58,22 @@ public sealed class AkkaUserHost : IUserHost
         {
             var sum = default(UserHostCounts);
             lock (_counts)
-                foreach (var counts in _counts) sum += counts;
+                foreach (var p in Asked) sum += _counts[p];
             return sum;
         }
     }
 
+    /// <summary>Partitions whose shards are told what is for all, and counted.</summary>
+    private protected virtual IReadOnlyList<int> Asked => _all ??= [.. Enumerable.Range(0, _options.Partitions)];
+
+    /// <summary>Throws where a partition's shard is not this host's to ask.</summary>
+    private protected virtual void Check(int partition)
+    {
+    }
+
     public async ValueTask TellAsync(LogBatch batch, CancellationToken cancel = default)
     {
+        Check(batch.Partition);
         var window = _windows[batch.Partition];
         for (var from = 0; from < batch.Count; from += RecordsPerMessage)
         {
@@ -80,8 +90,8 @@ public sealed class AkkaUserHost : IUserHost
     public async Task<int> RefreshAsync(long nowMs, int listsMax, bool quietToo = true, CancellationToken cancel = default) =>
         (await OnEveryShard(p => new RefreshLists(p, nowMs, listsMax, quietToo), cancel).ConfigureAwait(false)).Sum(a => a.Waiting);
 
-    public Task RequestListAsync(string user, string surface, CancellationToken cancel = default) =>
-        CallAsync(new RequestList(PartitionOf(user), user, surface), cancel);
+    public Task RequestListAsync(string user, string surface, string? arm = null, CancellationToken cancel = default) =>
+        CallAsync(new RequestList(PartitionOf(user), user, surface, arm), cancel);
 
     public Task FlushAsync(CancellationToken cancel = default) => OnEveryShard(p => new FlushShard(p), cancel);
 
@@ -93,7 +103,7 @@ public sealed class AkkaUserHost : IUserHost
     }
 
     /// <summary>Hands this node's shards over to the others, or writes them into the store where there are none.</summary>
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         var timeout = _system.Settings.Config.GetTimeSpan("streaming.users.leave-timeout");
         await _region.GracefulStop(timeout, GracefulShutdown.Instance).ConfigureAwait(false);
@@ -120,17 +130,16 @@ public sealed class AkkaUserHost : IUserHost
 
     private async Task<ShardAnswer[]> OnEveryShard(Func<int, IShardCommand> command, CancellationToken cancel)
     {
-        var tasks = new Task<ShardAnswer>[_options.Partitions];
-        for (var p = 0; p < tasks.Length; p++) tasks[p] = CallAsync(command(p), cancel);
-        var answers = await Task.WhenAll(tasks).ConfigureAwait(false);
+        var answers = await Task.WhenAll(Asked.Select(p => CallAsync(command(p), cancel)).ToList()).ConfigureAwait(false);
         ThrowIfFaulted();
         return answers;
     }
 
-    private async Task<ShardAnswer> CallAsync(IShardCommand command, CancellationToken cancel)
+    private protected async Task<ShardAnswer> CallAsync(IShardCommand command, CancellationToken cancel, TimeSpan? timeout = null)
     {
         ThrowIfFaulted();
-        var answer = await _region.Ask<ShardAnswer>(command, _askTimeout, cancel).ConfigureAwait(false);
+        if (command is not (OpenShard or CloseShard)) Check(command.Partition);
+        var answer = await _region.Ask<ShardAnswer>(command, timeout ?? _askTimeout, cancel).ConfigureAwait(false);
         Check(answer, command.Partition);
         // Only here: the answers to records come in while later commands are already answered, and would turn the counts back.
         lock (_counts) _counts[command.Partition] = answer.Counts;
@@ -139,6 +148,7 @@ public sealed class AkkaUserHost : IUserHost
 
     private static void Check(ShardAnswer answer, int partition)
     {
+        if (answer.Fault == UserShardActor.Elsewhere) throw new ShardElsewhereException(partition);
         if (answer.Fault is { } fault) throw new InvalidOperationException($"user shard {partition} stopped: {fault}");
     }
 

@@ -12,7 +12,7 @@ public static class ShardMessageCodec
 {
     private const byte Version = 1;
 
-    private enum Kind : byte { Apply = 1, Drain = 2, Refresh = 3, RequestList = 4, GetUser = 5, Flush = 6, Answer = 7, RefreshUrgent = 8 }
+    private enum Kind : byte { Apply = 1, Drain = 2, Refresh = 3, RequestList = 4, GetUser = 5, Flush = 6, Answer = 7, RefreshUrgent = 8, Open = 9, Close = 10, CloseUnwritten = 11, RequestArm = 12 }
 
     /// <summary>Appends a message.</summary>
     /// <exception cref="ArgumentException">Not one of the messages of this assembly.</exception>
@@ -34,9 +34,10 @@ public static class ShardMessageCodec
                 into.Count(m.ListsMax);
                 break;
             case RequestList m:
-                Begin(Kind.RequestList, m.Partition, into);
+                Begin(m.Arm is null ? Kind.RequestList : Kind.RequestArm, m.Partition, into);
                 into.String(m.User);
                 into.String(m.Surface);
+                if (m.Arm is not null) into.String(m.Arm);
                 break;
             case GetUser m:
                 Begin(Kind.GetUser, m.Partition, into);
@@ -44,6 +45,13 @@ public static class ShardMessageCodec
                 break;
             case FlushShard m:
                 Begin(Kind.Flush, m.Partition, into);
+                break;
+            case OpenShard m:
+                Begin(Kind.Open, m.Partition, into);
+                into.String(m.Node);
+                break;
+            case CloseShard m:
+                Begin(m.Writes ? Kind.Close : Kind.CloseUnwritten, m.Partition, into);
                 break;
             case ShardAnswer m:
                 WriteAnswer(m, into);
@@ -68,8 +76,11 @@ public static class ShardMessageCodec
             Kind.Drain => new DrainShard(partition),
             Kind.Refresh or Kind.RefreshUrgent => new RefreshLists(partition, from.Int64(), Int32(ref from), kind == Kind.Refresh),
             Kind.RequestList => new RequestList(partition, Text(ref from), Text(ref from)),
+            Kind.RequestArm => new RequestList(partition, Text(ref from), Text(ref from), Text(ref from)),
             Kind.GetUser => new GetUser(partition, Text(ref from)),
             Kind.Flush => new FlushShard(partition),
+            Kind.Open => new OpenShard(partition, Text(ref from)),
+            Kind.Close or Kind.CloseUnwritten => new CloseShard(partition, kind == Kind.Close),
             _ => throw new FormatException($"shard message of unknown kind {(byte)kind}"),
         };
     }

@@ -20,14 +20,20 @@ public sealed record DrainShard(int Partition) : IShardCommand;
 /// <summary>Build stale lists; without <paramref name="QuietToo"/> only urgent ones.</summary>
 public sealed record RefreshLists(int Partition, long NowMs, int ListsMax, bool QuietToo) : IShardCommand;
 
-/// <summary>Treat a list as stale.</summary>
-public sealed record RequestList(int Partition, string User, string Surface) : IShardCommand;
+/// <summary>Treat a list as stale; with an arm, build that arm's with the next <see cref="RefreshLists"/>.</summary>
+public sealed record RequestList(int Partition, string User, string Surface, string? Arm = null) : IShardCommand;
 
 /// <summary>Answer with the user's state.</summary>
 public sealed record GetUser(int Partition, string User) : IShardCommand;
 
 /// <summary>Write every changed user into the store.</summary>
 public sealed record FlushShard(int Partition) : IShardCommand;
+
+/// <summary>Start to lead, if this is the node of that address; else the shard has not moved yet, and the answer says so.</summary>
+public sealed record OpenShard(int Partition, string Node) : IShardCommand;
+
+/// <summary>End leading: with <paramref name="Writes"/> what has changed goes into the store before.</summary>
+public sealed record CloseShard(int Partition, bool Writes) : IShardCommand;
 
 /// <summary>The answer to every command.</summary>
 /// <param name="Counts">What the shard has done so far.</param>

@@ -1,6 +1,7 @@
 #if USE_AKKA
 using System.Globalization;
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Cluster.Sharding;
 using Streaming.Actors;
 using Streaming.Core.Log;
@@ -14,8 +15,14 @@ namespace Streaming.Akka;
 /// <see cref="UserShard"/> that runs in-process. It never throws: a fault stops its work and is the answer to every message from
 /// then on, because a shard restarted by its supervisor would have skipped a record.
 /// </summary>
-internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf) : UntypedActor
+/// <param name="partition">Of the shard.</param>
+/// <param name="shardOf">Opens it.</param>
+/// <param name="waits">Whether it leads only between <see cref="OpenShard"/> and <see cref="CloseShard"/>, as somebody else decides where; else from its first message on.</param>
+internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf, bool waits) : UntypedActor
 {
+    /// <summary>The answer of a shard that does not lead here.</summary>
+    public const string Elsewhere = "elsewhere";
+
     /// <summary>Sent by Akka before the shard moves or its node leaves.</summary>
     public sealed class HandOver
     {
@@ -26,13 +33,24 @@ internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf
     private UserShard? _shard;
     private string? _fault;
 
-    public static Props Props(string entityId, Func<int, UserShard> shardOf) =>
-        global::Akka.Actor.Props.Create(() => new UserShardActor(int.Parse(entityId, CultureInfo.InvariantCulture), shardOf));
+    public static Props Props(string entityId, Func<int, UserShard> shardOf, bool waits) =>
+        global::Akka.Actor.Props.Create(() => new UserShardActor(int.Parse(entityId, CultureInfo.InvariantCulture), shardOf, waits));
 
     protected override void OnReceive(object message)
     {
         var waiting = 0;
         byte[]? user = null;
+        if (waits && _shard is null && message is not OpenShard)
+        {
+            if (message is HandOver) Context.Stop(Self);
+            else Sender.Tell(new ShardAnswer(default, 0, null, Elsewhere));
+            return;
+        }
+        if (message is OpenShard open && open.Node != Cluster.Get(Context.System).SelfAddress.ToString())
+        {
+            Sender.Tell(new ShardAnswer(default, 0, null, Elsewhere));
+            return;
+        }
         if (_fault is null)
         {
             try
@@ -46,6 +64,9 @@ internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf
         }
         if (message is HandOver) Context.Stop(Self);
         else Sender.Tell(new ShardAnswer(_shard?.Counts ?? default, waiting, user, _fault));
+        if (message is not CloseShard) return;
+        // Whatever went wrong went wrong with what is gone now.
+        (_shard, _fault) = (null, null);
     }
 
     private void Handle(object message, out int waiting, out byte[]? user)
@@ -63,16 +84,19 @@ internal sealed class UserShardActor(int partition, Func<int, UserShard> shardOf
             case RefreshLists m:
                 waiting = _shard.Refresh(m.NowMs, m.ListsMax, m.QuietToo);
                 break;
+            case RequestList { Arm: { } arm } m:
+                _shard.Want(new WantedList(m.User, m.Surface, arm));
+                break;
             case RequestList m:
                 _shard.RequestList(m.User, m.Surface);
                 break;
             case GetUser m:
                 user = Encode(_shard.Peek(m.User));
                 break;
-            case FlushShard or HandOver:
+            case FlushShard or HandOver or CloseShard { Writes: true }:
                 _shard.Flush();
                 break;
-            case DrainShard:
+            case DrainShard or OpenShard or CloseShard:
                 break;
             default:
                 throw new InvalidOperationException($"a shard does not understand {message.GetType()}");

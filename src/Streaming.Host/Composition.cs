@@ -1,4 +1,6 @@
 using System.Net;
+using Streaming.Actors;
+using Streaming.Akka;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
@@ -45,6 +47,7 @@ internal sealed class RunningNode : IAsyncDisposable
                 new NodeParts
                 {
                     Settings = settings, Log = log, Users = users, Feeds = feeds,
+                    UserHost = settings.Node.Actors == "akka" ? OnAkka(settings, notice) : null,
                     CheckpointDir = Path.Combine(dataDir, "checkpoints"), DeletionsDir = Path.Combine(dataDir, "deletions"), Notice = notice, LearnsDeepInRounds = isReplay, FreeBytes = FreeBytesOf(dataDir),
                 },
                 cancel).ConfigureAwait(false));
@@ -72,6 +75,14 @@ internal sealed class RunningNode : IAsyncDisposable
             return everywhere ? $"{scheme}://{Dns.GetHostName()}:{at.Port}" : $"{scheme}://{at}";
         }
     }
+
+    private static Func<UserHostParts, CancellationToken, Task<IShardHost>> OnAkka(StreamingSettings settings, Action<NodeNotice> notice) => (parts, cancel) => AkkaHost.StartShardsAsync(
+        new AkkaHostOptions
+        {
+            Partitions = parts.Partitions, Dimension = parts.Dimension, MailboxRecordsMax = parts.MailboxRecordsMax, Hocon = AkkaHost.HoconOf(settings.Node.Hocon),
+            Removed = why => notice(new NodeNotice(NoticeLevel.Error, why)),
+        },
+        parts.ShardOf, cancel);
 
     /// <summary>Opens the log of a node that does not run, and only that.</summary>
     /// <inheritdoc cref="OpenAsync"/>

@@ -34,6 +34,9 @@ public sealed record NodeParts
     /// <summary>Threads of control for rounds and user shards.</summary>
     public IThreads Threads { get; init; } = SystemThreads.Instance;
 
+    /// <summary>Opens what runs the users' shards, where nodes share them; null for threads of this process.</summary>
+    public Func<UserHostParts, CancellationToken, Task<IShardHost>>? UserHost { get; init; }
+
     /// <summary>Where <see cref="CheckpointDir"/> lies.</summary>
     public IFiles Files { get; init; } = DiskFiles.Instance;
 
@@ -43,6 +46,13 @@ public sealed record NodeParts
     /// <summary>Told what a live node did, in order, so that it can be done again: see <see cref="INodeWitness"/>. Null for nobody.</summary>
     internal INodeWitness? Witness { get; init; }
 }
+
+/// <summary>What a host of shards is made for.</summary>
+/// <param name="Partitions">Of <c>events</c>.</param>
+/// <param name="Dimension">Of the users' embeddings.</param>
+/// <param name="MailboxRecordsMax">Records on their way to one shard at most.</param>
+/// <param name="ShardOf">The shard of a partition, in the state that it goes on from.</param>
+public sealed record UserHostParts(int Partitions, int Dimension, int MailboxRecordsMax, Func<int, UserShard> ShardOf);
 
 /// <summary>Told, on the rounds' thread, of what only timing has decided: with it, the log gives the same state again.</summary>
 internal interface INodeWitness

@@ -47,9 +47,7 @@ public sealed partial class StreamingNode
         }
         _applied = events;
         foreach (var shard in _shards) _clockMs = Math.Max(_clockMs, shard.ClockMs);
-        _host = _shared is null
-            ? new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads)
-            : new InProcessUserHost(_shards.Length, p => _shards[p], _parts.Settings.Users.MailboxRecordsMax, Threads);
+        _host = _shared is null ? new InProcessUserHost(_shards, _parts.Settings.Users.MailboxRecordsMax, Threads) : await OpenHostAsync(cancel);
         _meters = new NodeMeters(events.Length, _host.Counts);
         var node = _parts.Settings.Node;
         _outputs = new RoundOutputs(Threads, _parts.Time, Log, _transactions, sinks, committedEvents, committedItems, _parts.Settings.Log.RecordBytesMax, _parts.Notice,

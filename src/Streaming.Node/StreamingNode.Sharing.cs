@@ -23,6 +23,14 @@ public sealed partial class StreamingNode
     /// <summary>The shard of a user: the partition of <c>events</c> that has theirs.</summary>
     public int PartitionOf(string user) => Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), Partitions);
 
+    private async Task<IShardHost> OpenHostAsync(CancellationToken cancel)
+    {
+        var settings = _parts.Settings;
+        return _parts.UserHost is { } open
+            ? await open(new UserHostParts(_shards.Length, settings.Learning.EmbeddingDim, settings.Users.MailboxRecordsMax, p => _shards[p]), cancel)
+            : new InProcessUserHost(_shards.Length, p => _shards[p], settings.Users.MailboxRecordsMax, Threads);
+    }
+
     private void OpenShared(ISharedLog log)
     {
         var roles = _parts.Settings.Node;
@@ -30,7 +38,7 @@ public sealed partial class StreamingNode
         var from = Restored?.Shared ?? SharedPositions.Start(_shards.Length);
         _feedsTail = new FeedsTail(_parts, _fresh, _wanted, from.Feeds, takesSegments: !roles.Has(NodeRoles.Users));
         var share = roles.Has(NodeRoles.Users) ? log.Join(RoundOutputs.Group, Topics.Events, _signal.Set) : null;
-        _sharing = new SharedShards(_parts, log, share, _shards, _sinks, _host, _feedsTail, _rounds, _outputs, from);
+        _sharing = new SharedShards(_parts, log, share, _shards, _sinks, (IShardHost)_host, _feedsTail, _rounds, _outputs, from);
         if (roles.Has(NodeRoles.Users) || roles.Has(NodeRoles.Serve)) _feedsTail.Start();
     }
 

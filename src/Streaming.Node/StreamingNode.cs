@@ -39,7 +39,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private readonly Deletions _deletions;
     private ModelSet _models = null!;
     private readonly ITransactionalLog? _transactions;
-    private InProcessUserHost _host = null!;
+    private IUserHost _host = null!;
     private UserShard[] _shards = null!;
     private Rounds _rounds = null!;
     private RoundOutputs _outputs = null!;
@@ -146,7 +146,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             }
             var work = await RoundAsync(null, NowMs(), 0, CancellationToken.None);
             // Behind outputs that are not durable yet nobody may go on after a crash.
-            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled && _admission.MayCheckpoint)
+            if (MsSince(lastCheckpoint) >= settings.CheckpointIntervalMs && _outputs.IsSettled && _admission.MayCheckpoint && _sharing?.IsOpening != true)
             {
                 await CheckpointAsync(null, CancellationToken.None);
                 lastCheckpoint = _parts.Time.GetTimestamp();
@@ -292,8 +292,12 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public int ListsWaiting => _rounds.ListsWaiting;
 
     /// <summary>Impressions of users in memory that wait for their click or the end of their window.</summary>
-    public async Task<long> PendingImpressionsAsync(CancellationToken cancel = default) =>
-        await _host.SumAsync(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting), cancel);
+    public Task<long> PendingImpressionsAsync(CancellationToken cancel = default) => _driver.RunAsync(() =>
+    {
+        cancel.ThrowIfCancellationRequested();
+        // Between rounds, when no shard is at work.
+        return _shards.Sum(shard => shard.Sum(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting)));
+    });
 
     /// <summary>
     /// SHA-256 over everything learned and every user's state: equal digests mean equal nodes. Call it while no round runs.
@@ -336,7 +340,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     private int Round(
         IReadOnlyList<(string User, string Surface)> requests, IReadOnlyList<WantedList> wanted, RoundLimits? limits, long nowMs, long receivedMs, bool? quiet)
     {
-        if (wanted.Count > 0) Threads.Block(_host.WantAsync(wanted));
+        if (wanted.Count > 0) Threads.Block(Task.WhenAll(wanted.Select(w => _host.RequestListAsync(w.User, w.Surface, w.Arm))));
         foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
         var started = Stopwatch.GetTimestamp();
         var (before, from) = (_rounds.Records, EventPositions);

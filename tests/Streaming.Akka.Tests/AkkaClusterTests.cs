@@ -50,6 +50,61 @@ public sealed class AkkaClusterTests
             moved.Sinks[p].Interactions.Select(x => (x.User, x.ItemKey, x.Source)).ShouldBe(straight.Sinks[p].Interactions.Select(x => (x.User, x.ItemKey, x.Source)));
     }
 
+    /// <summary>As a consumer group hands them out: each node says what it is given, and a shard leads at one at a time.</summary>
+    [Fact]
+    public async Task Shards_follow_whoever_is_given_their_partition_over_three_nodes()
+    {
+        var bench = new ShardBench(Partitions);
+        for (var i = 0; i < 400; i++) bench.Append(EventAt(i));
+        var straight = new ShardBench(Partitions);
+        for (var i = 0; i < 500; i++) straight.Append(EventAt(i));
+        await using var one = new InProcessUserHost(straight.Shards(), 4096);
+        await straight.FeedAsync(one);
+        var (first, second) = await TwoNodesAsync(firstRole: "users");
+        var third = await AkkaHost.JoinAsync($"{AkkaFixture.Quick}\nakka.cluster.seed-nodes = [\"{Cluster.Get(first).SelfAddress}\"]");
+        var options = Options();
+        var started = new ConcurrentDictionary<int, bool>[] { new(), new(), new() };
+        var hosts = new List<AkkaShardHost>();
+        foreach (var (system, n) in new[] { first, second, third }.Select((s, n) => (s, n)))
+            hosts.Add(await AkkaShardHost.StartAsync(system, options, p => ShardOf(bench, p, started[n]), ownsSystem: true));
+        await hosts[0].WantAsync([0, 1, 2, 3]);
+        await bench.FeedAsync(hosts[0]);
+        // One node of three leaves with two shards, another gives one away.
+        await hosts[0].WantAsync([0]);
+        await hosts[1].WantAsync([1, 2]);
+        await hosts[2].WantAsync([3]);
+        hosts.Select(h => string.Join(',', h.Shards)).ShouldBe(["0", "1,2", "3"]);
+        await hosts[1].WantAsync([]);
+        await hosts[1].DisposeAsync();
+        await hosts[0].WantAsync([0, 1]);
+        await hosts[2].WantAsync([2, 3]);
+        for (var i = 400; i < 500; i++) bench.Append(EventAt(i));
+        await FeedAsync(bench, hosts[0]);
+        await FeedAsync(bench, hosts[2]);
+        for (var u = 0; u < 20; u++)
+        {
+            var at = bench.PartitionOf($"u{u}") is 0 or 1 ? hosts[0] : hosts[2];
+            (await BytesAsync(at, $"u{u}")).ShouldBe(await BytesAsync(one, $"u{u}"), $"u{u}");
+        }
+        (hosts[0].Counts.Applied + hosts[2].Counts.Applied).ShouldBe(500);
+        started[0].Keys.Order().ShouldBe([0, 1, 2, 3]);
+        started[2].Keys.Order().ShouldBe([2, 3]);
+        await hosts[2].DisposeAsync();
+        await hosts[0].DisposeAsync();
+    }
+
+    /// <summary>From the beginning, what is for the shards here: a shard that had lost its offset would apply it twice.</summary>
+    private static async Task FeedAsync(ShardBench bench, AkkaShardHost host)
+    {
+        foreach (var p in host.Shards)
+        {
+            using var reader = bench.OpenReader(p, 0);
+            var batch = new Core.Log.LogBatch();
+            while (reader.Read(batch, 100) > 0) await host.TellAsync(batch);
+        }
+        await host.DrainAsync();
+    }
+
     [Fact]
     public async Task A_node_without_shards_reaches_those_of_another_over_the_wire()
     {

@@ -5,6 +5,8 @@ public sealed class AkkaHostTests
     [Theory]
     [InlineData("reference.conf")]
     [InlineData("local.conf")]
+    [InlineData("cluster.conf")]
+    [InlineData("kubernetes.conf")]
     public void Every_key_says_what_it_is_for(string name)
     {
         var lines = AkkaHost.ReadHocon(name).Split('\n').Select(l => l.Trim()).ToList();
@@ -17,6 +19,32 @@ public sealed class AkkaHostTests
         }
         keys.ShouldBeGreaterThan(1);
     }
+
+#if USE_AKKA
+    /// <summary>The name that others reach a node by comes from the environment, over what reference.conf has.</summary>
+    [Fact]
+    public void A_node_of_a_cluster_takes_its_name_from_the_environment()
+    {
+        Environment.SetEnvironmentVariable("AKKA_PUBLIC_HOST", "pod-7.users");
+        try
+        {
+            foreach (var name in (string[])["cluster", "kubernetes"])
+            {
+                var config = global::Akka.Configuration.ConfigurationFactory.ParseString(AkkaHost.HoconOf(name))
+                    .WithFallback(global::Akka.Configuration.ConfigurationFactory.ParseString(AkkaHost.ReadHocon("reference.conf")));
+                config.GetString("akka.remote.dot-netty.tcp.public-hostname").ShouldBe("pod-7.users", name);
+                config.GetString("akka.remote.dot-netty.tcp.hostname").ShouldBe("0.0.0.0", name);
+                config.GetStringList("akka.cluster.seed-nodes").Count.ShouldBeGreaterThan(1, name);
+                config.GetString("akka.cluster.split-brain-resolver.active-strategy").ShouldBe("keep-majority", name);
+            }
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("AKKA_PUBLIC_HOST", null);
+        }
+        Should.Throw<IOException>(() => AkkaHost.HoconOf("no-such-file.conf"));
+    }
+#endif
 
 #if !USE_AKKA
     [Fact]

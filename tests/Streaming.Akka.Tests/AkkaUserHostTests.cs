@@ -1,5 +1,6 @@
 #if USE_AKKA
 using Akka.Actor;
+using Akka.Cluster;
 using Streaming.Actors;
 using Streaming.Suites;
 using Streaming.Suites.Fakes;
@@ -54,5 +55,33 @@ public sealed class AkkaUserHostTests(AkkaFixture akka) : UserHostSuite, IClassF
 
         (await Should.ThrowAsync<InvalidOperationException>(() => host.DrainAsync())).Message.ShouldContain("the store is gone");
     }
+}
+
+/// <summary>Two nodes of one cluster for the class.</summary>
+public sealed class AkkaPairFixture : IAsyncLifetime
+{
+    public IReadOnlyList<ActorSystem> Systems { get; private set; } = [];
+
+    public async Task InitializeAsync()
+    {
+        var first = await AkkaHost.JoinAsync(AkkaFixture.Quick);
+        Systems = [first, await AkkaHost.JoinAsync($"{AkkaFixture.Quick}\nakka.cluster.seed-nodes = [\"{Cluster.Get(first).SelfAddress}\"]")];
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var system in Systems.Reverse()) await system.Terminate();
+    }
+}
+
+/// <summary>The suite of hosts whose shards come and go, over external allocation on two nodes.</summary>
+public sealed class AkkaShardHostTests(AkkaPairFixture akka) : ShardHostSuite, IClassFixture<AkkaPairFixture>
+{
+    private readonly string _type = AkkaFixture.NextTypeName();
+    private int _hosts;
+
+    protected override async Task<IShardHost> CreateAsync(int partitions, Func<int, UserShard> open, int mailboxRecordsMax) => await AkkaShardHost.StartAsync(
+        akka.Systems[_hosts++],
+        new AkkaHostOptions { Partitions = partitions, Dimension = ShardBench.Dimension, MailboxRecordsMax = mailboxRecordsMax, TypeName = _type }, open, ownsSystem: false);
 }
 #endif

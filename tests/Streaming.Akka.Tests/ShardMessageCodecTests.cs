@@ -17,8 +17,12 @@ public sealed class ShardMessageCodecTests
         { new RefreshLists(1, 1000, 5, true), "01-03-01-E8-03-00-00-00-00-00-00-05" },
         { new RefreshLists(1, 1000, 5, false), "01-08-01-E8-03-00-00-00-00-00-00-05" },
         { new RequestList(1, "ü", ""), "01-04-01-03-C3-BC-01" },
+        { new RequestList(1, "u", "", "a"), "01-0C-01-02-75-01-02-61" },
         { new GetUser(0, "u"), "01-05-00-02-75" },
         { new FlushShard(2), "01-06-02" },
+        { new OpenShard(2, "n"), "01-09-02-02-6E" },
+        { new CloseShard(2, true), "01-0A-02" },
+        { new CloseShard(2, false), "01-0B-02" },
         { new ShardAnswer(Counts, 1, [9], null), "01-07-02-04-06-08-0A-0C-0E-10-12-14-01-01-01-09-00" },
         { new ShardAnswer(default, 0, null, "no"), "01-07-00-00-00-00-00-00-00-00-00-00-00-00-03-6E-6F" },
     };

@@ -18,6 +18,15 @@ public sealed record NodeSettings
     /// <summary>The same for operators' routes, where these have an address of their own (Serving:AdminListen); empty: from that.</summary>
     public string AdvertiseAdmin { get; init; } = "";
 
+    /// <summary>
+    /// What runs the users' shards: "threads" of this process, or "akka", the nodes' Akka.NET cluster, where nodes share the users. Which shard is where is
+    /// the consumer group's matter in both.
+    /// </summary>
+    public string Actors { get; init; } = "threads";
+
+    /// <summary>With "akka": "local", "cluster" or "kubernetes" of this build's <c>hocon/</c>, or a HOCON file over its <c>reference.conf</c>.</summary>
+    public string Hocon { get; init; } = "local";
+
     /// <summary>Seed of every random draw.</summary>
     public long Seed { get; init; } = 1;
 
@@ -66,6 +75,8 @@ public sealed record NodeSettings
     public void Validate(SettingsProblems problems)
     {
         problems.NotEmpty("Node:DataDir", DataDir);
+        if (Actors is not ("threads" or "akka")) problems.Add("Node:Actors", $"is '{Actors}'; allowed are 'threads' and 'akka'");
+        problems.NotEmpty("Node:Hocon", Hocon);
         for (var i = 0; i < Roles.Count; i++)
         {
             if (!NodeRoles.All.Contains(Roles[i])) problems.Add($"Node:Roles:{i}", $"is '{Roles[i]}'; allowed are {string.Join(", ", NodeRoles.All)}");

@@ -43,6 +43,7 @@ public sealed record StreamingSettings
         foreach (var name in Deep.DenseFeatures.Where(n => FeatureNames.Real.Contains(n) && !captured.Contains(n)))
             problems.Add("Deep:DenseFeatures", $"names '{name}', which Learning:Features does not: what is not declared there is not captured");
         if (Kafka.IsShared && Log.Kind == "embedded") problems.Add("Kafka:Ownership", "is 'group', and the embedded log can be open in one process only: give --kafka HOST:PORT");
+        if (!Kafka.IsShared && Node.Actors == "akka") problems.Add("Node:Actors", "is 'akka', which is for nodes that share the users: give Kafka:Ownership 'group', or leave the shards to threads");
         if (!Kafka.IsShared && NodeRoles.Problem(Node.Roles) is { } problem) problems.Add("Node:Roles", problem);
         if (Node.IsTrainerAlone && Log.Kind == "embedded")
             problems.Add("Node:Roles", "is 'trainer' alone, and the embedded log can be open in one process only, the node's: give both --kafka HOST:PORT, or leave the trainer in the node");

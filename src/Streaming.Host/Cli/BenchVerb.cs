@@ -26,6 +26,7 @@ internal static class BenchVerb
         command.Subcommands.Add(AbStudyBench.Create());
         command.Subcommands.Add(GuardRailBench.Create());
         command.Subcommands.Add(EstimateBench.Create());
+        command.Subcommands.Add(RebalanceBench.Create());
         return command;
     }
 

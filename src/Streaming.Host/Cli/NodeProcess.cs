@@ -22,6 +22,9 @@ internal sealed class NodeProcess : IDisposable
     /// <summary>When the process was started, in Stopwatch ticks.</summary>
     public long StartedAt { get; }
 
+    /// <summary>For messages.</summary>
+    public string Name { get; set; } = "";
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>Exit code; only after the end.</summary>

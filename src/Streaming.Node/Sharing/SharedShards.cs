@@ -20,7 +20,7 @@ internal sealed class SharedShards : IDisposable
     private readonly IPartitionShare? _share;
     private readonly UserShard[] _shards;
     private readonly PartitionSink[] _sinks;
-    private readonly InProcessUserHost _host;
+    private readonly IShardHost _host;
     private readonly FeedsTail _feeds;
     private readonly LearningOrder _order;
     private readonly Rounds _rounds;
@@ -32,6 +32,7 @@ internal sealed class SharedShards : IDisposable
     private int[] _givingUp = [];
     private Task<long[]>? _catalogue;
     private bool _hasCatalogue;
+    private (Task Task, List<int> Shards)? _opening;
 
     private enum Phase
     {
@@ -40,6 +41,9 @@ internal sealed class SharedShards : IDisposable
 
         /// <summary>To be led here once everything of the leader before is in.</summary>
         Coming,
+
+        /// <summary>Everything is in, and the host is opening it.</summary>
+        Opening,
 
         Leading,
     }
@@ -75,7 +79,7 @@ internal sealed class SharedShards : IDisposable
     /// <param name="outputs">Of the rounds.</param>
     /// <param name="from">Where to go on.</param>
     public SharedShards(
-        NodeParts parts, ISharedLog log, IPartitionShare? share, UserShard[] shards, PartitionSink[] sinks, InProcessUserHost host, FeedsTail feeds, Rounds rounds,
+        NodeParts parts, ISharedLog log, IPartitionShare? share, UserShard[] shards, PartitionSink[] sinks, IShardHost host, FeedsTail feeds, Rounds rounds,
         RoundOutputs outputs, SharedPositions from)
     {
         (_parts, _log, _share, _shards, _sinks, _host, _feeds, _rounds, _outputs) = (parts, log, share, shards, sinks, host, feeds, rounds, outputs);
@@ -90,7 +94,10 @@ internal sealed class SharedShards : IDisposable
     public IReadOnlyList<int> Leading => _leading;
 
     /// <summary>Shards given to this node that it is not ready for yet. Any thread, roughly.</summary>
-    public int Coming => _seats.Count(s => s.Phase == Phase.Coming);
+    public int Coming => _seats.Count(s => s.Phase is Phase.Coming or Phase.Opening);
+
+    /// <summary>Whether shards are between the store, where they followed, and the host: no moment for a checkpoint.</summary>
+    public bool IsOpening => _opening is not null;
 
     public bool Leads(int partition) => Array.BinarySearch(_leading, partition) >= 0;
 
@@ -103,6 +110,8 @@ internal sealed class SharedShards : IDisposable
     /// <summary>Before each round: gives up, follows, takes over. Returns how many records it took.</summary>
     public int Step()
     {
+        // The host opens shards one call at a time; those that are led already go on meanwhile.
+        if (_opening is { } opening && !TakeOpened(opening)) return FollowOthers();
         var state = _share?.Now ?? ShareState.None;
         Lose(state.Lost);
         if (_outputs.IsSettled)
@@ -113,14 +122,18 @@ internal sealed class SharedShards : IDisposable
         foreach (var p in state.Mine)
             if (_seats[p].Phase == Phase.Following && !_givingUp.Contains(p))
                 (_seats[p].Phase, _seats[p].Since) = (Phase.Coming, Stopwatch.GetTimestamp());
+        foreach (var (seat, p) in _seats.Select((seat, p) => (seat, p)))
+            if (seat.Phase == Phase.Coming && !state.Mine.Contains(p)) seat.Phase = Phase.Following;
+        var taken = FollowOthers();
+        if (_outputs.IsSettled) Lead();
+        return taken;
+    }
+
+    private int FollowOthers()
+    {
         var taken = 0;
         for (var p = 0; p < _seats.Length; p++)
-        {
-            var seat = _seats[p];
-            if (seat.Phase == Phase.Coming && !state.Mine.Contains(p)) seat.Phase = Phase.Following;
-            if (seat.Phase != Phase.Leading) taken += Follow(p, seat);
-        }
-        if (_outputs.IsSettled) Lead();
+            if (_seats[p].Phase is Phase.Following or Phase.Coming) taken += Follow(p, _seats[p]);
         return taken;
     }
 
@@ -128,6 +141,11 @@ internal sealed class SharedShards : IDisposable
     public async Task LeaveAsync()
     {
         if (_share is null) return;
+        if (_opening is { } opening)
+        {
+            await opening.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            TakeOpened(opening);
+        }
         GiveUp(_leading);
         EndGivingUp();
         await _share.DisposeAsync().ConfigureAwait(false);
@@ -291,16 +309,33 @@ internal sealed class SharedShards : IDisposable
             Close(seat);
             _feeds.Leave(p);
             _shards[p].Lead();
+            _outputs.Start(p, _shards[p].NextOffset, ends.Items);
+            seat.Phase = Phase.Opening;
+        }
+        _opening = (_host.WantAsync([.. _leading.Concat(ready)]), ready);
+        TakeOpened(_opening.Value);
+    }
+
+    /// <summary>False while the host is at it.</summary>
+    /// <exception cref="Exception">What the host threw: the node cannot go on.</exception>
+    private bool TakeOpened((Task Task, List<int> Shards) opening)
+    {
+        if (!opening.Task.IsCompleted) return false;
+        _opening = null;
+        Threads.Block(opening.Task);
+        var ready = opening.Shards;
+        foreach (var p in ready)
+        {
+            var seat = _seats[p];
             _sinks[p].Announce(new LeaderAddress(_parts.Settings.Node.Advertise, _parts.Settings.Node.AdvertiseAdmin));
             _rounds.Open(p, _shards[p].NextOffset);
-            _outputs.Start(p, _shards[p].NextOffset, ends.Items);
             seat.Phase = Phase.Leading;
             Moves++;
             LastMoveMs = Stopwatch.GetElapsedTime(seat.Since).TotalMilliseconds;
         }
         SetLeading();
-        Threads.Block(_host.WantAsync(_leading));
         Say(NoticeLevel.Info, $"leads shards {string.Join(", ", ready)} now, {_leading.Length} in all; the last took {LastMoveMs:0} ms");
+        return true;
     }
 
     /// <summary>

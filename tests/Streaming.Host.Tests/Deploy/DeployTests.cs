@@ -168,7 +168,7 @@ public sealed partial class DeployTests
     [CommandsFact("kubectl")]
     public void Kustomize_renders_base_and_overlay()
     {
-        foreach (var (folder, image) in new[] { ("kubernetes/base", "streaming:latest"), ("kubernetes/overlays/gpu", "streaming-cuda:latest"), ("kubernetes/overlays/autoscale", "streaming:latest") })
+        foreach (var (folder, image) in new[] { ("kubernetes/base", "streaming:latest"), ("kubernetes/overlays/gpu", "streaming-cuda:latest"), ("kubernetes/overlays/autoscale", "streaming:latest"), ("kubernetes/overlays/akka", "streaming:latest") })
         {
             var (code, output) = DeployFiles.Run("kubectl", "kustomize", folder);
             code.ShouldBe(0, output);
@@ -177,7 +177,7 @@ public sealed partial class DeployTests
             trainer["containers"].Items.Single()["image"].Text.ShouldBe(image);
             trainer["nodeSelector"].Exists.ShouldBe(folder.EndsWith("gpu", StringComparison.Ordinal));
             // Labels that are added to everything must not change whom the admin port answers.
-            var allowed = documents.Single(d => d["kind"].Text == "NetworkPolicy")["spec"]["ingress"].Items.Single(i => i["from"].Exists)["from"].Items;
+            var allowed = documents.Single(d => d["kind"].Text == "NetworkPolicy")["spec"]["ingress"].Items.Single(i => i["from"].Exists && i["ports"].Items.Any(p => p["port"].Text == "admin"))["from"].Items;
             allowed.ShouldContain(f => f["podSelector"]["matchLabels"].Labels.GetValueOrDefault("app.kubernetes.io/name") == "prometheus");
             foreach (var budget in documents.Where(d => d["kind"].Text == "PodDisruptionBudget"))
                 budget["spec"]["selector"]["matchLabels"].Labels.ShouldBe(Workload(documents, budget["metadata"]["name"].Text)["spec"]["selector"]["matchLabels"].Labels);
@@ -191,6 +191,25 @@ public sealed partial class DeployTests
                 rule["seriesQuery"].Text.ShouldStartWith("streaming_lookup_seconds_bucket{");
             }
         }
+    }
+
+    /// <summary>The overlay's names are those of the seeds in <c>hocon/kubernetes.conf</c>, and its settings exist.</summary>
+    [CommandsFact("kubectl")]
+    public void The_akka_overlay_and_its_hocon_name_the_same_pods()
+    {
+        var (code, output) = DeployFiles.Run("kubectl", "kustomize", "kubernetes/overlays/akka");
+        code.ShouldBe(0, output);
+        var documents = DeployFiles.Parse(output);
+        var users = documents.Single(d => d["kind"].Text == "StatefulSet");
+        var container = users["spec"]["template"]["spec"]["containers"].Items.Single();
+        var own = container["env"].Items.Where(e => e["value"].Exists).ToDictionary(e => e["name"].Text, e => e["value"].Text);
+        own["STREAMING_Node__Actors"].ShouldBe("akka");
+        var hocon = Streaming.Akka.AkkaHost.ReadHocon(own["STREAMING_Node__Hocon"] + ".conf");
+        var port = container["ports"].Items.Single(p => p["name"].Text == "akka")["containerPort"].Number;
+        hocon.ShouldContain($"tcp.port = {port}");
+        for (var pod = 0; pod < users["spec"]["replicas"].Number; pod++)
+            hocon.ShouldContain($"akka.tcp://streaming@{own["AKKA_PUBLIC_HOST"].Replace("$(POD_NAME)", $"{users["metadata"]["name"].Text}-{pod}")}:{port}");
+        hocon.ShouldContain("${?AKKA_PUBLIC_HOST}");
     }
 
     private static Yaml Workload(IEnumerable<Yaml> documents, string name) => documents.Single(d => d["kind"].Text is "StatefulSet" or "Deployment" && d["metadata"]["name"].Text == name);

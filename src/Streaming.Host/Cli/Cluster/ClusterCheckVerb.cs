@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Streaming.Core.Log;
 
 namespace Streaming.Host.Cli.Cluster;
 
@@ -11,7 +12,7 @@ internal static class ClusterCheckVerb
         + "third of the events and a further one is added after half. states_differ: users whose last state in the changelog is not the one node's, but for what "
         + "the order of rounds or the models decide (embeddings, count of lists, offsets); examples lost and doubled against the one node's, by what they say; "
         + "lists_differ: users, of a thousand, who have a list in one of the two only, or whose list is not the same on all nodes or has not seen their last action; fresh_elsewhere: from the answer to a click on one node to "
-        + "a list on another node that has seen it; take_over: from the kill until every shard is led again, Kafka:SessionTimeoutMs included";
+        + "a list on another node that has seen it; bytes_per_event: in each topic of the nodes that share; move: from a shard's being given to a node to its being led, the longest of the nodes' last ones; take_over: from the kill until every shard is led again, Kafka:SessionTimeoutMs included";
 
     public static Command Create()
     {
@@ -20,12 +21,14 @@ internal static class ClusterCheckVerb
         var events = new Option<int>("--events") { Description = "Events through each of the two", DefaultValueFactory = _ => 200_000 };
         var partitions = new Option<int>("--partitions") { Description = "Shards; mock brokers keep 5 MB of each", DefaultValueFactory = _ => 64 };
         var nodes = new Option<int>("--nodes") { Description = "Nodes at the start", DefaultValueFactory = _ => 3 };
-        foreach (var option in (Option[])[events, partitions, nodes]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => RunAsync(common, parse, parse.GetValue(events), parse.GetValue(partitions), parse.GetValue(nodes), cancel)));
+        var actors = new Option<string>("--actors") { Description = "What runs the shards of the nodes that share (Node:Actors): threads or akka", DefaultValueFactory = _ => "threads" };
+        foreach (var option in (Option[])[events, partitions, nodes, actors]) command.Options.Add(option);
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => RunAsync(
+            common, parse, parse.GetValue(events), parse.GetValue(partitions), parse.GetValue(nodes), parse.GetValue(actors)!, cancel)));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommonOptions common, ParseResult parse, int events, int partitions, int nodes, CancellationToken cancel)
+    private static async Task<int> RunAsync(CommonOptions common, ParseResult parse, int events, int partitions, int nodes, string actors, CancellationToken cancel)
     {
         if (events < 1_000) throw new FormatException($"--events is {events}; 1000 is the least that says anything");
         if (nodes < 2) throw new FormatException($"--nodes is {nodes}; one of two has to go on");
@@ -39,7 +42,7 @@ internal static class ClusterCheckVerb
             if (bootstrap.Length == 0) (mock, bootstrap) = await MockKafkaVerb.StartAsync(partitions, [alonePrefix, sharedPrefix], cancel).ConfigureAwait(false);
             (string, string)[] Own(string prefix, bool isShared) =>
             [
-                ("Log:Kind", "kafka"), ("Kafka:Bootstrap", bootstrap), ("Kafka:Prefix", prefix), ("Kafka:Ownership", isShared ? "group" : "single"),
+                ("Log:Kind", "kafka"), ("Kafka:Bootstrap", bootstrap), ("Kafka:Prefix", prefix), ("Kafka:Ownership", isShared ? "group" : "single"), ("Node:Actors", isShared ? actors : "threads"),
                 ("Kafka:SessionTimeoutMs", mock is null ? "6000" : "3000"), ("Kafka:FetchWaitMs", "10"), ("Log:Partitions", partitions.ToString(CultureInfo.InvariantCulture)),
                 ("Users:AttributionWindowMs", ClusterTraffic.WindowMs.ToString(CultureInfo.InvariantCulture)), ("Learning:EmbeddingDim", "8"), ("Feeds:ListLength", "10"), ("Storage:State:MemoryMb", "64"), ("Storage:Cache:MemoryMb", "64"),
             ];
@@ -72,6 +75,9 @@ internal static class ClusterCheckVerb
                 var routed = await cluster.AnswersAsync(ClusterTraffic.UserOf(0), cancel).ConfigureAwait(false);
                 var fresh = await cluster.FreshElsewhereAsync(200, again.Users, cancel).ConfigureAwait(false);
                 fresh.Sort();
+                var bytes = new Dictionary<string, double>();
+                foreach (var topic in (string[])[Topics.Events, Topics.Examples, Topics.UserState, Topics.Feeds])
+                    bytes[topic] = (double)await ClusterOutcome.BytesAsync(cluster.Log, topic, cancel).ConfigureAwait(false) / events;
                 var statesDiffer = alone.States.Keys.Union(shared.States.Keys).Count(user => alone.States.GetValueOrDefault(user) != shared.States.GetValueOrDefault(user));
                 var listsDiffer = again.Sample.Count(u =>
                 {
@@ -83,10 +89,10 @@ internal static class ClusterCheckVerb
                 var doubled = shared.Examples.Sum(e => Math.Max(0, e.Value - alone.Examples.GetValueOrDefault(e.Key)));
                 (string, object?)[] figures =
                 [
-                    ("counts", Counts), ("brokers", mock is null ? "given" : "mock"), ("events", events), ("partitions", partitions), ("nodes", nodes), ("kills", 1), ("added", 1),
-                    ("applied", cluster.Applied), ("users", alone.States.Count), ("state_bytes", alone.StateBytes), ("states_differ", statesDiffer), ("examples", alone.Examples.Sum(e => (long)e.Value)),
+                    ("counts", Counts), ("brokers", mock is null ? "given" : "mock"), ("actors", actors), ("events", events), ("partitions", partitions), ("nodes", nodes), ("kills", 1), ("added", 1),
+                    ("applied", cluster.Applied), ("users", alone.States.Count), ("states_differ", statesDiffer), ("examples", alone.Examples.Sum(e => (long)e.Value)),
                     ("examples_lost", lost), ("examples_doubled", doubled), ("examples_uncommitted", shared.Repeats), ("lists", aloneLists.Count), ("lists_differ", listsDiffer), ("state_routed", routed),
-                    ("take_over_ms", cluster.TakeOverMs), ("join_ms", cluster.JoinMs), ("fresh_elsewhere_ms_p50", fresh[fresh.Count / 2]), ("fresh_elsewhere_ms_p99", fresh[(int)(fresh.Count * .99)]),
+                    ("take_over_ms", cluster.TakeOverMs), ("join_ms", cluster.JoinMs), ("move_ms", await cluster.MoveMsAsync(cancel).ConfigureAwait(false)), ("bytes_per_event", bytes), ("fresh_elsewhere_ms_p50", fresh[fresh.Count / 2]), ("fresh_elsewhere_ms_p99", fresh[(int)(fresh.Count * .99)]),
                     ("one_node_seconds", aloneSeconds), ("nodes_seconds", cluster.Seconds), ("complaints", complaints.Count), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
                 ];
                 foreach (var user in alone.States.Keys.Union(shared.States.Keys).Where(user => alone.States.GetValueOrDefault(user) != shared.States.GetValueOrDefault(user)).Take(3))

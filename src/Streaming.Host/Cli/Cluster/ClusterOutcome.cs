@@ -17,9 +17,6 @@ internal sealed class ClusterOutcome
 
     public IReadOnlyDictionary<string, string> States { get; }
 
-    /// <summary>All versions of all states together.</summary>
-    public long StateBytes { get; private init; }
-
     /// <summary>How often each stands there, repeats told by their source not counted.</summary>
     public IReadOnlyDictionary<string, int> Examples { get; }
 
@@ -30,10 +27,8 @@ internal sealed class ClusterOutcome
     public static async Task<ClusterOutcome> ReadAsync(IEventLog log, int dimension, CancellationToken cancel)
     {
         var last = new Dictionary<string, byte[]>(StringComparer.Ordinal);
-        long bytes = 0;
         await ReadAsync(log, Topics.UserState, (key, value) =>
         {
-            bytes += value.Length;
             if (key is [not 0, ..]) last[Encoding.UTF8.GetString(key)] = value.ToArray();
         }, cancel).ConfigureAwait(false);
         var states = last.ToDictionary(s => s.Key, s => Essence(UserStateCodec.Read(UserShard.StateOf(s.Value), dimension, s.Key)), StringComparer.Ordinal);
@@ -47,7 +42,15 @@ internal sealed class ClusterOutcome
             if (!seen.Add(source)) repeats++;
             else examples[name] = examples.GetValueOrDefault(name) + 1;
         }, cancel).ConfigureAwait(false);
-        return new ClusterOutcome(states, examples, repeats) { StateBytes = bytes };
+        return new ClusterOutcome(states, examples, repeats);
+    }
+
+    /// <summary>Bytes of all records of a topic, keys included.</summary>
+    public static async Task<long> BytesAsync(IEventLog log, string topic, CancellationToken cancel)
+    {
+        long bytes = 0;
+        await ReadAsync(log, topic, (key, value) => bytes += key.Length + value.Length, cancel).ConfigureAwait(false);
+        return bytes;
     }
 
     private static (string Source, string Name) NamesOf(ExampleRecord record)
@@ -71,8 +74,8 @@ internal sealed class ClusterOutcome
         for (var p = 0; p < log.PartitionCount(topic); p++)
         {
             var range = await log.RangeAsync(topic, p, cancel).ConfigureAwait(false);
-            if (range.Earliest > 0) throw new InvalidDataException($"the brokers have dropped the start of '{topic}' {p}: nothing can be said then; give more --partitions");
-            using var reader = log.OpenReader(topic, p, 0);
+            if (range.Earliest > 0 && topic != Topics.Feeds) throw new InvalidDataException($"the brokers have dropped the start of '{topic}' {p}: nothing can be said then; give more --partitions");
+            using var reader = log.OpenReader(topic, p, range.Earliest);
             var waiting = System.Diagnostics.Stopwatch.StartNew();
             while (reader.Offset < range.End)
             {

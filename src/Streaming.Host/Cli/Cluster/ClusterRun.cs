@@ -21,6 +21,7 @@ internal sealed class ClusterRun : IAsyncDisposable
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
     private readonly List<NodeProcess> _nodes = [];
     private int _started;
+    private string _seed = "";
 
     /// <param name="settings">Of every node.</param>
     /// <param name="arguments">The same, as a node's command line.</param>
@@ -135,6 +136,15 @@ internal sealed class ClusterRun : IAsyncDisposable
         return answers.Count == 1;
     }
 
+    /// <summary>From a shard's being given to a node to its being led there: the longest of the nodes' last ones, ms.</summary>
+    public async Task<double> MoveMsAsync(CancellationToken cancel)
+    {
+        var longest = 0.0;
+        foreach (var node in _nodes)
+            longest = Math.Max(longest, (await GetAsync(node, "/v1/status", cancel).ConfigureAwait(false)).GetProperty("shards").GetProperty("last_move_ms").GetDouble());
+        return longest;
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var node in _nodes) node.Dispose();
@@ -145,9 +155,27 @@ internal sealed class ClusterRun : IAsyncDisposable
     private async Task AddAsync(CancellationToken cancel)
     {
         var number = ++_started;
-        var node = NodeProcess.Start(NodeProcess.FreePort(), [.. _arguments, "--data-dir", Path.Combine(_folder, $"{_settings.Kafka.Prefix}{number}")], line => _complaints($"node {number}: {line}"));
+        IReadOnlyList<string> own = _settings.Node.Actors == "akka" ? ["--set", $"Node:Hocon={WriteHocon(number)}"] : [];
+        var node = NodeProcess.Start(NodeProcess.FreePort(), [.. _arguments, .. own, "--data-dir", Path.Combine(_folder, $"{_settings.Kafka.Prefix}{number}")], line => _complaints($"node {number}: {line}"));
+        node.Name = $"{number}";
         _nodes.Add(node);
         await node.WaitReadyAsync(cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>A cluster on the loopback; one that makes up its mind about a silent node within seconds, as there is no network to be slow.</summary>
+    private string WriteHocon(int number)
+    {
+        var port = NodeProcess.FreePort();
+        if (number == 1) _seed = $"akka.tcp://streaming@127.0.0.1:{port}";
+        var file = Path.Combine(_folder, $"{_settings.Kafka.Prefix}{number}.conf");
+        File.WriteAllText(file, $"""
+            akka.remote.dot-netty.tcp.port = {port}
+            akka.cluster.seed-nodes = ["{_seed}"]
+            akka.cluster.split-brain-resolver.stable-after = 5s
+            akka.cluster.failure-detector.acceptable-heartbeat-pause = 6s
+            akka.cluster.sharding.handoff-timeout = 5s
+            """);
+        return file;
     }
 
     private async Task KillAsync(CancellationToken cancel)
@@ -193,8 +221,17 @@ internal sealed class ClusterRun : IAsyncDisposable
 
     private async Task<JsonElement> GetAsync(NodeProcess node, string path, CancellationToken cancel)
     {
-        if (node.HasExited) throw new InvalidDataException($"a node ended by itself with code {node.ExitCode}");
-        using var answer = await _http.GetAsync($"http://127.0.0.1:{node.Port}{path}", cancel).ConfigureAwait(false);
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await _http.GetAsync($"http://127.0.0.1:{node.Port}{path}", cancel).ConfigureAwait(false);
+        }
+        catch (HttpRequestException problem)
+        {
+            await Task.Delay(1_000, cancel).ConfigureAwait(false);
+            throw new InvalidDataException(node.HasExited ? $"node {node.Name} ended by itself with code {node.ExitCode}" : $"node {node.Name} does not answer: {problem.Message}", problem);
+        }
+        using var _ = answer;
         if (!answer.IsSuccessStatusCode) throw new InvalidDataException($"{path}: {await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false)}");
         return await answer.Content.ReadFromJsonAsync<JsonElement>(cancel).ConfigureAwait(false);
     }
