@@ -212,11 +212,25 @@ without_tensors() {
     : > "$PROBE/tensors.missing"
 }
 
+# The tests of the pages click through them in a browser; without one they are skipped and say so. A failed try is remembered.
+need_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null 2>&1; then return 0; fi
+    done
+    if [ -f "$PROBE/browser.missing" ] && [ "${STREAMING_REPROBE:-}" != 1 ]; then return 0; fi
+    say "installing chromium and fonts-dejavu-core: the browser that the tests of the pages use"
+    if command -v apt-get >/dev/null 2>&1 && apt_install chromium fonts-dejavu-core; then return 0; fi
+    command -v apt-get >/dev/null 2>&1 || other_systems chromium chromium chromium
+    say "    tests without: those of the pages are skipped; STREAMING_REPROBE=1 tries again"
+    : > "$PROBE/browser.missing"
+}
+
 # ---- the build -----------------------------------------------------------------------------------------------------
 
 build_inputs() {
     (cd "$ROOT" && find src tests hocon Directory.Build.props Directory.Packages.props .editorconfig Streaming.sln .probe/packages.props \
-        \( -name bin -o -name obj -o -name TestResults \) -prune -o -type f ! -path tests/ledger.jsonl "$@" -print)
+        \( -name bin -o -name obj -o -name TestResults -o -name node_modules \) -prune -o -type f ! -path tests/ledger.jsonl "$@" -print)
 }
 
 build_key() { # the list of files (one that is gone changes it) and the seams

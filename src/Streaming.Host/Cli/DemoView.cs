@@ -18,7 +18,7 @@ internal static class DemoView
     {
         if (!AnsiConsole.Profile.Capabilities.Interactive)
         {
-            await LinesAsync(browsing, node, audience, clock).ConfigureAwait(false);
+            await LinesAsync(browsing, node, audience, clock, address).ConfigureAwait(false);
             return;
         }
         await AnsiConsole.Live(new Text("starting...")).StartAsync(async live =>
@@ -34,8 +34,9 @@ internal static class DemoView
         }).ConfigureAwait(false);
     }
 
-    private static async Task LinesAsync(Task browsing, StreamingNode node, Audience audience, Stopwatch clock)
+    private static async Task LinesAsync(Task browsing, StreamingNode node, Audience audience, Stopwatch clock, Uri address)
     {
+        Console.WriteLine($"live feed: {address}   dashboard: {address}dashboard");
         while (!browsing.IsCompleted)
         {
             await Task.WhenAny(browsing, Task.Delay(5_000)).ConfigureAwait(false);
@@ -57,6 +58,7 @@ internal static class DemoView
         var grid = new Grid().AddColumn().AddColumn();
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(Color.Grey)), new Text(value));
         Row("node", $"{address}  (try: curl {address}v1/feed/you)");
+        Row("pages", $"{address}  be a user   {address}dashboard  see the node");
         Row("time", seconds is { } limit ? $"{elapsed:0} of {limit} s" : $"{elapsed:0} s; Ctrl-C ends it");
         Row("events", string.Create(CultureInfo.InvariantCulture, $"{status.Users.Applied:N0}   {status.Users.Applied / elapsed:N0} a second"));
         Row("users, items", string.Create(CultureInfo.InvariantCulture, $"{report.UsersSeen:N0}, {status.Items:N0}"));

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Streaming.Core.Settings;
 using Streaming.Host.Metrics;
 using Streaming.Host.Security;
+using Streaming.Host.Web;
 using Streaming.Node;
 using Streaming.Node.Deep;
 
@@ -19,17 +20,18 @@ internal static class ApiServer
     /// <param name="notice">Told what an operator should know of keys and certificates; never of their content.</param>
     /// <exception cref="Host.Settings.SettingsException">Keys or certificate cannot be used, or strangers could ask.</exception>
     public static WebApplication Build(StreamingNode node, StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice = null) =>
-        Build(settings, configureLogging, notice, Describe, app =>
+        Build(settings, configureLogging, notice, Describe, (app, asksForKeys) =>
         {
             if (settings.Kafka.IsShared) app.Use(next => new LeaderProxy(next, node, app.Lifetime).InvokeAsync);
             Map(app, node, settings.Serving);
+            WebPages.Map(app, settings.Serving.AdminListen.Length > 0, asksForKeys);
         });
 
     /// <summary>The same for a process that learns and nothing else: health, figures of its workers, metrics.</summary>
     /// <inheritdoc cref="Build(StreamingNode, StreamingSettings, Action{ILoggingBuilder}, Action{string}?)" path="/exception"/>
     public static WebApplication BuildTrainer(
         DeepWorkers workers, StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice = null) =>
-        Build(settings, configureLogging, notice, _ => { }, app =>
+        Build(settings, configureLogging, notice, _ => { }, (app, _) =>
         {
             app.MapGet("/v1/status", () => Results.Json(new { Workers = workers.Status }, StatusJson));
             app.MapGet("/healthz", () => Results.Text("ok\n"));
@@ -47,7 +49,7 @@ internal static class ApiServer
         }));
 
     private static WebApplication Build(
-        StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice, Action<WebApplicationBuilder> describe, Action<WebApplication> map)
+        StreamingSettings settings, Action<ILoggingBuilder> configureLogging, Action<string>? notice, Action<WebApplicationBuilder> describe, Action<WebApplication, bool> map)
     {
         var security = settings.Security;
         var keys = new ApiKeys(security, Environment.GetEnvironmentVariable(ApiKeys.Variable), notice ?? (_ => { }));
@@ -66,7 +68,7 @@ internal static class ApiServer
         app.Lifetime.ApplicationStopped.Register(limits.Dispose);
         var apart = settings.Serving.AdminListen.Length > 0;
         app.Use(next => new AccessControl(next, keys, limits, apart).InvokeAsync);
-        map(app);
+        map(app, keys.Any);
         RouteScopes.Check(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints));
         var (warn, text) = Exposure.Describe(settings, keys.Any);
         if (warn) app.Logger.LogWarning("{Access}", text);

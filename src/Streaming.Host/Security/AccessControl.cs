@@ -27,8 +27,8 @@ internal sealed class AccessControl(RequestDelegate next, ApiKeys keys, RateLimi
         if (!limits.Admits(context.Connection.RemoteIpAddress)) return TooMany(context);
         // What is no endpoint (an unknown path, a wrong method) needs a key too, of whatever scope: strangers learn of no route.
         var needed = context.GetEndpoint() is { } endpoint ? _scopes.GetOrAdd(endpoint, RouteScopes.Of) : null;
-        if (adminApart && needed is not (null or Scopes.Open) && (needed == Scopes.Admin) != IsAdmin(context)) return Elsewhere(context);
-        if (needed == Scopes.Open || !keys.Any) return next(context);
+        if (adminApart && needed is not (null or Scopes.Open) && (needed is Scopes.Admin or Scopes.AdminPage) != IsAdmin(context)) return Elsewhere(context);
+        if (needed is Scopes.Open or Scopes.PublicPage or Scopes.AdminPage || !keys.Any) return next(context);
         if (keys.Find(Presented(context.Request.Headers)) is not { } key) return Unknown(context);
         if (!limits.Admits(key)) return TooMany(context);
         if (needed is { } must && (key.Scopes & must) != must) return Forbidden(context);

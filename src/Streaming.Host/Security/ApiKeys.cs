@@ -21,6 +21,12 @@ public enum Scopes
 
     /// <summary>Sees figures and users' states, deletes users, changes experiments.</summary>
     Admin = 4,
+
+    /// <summary>A page of the address for everybody; it holds no data, so it asks for no key.</summary>
+    PublicPage = 8,
+
+    /// <summary>The same, of the operators' address where there is one.</summary>
+    AdminPage = 16,
 }
 
 /// <summary>A key as it is kept: by its SHA-256. A key has 24 characters at least, so that the hash of one cannot be searched.</summary>

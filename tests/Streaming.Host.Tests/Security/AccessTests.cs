@@ -6,6 +6,7 @@ using Streaming.Host.Security;
 using Streaming.Host.Settings;
 using Streaming.Host.Tests.Cli;
 using Streaming.Host.Tests.Fixtures;
+using Streaming.Host.Web;
 
 namespace Streaming.Host.Tests.Security;
 
@@ -42,11 +43,11 @@ public sealed class AccessTests
         await using var live = await LiveNode.StartAsync(With(new SecuritySettings { KeysFile = folder.Write("keys", Keys) }));
         foreach (var (method, route, scope) in RouteScopes.All.Append(("GET", "/v1/no-such-route", Scopes.Admin)))
         {
-            var path = route.Replace("{user}", "nobody").Replace("{id}", "nothing").Replace("{documentName}", "v1");
+            var path = route.Replace("{user}", "nobody").Replace("{id}", "nothing").Replace("{documentName}", "v1").Replace("{file}", WebPages.Names.First());
             var verb = new HttpMethod(method == "*" ? "GET" : method);
             var without = await live.SendAsync(verb, path);
             var wrong = await live.SendAsync(verb, path, key: "wrong-key-0123456789abcdef-00");
-            if (scope == Scopes.Open)
+            if (scope is Scopes.Open or Scopes.PublicPage or Scopes.AdminPage)
             {
                 without.Status.ShouldBe(200, route);
                 continue;
@@ -183,11 +184,11 @@ public sealed class AccessTests
         live.AdminAddress.ShouldNotBe(live.Address);
         foreach (var (method, route, scope) in RouteScopes.All.Where(row => row.Method is "GET" or "*"))
         {
-            var path = route.Replace("{user}", "nobody").Replace("{id}", "nothing").Replace("{documentName}", "v1");
+            var path = route.Replace("{user}", "nobody").Replace("{id}", "nothing").Replace("{documentName}", "v1").Replace("{file}", WebPages.Names.First());
             var here = await live.GetAsync(path);
             var there = await live.GetAsync(new Uri(live.AdminAddress, path).ToString());
-            (here.Status == 404 && here.Text.Contains("not-here")).ShouldBe(scope == Scopes.Admin, path);
-            (there.Status == 404 && there.Text.Contains("not-here")).ShouldBe(scope is not (Scopes.Admin or Scopes.Open), path);
+            (here.Status == 404 && here.Text.Contains("not-here")).ShouldBe(scope is Scopes.Admin or Scopes.AdminPage, path);
+            (there.Status == 404 && there.Text.Contains("not-here")).ShouldBe(scope is not (Scopes.Admin or Scopes.AdminPage or Scopes.Open), path);
         }
         (await live.DeleteAsync("/v1/users/nobody")).ShouldBeProblem(404, "not-here");
     }

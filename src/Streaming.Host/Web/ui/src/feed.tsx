@@ -1,0 +1,5 @@
+import { render } from 'preact';
+import { Frame } from './frame';
+import { FeedPage } from './feedpage';
+
+render(<Frame here="feed" title="Live feed"><FeedPage /></Frame>, document.getElementById('page')!);

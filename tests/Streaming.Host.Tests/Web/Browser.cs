@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Microsoft.Playwright;
+
+namespace Streaming.Host.Tests.Web;
+
+/// <summary>Skipped, with what to install, where there is no Chromium.</summary>
+public sealed class BrowserFactAttribute : FactAttribute
+{
+    public BrowserFactAttribute() => Skip = Browser.Executable is null ? "needs a browser: apt-get install chromium" : null;
+}
+
+/// <summary>One browser for all tests of pages; each page has a context (storage, cache) of its own.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    private static readonly string Axe = Path.Combine(ReadmeTests.Root(), "tests", "Streaming.Host.Tests", "Web", "axe.min.js");
+
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    /// <summary>The system's Chromium, or null.</summary>
+    internal static string? Executable { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .SelectMany(folder => new[] { "chromium", "chromium-browser", "google-chrome" }.Select(name => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
+
+    /// <summary>Where pictures of the pages go.</summary>
+    private static string Screens => Directory.CreateDirectory(Path.Combine(ReadmeTests.Root(), ".probe", "TestResults", "screens")).FullName;
+
+    public async Task InitializeAsync()
+    {
+        if (Executable is null) return;
+        // A busy machine is slow, not wrong.
+        Assertions.SetDefaultExpectTimeout(30_000);
+        _playwright = await Playwright.CreateAsync();
+        // Containers give the browser no sandbox of its own; it opens the node's pages only.
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = Executable, Args = ["--no-sandbox", "--disable-gpu"] });
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (_browser is not null) await _browser.DisposeAsync();
+        _playwright?.Dispose();
+    }
+
+    /// <summary>Opens a page; what it complains of in its console is kept, and a dialog of the browser's own fails the test.</summary>
+    public async Task<WatchedPage> OpenAsync(Uri address)
+    {
+        var context = await _browser!.NewContextAsync(new BrowserNewContextOptions { ColorScheme = ColorScheme.Light, ViewportSize = new ViewportSize { Width = 1280, Height = 900 } });
+        context.SetDefaultTimeout(30_000);
+        var page = await context.NewPageAsync();
+        var watched = new WatchedPage(context, page);
+        var clock = Stopwatch.StartNew();
+        await page.GotoAsync(address.ToString());
+        watched.Opened = clock;
+        return watched;
+    }
+
+    /// <summary>Light, dark, and as wide as a telephone: no serious fault of accessibility, nothing wider than the screen, and a picture of each.</summary>
+    public static async Task ShouldBeAccessibleAsync(IPage page, string name)
+    {
+        foreach (var (variant, scheme, width) in new[] { ("light", ColorScheme.Light, 1280), ("dark", ColorScheme.Dark, 1280), ("phone", ColorScheme.Light, 390) })
+        {
+            await page.SetViewportSizeAsync(width, 900);
+            await page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
+            // Not as a script tag: the page's own policy would refuse it, as it should.
+            await page.EvaluateAsync(await File.ReadAllTextAsync(Axe));
+            var faults = await page.EvaluateAsync<JsonElement>(
+                """
+                async () => (await axe.run(document, { resultTypes: ['violations'] })).violations
+                    .filter(v => ['serious', 'critical'].includes(v.impact))
+                    .map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html + ' ' + n.failureSummary).join(' | '))
+                """);
+            faults.EnumerateArray().Select(f => f.GetString()).ShouldBeEmpty($"{name}, {variant}");
+            (await page.EvaluateAsync<int>("() => document.documentElement.scrollWidth")).ShouldBeLessThanOrEqualTo(width, $"{name}, {variant}: scrolls sideways");
+            await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Screens, $"{name}-{variant}.png"), FullPage = true });
+        }
+        await page.SetViewportSizeAsync(1280, 900);
+    }
+}
+
+/// <summary>A page, and what its console said.</summary>
+public sealed class WatchedPage : IAsyncDisposable
+{
+    private readonly IBrowserContext _context;
+    private readonly List<string> _complaints = [];
+
+    internal WatchedPage(IBrowserContext context, IPage page)
+    {
+        (_context, Page) = (context, page);
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning") lock (_complaints) _complaints.Add($"{message.Type}: {message.Text} ({message.Location})");
+        };
+        page.PageError += (_, problem) =>
+        {
+            lock (_complaints) _complaints.Add($"exception: {problem}");
+        };
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>Runs since the page was asked for.</summary>
+    public Stopwatch Opened { get; internal set; } = null!;
+
+    /// <summary>Errors and warnings of the console, refusals of the content policy among them.</summary>
+    public IReadOnlyList<string> Complaints
+    {
+        get
+        {
+            lock (_complaints) return [.. _complaints];
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await _context.DisposeAsync();
+}
+
+[CollectionDefinition(Name)]
+public sealed class BrowserCollection : ICollectionFixture<Browser>
+{
+    public const string Name = "one browser";
+}
