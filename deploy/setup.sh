@@ -86,7 +86,7 @@ probe_packages() {
     temp="$(mktemp -d)"
     cp "$ROOT"/[Nn]u[Gg]et.[Cc]onfig "$temp/" 2>/dev/null || true
     # Akka.NET keeps its API within 1.5: a registry that lacks the version named there may serve a later patch.
-    probe_one "$temp/UseAkka" "Akka.Cluster.Sharding=[$(package_version Akka.Cluster.Sharding),1.6)" &
+    probe_one "$temp/UseAkka" "Akka.Hosting=[$(package_version Akka.Hosting),1.6)" "Akka.Cluster.Sharding=[$(package_version Akka.Cluster.Sharding),1.6)" &
     probe_torch "$temp/UseTorchSharp" &
     probe_one "$temp/UsePrometheusNet" "prometheus-net.AspNetCore=[$(package_version prometheus-net.AspNetCore)]" &
     # librdkafka.redist carries the number of the Confluent.Kafka that it belongs to.

@@ -59,6 +59,9 @@ public interface IShardHost : IUserHost
 
     /// <summary>Ends these shards and writes nothing: what they hold is no longer theirs to tell, as others may have taken over.</summary>
     Task DropAsync(IReadOnlyCollection<int> partitions);
+
+    /// <summary>Why this host should be given no work now, such as a cluster that does not count it in; null when it is well.</summary>
+    string? Unwell => null;
 }
 
 /// <summary>The shard does not run on this node, or is just moving: ask the node that runs it, or again in a moment.</summary>

@@ -21,6 +21,9 @@ public sealed record AkkaHostOptions
     /// <summary>Told why, before the node is ended because the cluster has taken it out; null for nobody.</summary>
     public Action<string>? Removed { get; init; }
 
+    /// <summary>Told what Akka warns of, and its errors; null for nobody.</summary>
+    public Action<string>? Warned { get; init; }
+
     /// <summary>Name of the entity type; hosts of one name share the shards.</summary>
     public string TypeName { get; init; } = "users";
 }

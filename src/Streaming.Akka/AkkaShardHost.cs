@@ -20,6 +20,7 @@ public sealed class AkkaShardHost : AkkaUserHost, IShardHost
     private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(2);
 
     private readonly IExternalShardAllocationClient _places;
+    private readonly Cluster _cluster;
     private readonly Address _self;
     private readonly TimeSpan _moveTimeout;
     private volatile IReadOnlyList<int> _here = [];
@@ -29,7 +30,8 @@ public sealed class AkkaShardHost : AkkaUserHost, IShardHost
         : base(system, options, region, ownsSystem)
     {
         _places = ExternalShardAllocation.Get(system).ClientFor(options.TypeName);
-        _self = Cluster.Get(system).SelfAddress;
+        _cluster = Cluster.Get(system);
+        _self = _cluster.SelfAddress;
         _moveTimeout = system.Settings.Config.GetTimeSpan("streaming.users.move-timeout");
     }
 
@@ -50,6 +52,18 @@ public sealed class AkkaShardHost : AkkaUserHost, IShardHost
     }
 
     public IReadOnlyList<int> Shards => _here;
+
+    /// <summary>Membership as the cluster's gossip has it: a node that joins or leaves, or sees less than half of the others, is no place for work.</summary>
+    public string? Unwell
+    {
+        get
+        {
+            if (_cluster.IsTerminated) return "this node is no member of the Akka cluster";
+            var state = _cluster.State;
+            if (_cluster.SelfMember.Status is not (MemberStatus.Up or MemberStatus.WeaklyUp)) return $"the Akka cluster has this node as {_cluster.SelfMember.Status}";
+            return state.Unreachable.Count * 2 > state.Members.Count ? $"{state.Unreachable.Count} of {state.Members.Count} members of the Akka cluster cannot be reached" : null;
+        }
+    }
 
     private protected override IReadOnlyList<int> Asked => _here;
 

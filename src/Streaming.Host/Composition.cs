@@ -80,6 +80,7 @@ internal sealed class RunningNode : IAsyncDisposable
         new AkkaHostOptions
         {
             Partitions = parts.Partitions, Dimension = parts.Dimension, MailboxRecordsMax = parts.MailboxRecordsMax, Hocon = AkkaHost.HoconOf(settings.Node.Hocon),
+            Warned = what => notice(new NodeNotice(NoticeLevel.Warning, what)),
             Removed = why => notice(new NodeNotice(NoticeLevel.Error, why)),
         },
         parts.ShardOf, cancel);

@@ -99,6 +99,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     /// <summary>True once the state stands and rounds can run.</summary>
     public bool IsReady { get; private set; }
 
+    /// <summary>Why this node should be sent no work now; null when it can take some.</summary>
+    public string? NotReady => !IsReady ? "restoring" : (_host as IShardHost)?.Unwell;
+
     /// <summary>Event time: the largest record time in the state, Unix ms.</summary>
     public long ClockMs => _clockMs;
 

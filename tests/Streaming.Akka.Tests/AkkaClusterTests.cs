@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Sharding;
+using Akka.Event;
 using Streaming.Actors;
 using Streaming.Core.Events;
 using Streaming.Suites.Fakes;
@@ -103,6 +104,34 @@ public sealed class AkkaClusterTests
             while (reader.Read(batch, 100) > 0) await host.TellAsync(batch);
         }
         await host.DrainAsync();
+    }
+
+    /// <summary>What /readyz answers by: a node of the cluster is well, one that has left is not.</summary>
+    [Fact]
+    public async Task A_host_is_well_while_its_cluster_counts_it_in()
+    {
+        var bench = new ShardBench(Partitions);
+        var (first, second) = await TwoNodesAsync(firstRole: "users");
+        var options = Options();
+        var staying = await AkkaShardHost.StartAsync(first, options, p => bench.Shards()[p], ownsSystem: true);
+        var leaving = await AkkaShardHost.StartAsync(second, options, p => bench.Shards()[p], ownsSystem: true);
+        IShardHost[] both = [staying, leaving];
+        both.Select(h => h.Unwell).ShouldBe([null, null]);
+        await leaving.DisposeAsync();
+        leaving.Unwell.ShouldNotBeNull().ShouldContain("Akka cluster");
+        staying.Unwell.ShouldBeNull();
+        await staying.DisposeAsync();
+    }
+
+    /// <summary>Composed with Akka.Hosting, Akka's log is the application's.</summary>
+    [Fact]
+    public async Task What_Akka_warns_of_reaches_the_nodes_log()
+    {
+        var heard = new ConcurrentQueue<string>();
+        var system = await AkkaHost.JoinAsync(AkkaFixture.Quick, heard.Enqueue);
+        system.Log.Warning("a {0} warning", "planted");
+        while (!heard.Any(line => line.StartsWith("Akka: ") && line.Contains("a planted warning"))) await Task.Yield();
+        await system.Terminate();
     }
 
     [Fact]

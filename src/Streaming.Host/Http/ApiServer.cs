@@ -155,7 +155,8 @@ internal static class ApiServer
         new ExplainEndpoint(node).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
-        app.MapGet("/readyz", () => node.IsReady ? Results.Text("ready\n") : Results.Text("restoring\n", statusCode: 503)).WithSummary("The state stands and rounds run");
+        app.MapGet("/readyz", () => node.NotReady is { } why ? Results.Text($"{why}\n", statusCode: 503) : Results.Text("ready\n"))
+            .WithSummary("The state stands and rounds run, and the cluster of actors, where there is one, counts this node in");
         // Only the one there is: of any other the framework would say in plain text that it has none.
         app.MapOpenApi("/openapi/v1.json");
         MetricsEndpoint.Map(app);

@@ -62,7 +62,8 @@ public sealed class LiveNode : IAsyncDisposable
             LogMemoryMbPerPartition = 2, State = new HybridStoreSettings { MemoryMb = 8, IndexMb = 1 }, Cache = new HybridStoreSettings { MemoryMb = 8, IndexMb = 1 },
         },
         Learning = new LearningSettings { FtrlBits = 14 },
-        Experiments = new ExperimentsSettings { HoldoutShare = 0 },
+        // A look-up that waits for its first list waits for it however busy the machine is.
+        Experiments = new ExperimentsSettings { HoldoutShare = 0, FirstListWaitMs = 30_000 },
         Serving = new ServingSettings { Listen = "127.0.0.1:0", FreshnessWaitMsMax = 30_000 },
     };
 
