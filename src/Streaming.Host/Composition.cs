@@ -87,13 +87,13 @@ internal sealed class RunningNode : IAsyncDisposable
 
     /// <summary>Opens the log of a node that does not run, and only that.</summary>
     /// <inheritdoc cref="OpenAsync"/>
-    public static async Task<T> WithLogAsync<T>(StreamingSettings settings, string dataDir, Func<IEventLog, T> work)
+    public static async Task<T> WithLogAsync<T>(StreamingSettings settings, string dataDir, Func<IEventLog, Task<T>> work)
     {
         if (settings.Log.Kind == "embedded" && !Directory.Exists(Path.Combine(dataDir, "log")))
             throw new IOException($"there is no log in {Path.GetFullPath(dataDir)}; give the --data-dir of a node that has run");
         await using var running = new RunningNode(settings, dataDir);
         if (settings.Log.Kind == "embedded") running.Own(DataFolder.Lock(dataDir));
-        return work(running.Own(DataFolder.OpenLog(settings, dataDir, notice => Console.Error.WriteLine(notice.Message))));
+        return await work(running.Own(DataFolder.OpenLog(settings, dataDir, notice => Console.Error.WriteLine(notice.Message)))).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()

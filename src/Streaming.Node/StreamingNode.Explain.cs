@@ -21,12 +21,16 @@ public sealed partial class StreamingNode
     /// <param name="items">Ids; at most <see cref="FeedBuilder.StandingsMax"/>.</param>
     /// <param name="cancel">Ends the wait for the user's actor.</param>
     /// <exception cref="ObjectDisposedException">The node has stopped.</exception>
-    public async Task<IReadOnlyList<ExplainedItem>?> ExplainAsync(string user, string surface, string arm, IReadOnlyList<string> items, CancellationToken cancel = default)
+    public Task<IReadOnlyList<ExplainedItem>?> ExplainAsync(string user, string surface, string arm, IReadOnlyList<string> items, CancellationToken cancel = default) =>
+        ExplainAsync(user, surface, arm, items, null, cancel);
+
+    /// <summary>The same as of a moment, Unix ms; null for now.</summary>
+    internal async Task<IReadOnlyList<ExplainedItem>?> ExplainAsync(string user, string surface, string arm, IReadOnlyList<string> items, long? nowMs, CancellationToken cancel)
     {
         var state = await AskUserAsync(user, state => state is null ? null : new Snapshot(LeaveOut.Snapshot(state), state.Embedding.Length), cancel).ConfigureAwait(false);
         if (state is null) return null;
         ulong[] keys = [.. items.Select(StableHash.Of)];
-        return await AskModelsAsync(models => models.Explain(state.Bytes, state.Dimension, user, surface, arm, keys, NowMs())).ConfigureAwait(false);
+        return await AskModelsAsync(models => models.Explain(state.Bytes, state.Dimension, user, surface, arm, keys, nowMs ?? NowMs())).ConfigureAwait(false);
     }
 
     private sealed record Snapshot(byte[] Bytes, int Dimension);

@@ -6,6 +6,7 @@ using Streaming.Core.Log;
 using Streaming.Core.Settings;
 using Streaming.Experiments;
 using Streaming.Feeds;
+using Streaming.Node;
 using Streaming.Node.Deep;
 
 namespace Streaming.Evaluation.Replay;

@@ -26,7 +26,7 @@ internal static class AbEstimateVerb
             var json = common.Json(parse);
             var estimates = await ProgressView.RunAsync(
                 "replaying the log", json,
-                progress => RunningNode.WithLogAsync(settings, settings.Node.DataDir, log => LogEstimator.Run(log, settings, wanted, progress, cancel))).ConfigureAwait(false);
+                progress => RunningNode.WithLogAsync(settings, settings.Node.DataDir, log => Task.FromResult(LogEstimator.Run(log, settings, wanted, progress, cancel)))).ConfigureAwait(false);
             if (json) Json(estimates);
             else Print(estimates);
             return 0;

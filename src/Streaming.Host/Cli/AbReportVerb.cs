@@ -75,8 +75,8 @@ internal static class AbReportVerb
                 Experiments = () => tracked, Notice = Console.Error.WriteLine,
             });
             reader.CatchUp(cancel);
-            return reader.Report(experiment, ReportPlan.Of(version.Definitions.Find(experiment)))
-                ?? throw new InvalidDataException($"there are no figures of an experiment '{experiment}'; there are {string.Join(", ", reader.Experiments)}");
+            return Task.FromResult(reader.Report(experiment, ReportPlan.Of(version.Definitions.Find(experiment)))
+                ?? throw new InvalidDataException($"there are no figures of an experiment '{experiment}'; there are {string.Join(", ", reader.Experiments)}"));
         });
 
     /// <summary>The experiments in force at the end of the log.</summary>

@@ -36,6 +36,7 @@ internal static class CliApp
         root.Subcommands.Add(demo);
         root.Subcommands.Add(NodeVerb.Create());
         root.Subcommands.Add(ReplayVerb.Create());
+        root.Subcommands.Add(Past.ExplainAtVerb.Create());
         root.Subcommands.Add(AbVerb.Create());
         root.Subcommands.Add(EvaluateVerbs.CreateEvaluate(protocols));
         root.Subcommands.Add(EvaluateVerbs.CreateCompare(protocols));

@@ -1,12 +1,12 @@
 using Streaming.Core.Log;
 
-namespace Streaming.Evaluation.Replay;
+namespace Streaming.Node;
 
 /// <summary>
 /// The records that a topic holds when it is opened, all partitions in one order: by record time, ties by partition; within a partition its own
 /// order stands. Not thread-safe.
 /// </summary>
-internal sealed class MergedTopic : IDisposable
+public sealed class MergedTopic : IDisposable
 {
     private const int BatchRecords = 1024;
 
@@ -39,6 +39,8 @@ internal sealed class MergedTopic : IDisposable
         public void Dispose() => reader.Dispose();
     }
 
+    /// <param name="log">Read to where it ends now.</param>
+    /// <param name="topic">One of <see cref="Topics.All"/>.</param>
     public MergedTopic(IEventLog log, string topic)
     {
         _parts = new Part[log.PartitionCount(topic)];
@@ -49,6 +51,12 @@ internal sealed class MergedTopic : IDisposable
             Queue(_parts[p]);
         }
     }
+
+    /// <summary>Where the current record is.</summary>
+    public LogPosition Position => new(_current!.Partition, _current.Batch.Offset(_current.At));
+
+    /// <summary>Valid until the next record is asked for.</summary>
+    public ReadOnlyMemory<byte> Key => _current!.Batch.Key(_current.At);
 
     /// <summary>Of the current record.</summary>
     public long TimeMs => _current!.Batch.TimeMs(_current.At);
