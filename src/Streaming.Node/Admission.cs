@@ -13,6 +13,9 @@ public enum AdmissionState
 
     /// <summary>The disk has less room than the node keeps free to end in good order.</summary>
     DiskLow,
+
+    /// <summary>An operator has said so; forgotten when the process ends.</summary>
+    Paused,
 }
 
 /// <summary>
@@ -32,6 +35,7 @@ internal sealed class Admission(NodeSettings settings, long freeBytesMin, Func<l
     private double _seconds;
     private long _roundStarted;
     private volatile bool _diskLow;
+    private volatile bool _paused;
 
     /// <summary>How far the state is behind the log, in offsets.</summary>
     public long LagOffsets => Volatile.Read(ref _lag);
@@ -44,12 +48,19 @@ internal sealed class Admission(NodeSettings settings, long freeBytesMin, Func<l
 
     public bool IsDiskLow => _diskLow;
 
+    /// <summary>Whether an operator wants no events taken.</summary>
+    public bool IsPaused
+    {
+        get => _paused;
+        set => _paused = value;
+    }
+
     public bool IsBehind => LagOffsets > settings.LagOffsetsMax || LagMs > settings.LagMsMax || RoundMs > RoundFactor * settings.LagMsMax;
 
     /// <summary>How long the round under way has been at it, ms; 0 between rounds. One that does not end is behind, whatever its predecessors took.</summary>
     private double RoundMs => Volatile.Read(ref _roundStarted) is var started and > 0 ? time.GetElapsedTime(started).TotalMilliseconds : 0;
 
-    public AdmissionState State => _diskLow ? AdmissionState.DiskLow : IsBehind ? AdmissionState.Behind : AdmissionState.Open;
+    public AdmissionState State => _diskLow ? AdmissionState.DiskLow : _paused ? AdmissionState.Paused : IsBehind ? AdmissionState.Behind : AdmissionState.Open;
 
     /// <summary>A checkpoint that finds no room leaves a store that has to be opened again; so none is tried on the last half of the reserve.</summary>
     public bool MayCheckpoint => !_diskLow || freeBytes!() > freeBytesMin / 2;

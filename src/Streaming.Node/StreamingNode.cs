@@ -67,6 +67,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
         _wanted = new WantedLists(WantedMax, _signal);
         Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time, user => ThrowIfElsewhere(PartitionOf(user)));
+        DeadLetters = new DeadLetters(parts.Log, Ingest, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
 
@@ -89,6 +90,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public ExperimentStatistics? Statistics => _statistics;
 
     public ServedLog Served { get; }
+
+    /// <summary>What could not be used, to look at and to send again.</summary>
+    public DeadLetters DeadLetters { get; }
 
     /// <summary>The checkpoint this node went on from; null after a fresh start.</summary>
     public CheckpointManifest? Restored { get; private set; }
@@ -281,6 +285,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         await DisposeDeepAsync();
         if (_statistics is not null) await Task.Run(_statistics.Dispose);
         await Served.DisposeAsync();
+        DeadLetters.Dispose();
         await _deletions.DisposeAsync();
         await _driver.DisposeAsync();
         _feedsTail?.Dispose();

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Streaming.Core.Settings;
+using Streaming.Host.Live;
 using Streaming.Host.Metrics;
 using Streaming.Host.Security;
 using Streaming.Host.Web;
@@ -153,6 +154,11 @@ internal static class ApiServer
             .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
         new ExperimentEndpoints(node, settings).Map(app);
         new ExplainEndpoint(node).Map(app);
+        var audit = new OperationsAudit(app.Logger, time);
+        var figures = new LiveFigures(node, audit, time);
+        // Streams would hold up a stop until its patience ends.
+        app.Lifetime.ApplicationStopping.Register(() => figures.DisposeAsync().AsTask().GetAwaiter().GetResult());
+        new OperationsEndpoints(node, figures, audit, settings).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.NotReady is { } why ? Results.Text($"{why}\n", statusCode: 503) : Results.Text("ready\n"))

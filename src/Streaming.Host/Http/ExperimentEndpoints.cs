@@ -131,7 +131,8 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
             ExperimentsJson.Options, context.RequestAborted);
     }
 
-    private static string Text(HttpContext context, string header)
+    /// <summary>A header's text, unescaped and bounded.</summary>
+    public static string Text(HttpContext context, string header)
     {
         // Names and reasons need not be ASCII; clients escape them as they would in a path.
         var text = Uri.UnescapeDataString(context.Request.Headers[header].ToString());

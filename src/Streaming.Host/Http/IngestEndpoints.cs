@@ -179,6 +179,9 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             case AdmissionState.DiskLow:
                 await Later(context, 503, "disk-low", "5", "the node's disk is nearly full (Storage:FreeMbMin); nothing was stored").ConfigureAwait(false);
                 return true;
+            case AdmissionState.Paused:
+                await Later(context, 503, "paused", "5", "an operator has paused this node's intake; nothing was stored").ConfigureAwait(false);
+                return true;
             default:
                 return false;
         }

@@ -35,13 +35,21 @@ export function Beside(props: { user: string; surface: string; mine: Entry[]; ve
       setEntries(found);
       setFacts(said);
     };
-    const asked = arm === 'popular'
-      ? popular(props.surface, 20).then((found) => shown(found.items, 'Popularity and nothing personal: what the hold-out is made of.'))
-      : arm ? feed(props.user, { surface: props.surface, limit: 20, arm }).then((found) => shown(found.items, `Arm ${found.arm}, made by ${found.models}.`)) : Promise.resolve(shown([], ''));
-    asked.catch((refused: unknown) => {
+    const ofArm = async (tries: number) => {
+      const found = await feed(props.user, { surface: props.surface, limit: 20, arm });
+      if (!current) return;
+      if (found.source === 'own') return shown(found.items, `Arm ${found.arm}, made by ${found.models}.`);
+      // A list of another arm is built when it is asked for; a busy node answers with the popular one meanwhile.
+      shown(found.items, `Arm ${found.arm} has no list of this user's yet: this is what is popular.`);
+      if (tries > 0) setTimeout(() => current && ofArm(tries - 1).catch(refuse), 1000);
+    };
+    const refuse = (refused: unknown) => {
       shown([], '');
       if (current) setProblem(messageOf(refused));
-    });
+    };
+    if (!arm) shown([], '');
+    else if (arm !== 'popular') ofArm(10).catch(refuse);
+    else popular(props.surface, 20).then((found) => shown(found.items, 'Popularity and nothing personal: what the hold-out is made of.'), refuse);
     return () => void (current = false);
   }, [arm, props.user, props.surface, props.version]);
 

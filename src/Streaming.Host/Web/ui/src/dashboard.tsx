@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { DashboardPage } from './dashboardpage';
 import { Frame } from './frame';
 
-render(<Frame here="dashboard" title="Dashboard"><p>Soon.</p></Frame>, document.getElementById('page')!);
+render(<Frame here="dashboard" title="Dashboard"><DashboardPage /></Frame>, document.getElementById('page')!);

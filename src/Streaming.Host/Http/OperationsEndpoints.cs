@@ -1,0 +1,132 @@
+using System.Text;
+using Microsoft.Net.Http.Headers;
+using Streaming.Core.Log;
+using Streaming.Core.Settings;
+using Streaming.Host.Live;
+using Streaming.Host.Security;
+using Streaming.Node;
+
+namespace Streaming.Host.Http;
+
+/// <summary>What operators watch and do: the stream of figures, dead letters, pausing the intake. What changes the node is in the audit.</summary>
+internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figures, OperationsAudit audit, ServingSettings settings)
+{
+    private const int LettersMax = 200;
+
+    /// <summary>Bytes of a letter's payload that are shown.</summary>
+    private const int ExcerptBytes = 2_000;
+
+    private static readonly byte[] EventStart = "event: "u8.ToArray();
+
+    public void Map(WebApplication app)
+    {
+        app.MapGet("/v1/status/stream", (Delegate)StreamAsync).WithSummary("The node's figures every second, as server-sent events").WithDescription(
+            "First an event 'history' with the last ten minutes, then a 'frame' every second. Without 'Accept: text/event-stream' the next frame alone, as JSON.");
+        app.MapGet("/v1/dead-letters", LettersAsync).WithSummary("The newest records that could not be used, with their reasons");
+        app.MapPost("/v1/dead-letters/{offset}/retry", RetryAsync).WithSummary("Send a dead letter again, as it came: where its reason has gone");
+        app.MapPost("/v1/intake/{step}", Intake).WithSummary("pause: take no more events over HTTP; resume: take them again. What is in the log goes on");
+    }
+
+    private async Task StreamAsync(HttpContext context)
+    {
+        if (!figures.TryEnter(settings.WatchersMax))
+        {
+            context.Response.Headers.RetryAfter = "5";
+            await Problems.Write(context, 503, "too-many-watchers", $"{settings.WatchersMax} are watching (Serving:WatchersMax)").ConfigureAwait(false);
+            return;
+        }
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, figures.Stopping);
+        try
+        {
+            context.Response.Headers.CacheControl = "no-store";
+            if (!MediaTypeHeaderValue.TryParseList(context.Request.Headers.Accept, out var accepted) || !accepted.Any(a => a.MediaType == "text/event-stream"))
+            {
+                context.Response.ContentType = "application/json";
+                await context.Response.Body.WriteAsync(await figures.NextAsync(end.Token).ConfigureAwait(false), end.Token).ConfigureAwait(false);
+                return;
+            }
+            context.Response.ContentType = "text/event-stream";
+            // Proxies that collect a response before they pass it on would show every second late.
+            context.Response.Headers["X-Accel-Buffering"] = "no";
+            await SendAsync(context, "history"u8.ToArray(), figures.History(), end.Token).ConfigureAwait(false);
+            while (true) await SendAsync(context, "frame"u8.ToArray(), await figures.NextAsync(end.Token).ConfigureAwait(false), end.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The watcher has gone, or the node stops.
+        }
+        finally
+        {
+            figures.Leave();
+        }
+    }
+
+    /// <summary>JSON as it is written here has no line breaks, so an event is one line of data.</summary>
+    private static async Task SendAsync(HttpContext context, byte[] name, byte[] json, CancellationToken cancel)
+    {
+        await context.Response.Body.WriteAsync((byte[])[.. EventStart, .. name, .. "\ndata: "u8, .. json, .. "\n\n"u8], cancel).ConfigureAwait(false);
+        await context.Response.Body.FlushAsync(cancel).ConfigureAwait(false);
+    }
+
+    private async Task<IResult> LettersAsync(int? limit, CancellationToken cancel)
+    {
+        if ((limit ?? 50) is < 1 or > LettersMax) return Problem(400, "bad-limit", $"limit is {limit}; allowed is 1 to {LettersMax}");
+        try
+        {
+            var found = await node.DeadLetters.NewestAsync(limit ?? 50, cancel).ConfigureAwait(false);
+            return Results.Json(new { letters = found.Letters.Select(ViewOf), found.Seen, Complete = found.IsComplete }, ReportJson.Options);
+        }
+        catch (EventLogException problem)
+        {
+            return Problem(503, "log-unavailable", problem.Message);
+        }
+    }
+
+    private async Task<IResult> RetryAsync(HttpContext context, long offset)
+    {
+        try
+        {
+            var done = await node.DeadLetters.RetryAsync(offset, context.RequestAborted).ConfigureAwait(false);
+            if (done.Result == LetterRetry.Sent) Audit(context, $"dead letter {offset} sent again, now at {done.Position}");
+            return done.Result switch
+            {
+                LetterRetry.Sent => Results.Json(new { offset, position = done.Position.ToString() }),
+                LetterRetry.Unknown => Problem(404, "unknown-letter", $"none of the newest {DeadLetters.KeptMax} dead letters lies at {offset}"),
+                LetterRetry.Again => Problem(409, "sent-already", "this node has sent that letter again before"),
+                LetterRetry.Broken => Problem(409, "still-broken", $"it would be set aside again: {done.Problem}"),
+                _ => Problem(503, "paused", "the node takes no events now; try again later"),
+            };
+        }
+        catch (EventLogException problem)
+        {
+            return Problem(503, "log-unavailable", problem.Message);
+        }
+    }
+
+    private IResult Intake(HttpContext context, string step)
+    {
+        if (step is not ("pause" or "resume")) return Problem(400, "bad-step", $"there is no step '{step}'; there are pause and resume");
+        if (step == "pause" ? node.Ingest.Pause() : node.Ingest.Resume()) Audit(context, step == "pause" ? "intake paused" : "intake resumed");
+        return Results.Json(new { admission = node.Ingest.State.ToString() });
+    }
+
+    private void Audit(HttpContext context, string what)
+    {
+        var who = ExperimentEndpoints.Text(context, ExperimentEndpoints.AuthorHeader);
+        var key = context.Items.TryGetValue(AccessControl.KeyName, out var name) ? $" (key {name})" : "";
+        audit.Add((who.Length > 0 ? who : "unknown") + key, ExperimentEndpoints.Text(context, ExperimentEndpoints.WhyHeader), what);
+    }
+
+    private static object ViewOf(KeptLetter kept)
+    {
+        var letter = kept.Letter;
+        var payload = letter.Payload.Span;
+        return new
+        {
+            kept.Offset, letter.Reason, letter.Topic, Position = letter.Source.Partition < 0 ? null : letter.Source.ToString(), letter.TimeMs, kept.Retried, Bytes = payload.Length,
+            Payload = Encoding.UTF8.GetString(payload[..Math.Min(ExcerptBytes, payload.Length)]),
+        };
+    }
+
+    private static IResult Problem(int status, string type, string detail) => Results.Problem(detail, statusCode: status, type: "urn:streaming:" + type);
+}

@@ -1,1 +1,0 @@
-import{n as e,t,v as n}from"./frame-CA8Q7XPH.js";n(e(t,{here:`dashboard`,title:`Dashboard`,children:e(`p`,{children:`Soon.`})}),document.getElementById(`page`));

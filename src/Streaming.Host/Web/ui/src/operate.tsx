@@ -1,0 +1,72 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { send } from './api';
+
+const authorName = 'streaming-author';
+
+export interface Step {
+  /** What is about to happen, as a question's answer: "Pause the intake". */
+  title: string;
+  text: string;
+  danger?: boolean;
+  /** Asks for a share too, beginning with this one. */
+  share?: number;
+}
+
+interface Confirmed {
+  who: string;
+  why: string;
+  share: number;
+}
+
+let ask: (step: Step) => Promise<Confirmed | null> = () => Promise.resolve(null);
+
+/** Asks for a confirmation, and says who did it and why to the node's audit. False where it was called off. */
+export async function operate(step: Step, path: (share: number) => string): Promise<boolean> {
+  const confirmed = await ask(step);
+  if (!confirmed) return false;
+  await send('POST', path(confirmed.share), undefined, {
+    'X-Streaming-Author': encodeURIComponent(confirmed.who), 'X-Streaming-Why': encodeURIComponent(confirmed.why),
+  });
+  return true;
+}
+
+/** The dialog behind `operate`; one of a page. */
+export function ConfirmDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const answer = useRef<(confirmed: Confirmed | null) => void>(() => {});
+  const [step, setStep] = useState<Step | null>(null);
+  const [who, setWho] = useState(localStorage.getItem(authorName) ?? '');
+  const [why, setWhy] = useState('');
+  const [share, setShare] = useState('');
+  useEffect(() => {
+    ask = (next) => {
+      setStep(next);
+      setWhy('');
+      setShare(next.share === undefined ? '' : String(next.share));
+      dialog.current?.showModal();
+      return new Promise((resolve) => (answer.current = resolve));
+    };
+  }, []);
+  const close = () => {
+    localStorage.setItem(authorName, who);
+    answer.current(dialog.current?.returnValue === 'do' ? { who, why, share: Number(share) } : null);
+    dialog.current!.returnValue = '';
+  };
+  return (
+    <dialog ref={dialog} aria-labelledby="confirm-title" onClose={close}>
+      <form method="dialog">
+        <h2 id="confirm-title">{step?.title}?</h2>
+        <p>{step?.text}</p>
+        {step?.share === undefined ? null : (
+          <label>Share of the layer, 0 to 1 <input type="number" min="0.001" max="1" step="any" required value={share} onInput={(e) => setShare(e.currentTarget.value)} /></label>
+        )}
+        <label>Your name <input value={who} required maxLength={100} autocomplete="name" onInput={(e) => setWho(e.currentTarget.value)} /></label>
+        <label>Why <input value={why} maxLength={500} autocomplete="off" onInput={(e) => setWhy(e.currentTarget.value)} /></label>
+        <p class="buttons">
+          <button value="do" class={step?.danger ? 'danger' : ''}>{step?.title}</button>
+          <button value="cancel" class="quiet" formNoValidate>Cancel</button>
+        </p>
+      </form>
+    </dialog>
+  );
+}

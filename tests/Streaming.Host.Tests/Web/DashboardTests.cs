@@ -1,0 +1,107 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using Streaming.Host.Tests.Fixtures;
+using Xunit.Abstractions;
+using static Microsoft.Playwright.Assertions;
+
+namespace Streaming.Host.Tests.Web;
+
+/// <summary>The dashboard in a browser, against a node.</summary>
+[Collection(BrowserCollection.Name)]
+public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
+{
+    [BrowserFact]
+    public async Task The_dashboard_follows_the_node_and_operators_act_from_it()
+    {
+        await using var live = await NodeAsync();
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        var page = watched.Page;
+        await Expect(page.GetByRole(AriaRole.Status).First).ToHaveTextAsync("Live");
+        var intake = page.GetByRole(AriaRole.Region, new() { NameRegex = new Regex("^Intake") });
+        await Expect(intake).ToContainTextAsync("open");
+        output.WriteLine($"figures on the screen {watched.Opened.ElapsedMilliseconds} ms after the page was loaded");
+        await Expect(page.Locator(".plot canvas")).ToHaveCountAsync(4);
+
+        // Sent while it watches: who and what is hot, and what could not be used.
+        await live.FeedAfterAsync("busy", """{"type":"click","user":"busy","item":"base-1"}""");
+        (await live.PostAsync("/v1/events", """{"type":"like","user":"busy"}""")).Status.ShouldBe(400);
+        await live.EventAsync("""{"type":"playlist_add","user":"busy","item":"base-2"}""");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Hot users" })).ToContainTextAsync("busy");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Hot items" })).ToContainTextAsync("base-1");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Popular", Exact = true })).ToContainTextAsync("base-1");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Models", Exact = true })).ToContainTextAsync("ftrl");
+        var letters = page.GetByRole(AriaRole.Region, new() { Name = "Dead letters", Exact = true });
+        await Expect(letters).ToContainTextAsync("item is missing");
+        await Expect(letters.Locator("[data-letter]")).ToHaveCountAsync(2);
+
+        await intake.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await ConfirmAsync(page, "Pause the intake", "moving house");
+        await Expect(intake).ToContainTextAsync("paused");
+        (await live.PostAsync("/v1/events", """{"type":"click","user":"busy","item":"base-3"}""")).ShouldBeProblem(503, "paused");
+        await intake.GetByRole(AriaRole.Button, new() { Name = "Resume" }).ClickAsync();
+        await ConfirmAsync(page, "Resume the intake", "");
+        await Expect(intake).ToContainTextAsync("open");
+
+        var audit = page.GetByRole(AriaRole.Region, new() { Name = "Audit" });
+        await Expect(audit).ToContainTextAsync("pat: intake paused (moving house)");
+
+        var unweighted = letters.Locator("[data-letter]", new() { HasText = "playlist_add" });
+        await unweighted.GetByRole(AriaRole.Button).ClickAsync();
+        await ConfirmAsync(page, "Send it again", "");
+        await Expect(letters.GetByRole(AriaRole.Status)).ToContainTextAsync("was sent again");
+        // There is still no weight for it, so it comes back as a letter of its own.
+        await Expect(unweighted).ToHaveCountAsync(2);
+        var broken = letters.Locator("[data-letter]", new() { HasText = "item is missing" });
+        await broken.GetByRole(AriaRole.Button).ClickAsync();
+        await ConfirmAsync(page, "Send it again", "");
+        await Expect(letters.GetByRole(AriaRole.Status)).ToContainTextAsync("it would be set aside again");
+
+        var experiment = page.Locator("[data-experiment=short]");
+        await experiment.GetByRole(AriaRole.Button, new() { Name = "Start short" }).ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByLabel("Share of the layer").FillAsync("0.5");
+        await ConfirmAsync(page, "Start short", "looks good");
+        await Expect(experiment).ToContainTextAsync("running");
+        await experiment.GetByRole(AriaRole.Button, new() { Name = "Kill short" }).ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await Expect(experiment).ToContainTextAsync("running");
+        await Browser.ShouldBeAccessibleAsync(page, "dashboard");
+        await experiment.GetByRole(AriaRole.Button, new() { Name = "Kill short" }).ClickAsync();
+        await ConfirmAsync(page, "Kill short", "clicks fall");
+        await Expect(experiment).ToContainTextAsync("killed");
+        await Expect(audit).ToContainTextAsync("pat: experiment short: running -> killed (clicks fall)");
+
+        await page.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Theme") }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Theme") }).ClickAsync();
+        (await page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe("rgb(18, 21, 26)");
+        // The browser notes what the node refuses: a letter that is still broken, and the report of an experiment that nobody has come to yet.
+        watched.Complaints.ShouldAllBe(c => c.Contains("409") || c.Contains("/v1/experiments/short/report"));
+
+        await live.StopAsync();
+        await Expect(page.GetByRole(AriaRole.Status).First).ToHaveTextAsync(new Regex("trying again|No figures"));
+    }
+
+    private static async Task ConfirmAsync(IPage page, string step, string why)
+    {
+        var dialog = page.GetByRole(AriaRole.Dialog);
+        await dialog.GetByLabel("Your name").FillAsync("pat");
+        await dialog.GetByLabel("Why").FillAsync(why);
+        await dialog.GetByRole(AriaRole.Button, new() { Name = step }).ClickAsync();
+        await Expect(dialog).ToHaveCountAsync(0);
+    }
+
+    private static async Task<LiveNode> NodeAsync()
+    {
+        var live = await LiveNode.StartAsync();
+        (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 12).Select(i => $$"""{"id":"base-{{i}}","tags":["tag-{{i % 3}}"]}"""))).Status.ShouldBe(200);
+        await live.UntilAsync(() => live.GetAsync("/v1/popular?limit=100"), a => a.Status == 200 && a.Items.Count >= 12);
+        const string definitions = """
+            {"layers":[{"name":"length"}],
+             "experiments":[{"name":"short","layer":"length","arms":[{"name":"control"},{"name":"three","settings":{"Feeds:ListLength":3}}]}]}
+            """;
+        using var put = new HttpRequestMessage(HttpMethod.Put, "/v1/experiments") { Content = new StringContent(definitions, Encoding.UTF8, "application/json") };
+        put.Headers.IfMatch.Add(new("\"0\""));
+        (await live.Http.SendAsync(put)).EnsureSuccessStatusCode();
+        return live;
+    }
+}
