@@ -27,6 +27,7 @@ internal static class CliApp
             + "  ./run ab list                             experiments of a running node\n"
             + "  ./run evaluate --list                     how models are judged, and which\n"
             + "  ./run ab report                           what the hold-out shows, for people\n"
+            + "  ./run explain-at --user ann --time 2026-03-01T12:00Z   what she was shown, and why\n"
             + "  ./run data                                where the data sets come from\n"
             + "  ./run bench pipeline --json               events per second, nothing skipped\n"
             + "  ./run chaos --seconds 60 --json           kill a node under load; is anything lost or doubled?\n"
@@ -54,6 +55,7 @@ internal static class CliApp
         root.Subcommands.Add(ValidateVerb.Create());
         root.Subcommands.Add(BackupVerbs.CreateBackup());
         root.Subcommands.Add(BackupVerbs.CreateRestore());
+        root.Subcommands.Add(CompletionVerb.Create());
         if (args.Length == 0) args = ["demo"];
         using var stop = new CancellationTokenSource();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using Streaming.Core.Settings;
 using Streaming.Host.Settings;
 
@@ -17,6 +18,7 @@ internal sealed class CommonOptions(bool hasNode = true)
 
     public CommonOptions AddTo(Command command)
     {
+        _set.CompletionSources.Add(_ => SettingsLoader.Keys.Select(key => new CompletionItem(key + "=")));
         foreach (var option in (Option[])[_settings, _set, .. hasNode ? (Option[])[_dataDir, _kafka] : [], _seed, _json]) command.Options.Add(option);
         return this;
     }

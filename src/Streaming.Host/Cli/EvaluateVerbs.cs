@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using Spectre.Console;
+using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Protocols;
 using Streaming.Evaluation.Results;
 using Streaming.Models.Offline;
@@ -32,8 +34,10 @@ internal static class EvaluateVerbs
         };
         private readonly DataOptions _roots = new();
 
-        public Shared AddTo(Command command)
+        public Shared AddTo(Command command, ProtocolRegistry protocols)
         {
+            _data.CompletionSources.Add(_ => KnownSets.All.Select(set => new CompletionItem(set.Name)));
+            _protocol.CompletionSources.Add(_ => protocols.All.Select(p => new CompletionItem(p.Name)));
             foreach (var option in (Option[])[_data, _protocol, _seeds, _seed, _minutes, _device, _checkpoint, _record, _ledger, _json]) command.Options.Add(option);
             _device.AcceptOnlyFromAmong("cpu", "cuda");
             _roots.AddTo(command);
@@ -80,7 +84,8 @@ internal static class EvaluateVerbs
         var model = new Option<string[]>("--model") { Description = "Model of that protocol; may be repeated, or several with commas", HelpName = "NAME" };
         var list = new Option<bool>("--list") { Description = "Print the protocols with their models, and run nothing" };
         command.Options.Add(model);
-        var shared = new Shared().AddTo(command);
+        model.CompletionSources.Add(_ => protocols.All.SelectMany(p => p.Models).Distinct().Order(StringComparer.Ordinal).Select(m => new CompletionItem(m)));
+        var shared = new Shared().AddTo(command, protocols);
         command.Options.Add(list);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() => parse.GetValue(list)
             ? Task.FromResult(List(protocols, shared.Json(parse)))
@@ -93,7 +98,7 @@ internal static class EvaluateVerbs
         var command = new Command("compare", "Run several models on the same data under the same protocol and print one table: floors first, the best value bold.");
         var models = new Option<string[]>("--models") { Description = "Models of that protocol, with commas; default all that need no libtorch", HelpName = "A,B,..." };
         command.Options.Add(models);
-        var shared = new Shared().AddTo(command);
+        var shared = new Shared().AddTo(command, protocols);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() => shared.RunAsync(parse, protocols, parse.GetValue(models) ?? [], allModels: true, cancel)));
         return command;
     }

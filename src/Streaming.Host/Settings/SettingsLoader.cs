@@ -39,6 +39,12 @@ public static class SettingsLoader
         return problems.Count == 0 ? settings.Resolved() : throw new SettingsException(problems);
     }
 
+    /// <summary>Keys of all settings, as "Section:Key"; of dictionaries and lists their own key only.</summary>
+    public static IReadOnlyList<string> Keys { get; } = [.. KeysOf(typeof(StreamingSettings), "").Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> KeysOf(Type type, string path) => type.GetProperties().Where(p => p.CanWrite).SelectMany(p =>
+        IsScalar(p.PropertyType) || typeof(IEnumerable).IsAssignableFrom(p.PropertyType) ? [path + p.Name] : KeysOf(p.PropertyType, $"{path}{p.Name}:"));
+
     private static IConfigurationRoot Configuration(string? file, IEnumerable<KeyValuePair<string, string?>>? flags, IDictionary environment)
     {
         var builder = new ConfigurationBuilder();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Streaming.Host.Tests.Fixtures;
 
 namespace Streaming.Host.Tests.Cli;
@@ -12,7 +13,7 @@ public sealed class VerbTests
         code.ShouldBe(0);
         foreach (var verb in new[]
         {
-            "demo", "node", "ab", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "soak", "chaos", "fuzz", "backup", "restore", "validate",
+            "demo", "node", "ab", "replay", "evaluate", "compare", "ledger", "data", "freshness-curve", "bench", "soak", "chaos", "fuzz", "backup", "restore", "validate", "explain-at", "completion",
         }) help.Stdout.ShouldMatch($@"(?m)^  {verb}\b");
         help.Stdout.ShouldContain("./run node --listen 127.0.0.1:8080");
         help.Stdout.ShouldContain("Exit codes: 0 done, 1 failed");
@@ -26,6 +27,28 @@ public sealed class VerbTests
         code.ShouldBe(0);
         foreach (var option in new[] { "--settings <FILE>", "--set <KEY=VALUE>", "--data-dir <DIR>", "--kafka <HOST:PORT>", "--listen <IP:PORT>", "--json" })
             help.Stdout.ShouldContain(option);
+    }
+
+    /// <summary>The script, in a shell that asks it as Tab would.</summary>
+    [CommandsFact("bash")]
+    public async Task Tab_completes()
+    {
+        var (code, script) = await RunAsync("completion", "bash");
+        using var _ = script;
+        code.ShouldBe(0, script.Stderr);
+        foreach (var (line, wanted) in new[]
+                 {
+                     ("./run expl", "explain-at"), ("./run bench ab-gu", "ab-guardrail"), ("./run node --lis", "--listen"), ("./run node --set Users:HistoryM", "HistoryMax="),
+                     ("./run node --set Users:", "HistoryMax="), ("./run evaluate --data ml-1", "ml-100k"),
+                     ("./run evaluate --protocol leave-one-out-a", "leave-one-out-all-items"), ("./run evaluate --model sasr", "sasrec"),
+                 })
+        {
+            var asked = $"{script.Stdout}\nCOMP_LINE='{line}' COMP_POINT={line.Length} COMP_WORDS=({line}) COMP_CWORD=1; _streaming_complete; printf '%s\\n' \"${{COMPREPLY[@]}}\"";
+            using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", asked]) { RedirectStandardOutput = true })!;
+            var found = (await bash.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            found.ShouldContain(wanted, $"{line}: {string.Join(' ', found)}");
+            found.ShouldNotContain("demo");
+        }
     }
 
     [Theory]
