@@ -57,6 +57,8 @@ public sealed class Browser : IAsyncLifetime
     /// <summary>Light, dark, and as wide as a telephone: no serious fault of accessibility, nothing wider than the screen, and a picture of each.</summary>
     public static async Task ShouldBeAccessibleAsync(IPage page, string name)
     {
+        // Not as a script tag: the page's own policy would refuse it, as it should.
+        await page.EvaluateAsync(await File.ReadAllTextAsync(Axe));
         // Colours are all that the dark theme changes, and all that the width leaves alone.
         foreach (var (variant, scheme, width, rules) in new[]
         {
@@ -66,8 +68,6 @@ public sealed class Browser : IAsyncLifetime
         {
             await page.SetViewportSizeAsync(width, 900);
             await page.EmulateMediaAsync(new PageEmulateMediaOptions { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
-            // Not as a script tag: the page's own policy would refuse it, as it should.
-            await page.EvaluateAsync(await File.ReadAllTextAsync(Axe));
             var faults = await page.EvaluateAsync<JsonElement>(
                 $$"""
                 async () => (await axe.run(document, { resultTypes: ['violations'], ...{{rules}} })).violations

@@ -13,6 +13,7 @@ namespace Streaming.Host.Tests.Web;
 public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
 {
     private const string Key = "page-key-0123456789abcdef-00";
+    private const string AdminKey = "admin-key-0123456789abcdef-0";
 
     [BrowserFact]
     public async Task A_click_changes_the_list_at_once_and_the_cards_say_why()
@@ -102,7 +103,7 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         using var folder = new TemporaryFolder();
         var settings = LiveNode.SmallSettings with
         {
-            Security = new SecuritySettings { KeysFile = folder.Write("keys", $"page read,ingest {Key}\n") },
+            Security = new SecuritySettings { KeysFile = folder.Write("keys", $"page read,ingest {Key}\nops admin {AdminKey}\n") },
             Serving = LiveNode.SmallSettings.Serving with { AdminListen = "127.0.0.1:0" },
         };
         await using var live = await NodeAsync(settings, Key);
@@ -116,6 +117,15 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         await Expect(watched.Page.Locator(".card").First).ToBeVisibleAsync();
         (await watched.Page.EvaluateAsync<string>("() => JSON.stringify(localStorage) + document.cookie + location.href")).ShouldNotContain(Key);
         await Expect(watched.Page.GetByRole(AriaRole.Link, new() { Name = "Dashboard" })).ToHaveCountAsync(0);
+
+        await watched.Page.GotoAsync(new Uri(live.AdminAddress, "/dashboard").ToString());
+        await dialog.GetByLabel("Key").FillAsync(AdminKey);
+        await dialog.GetByLabel("Key").PressAsync("Enter");
+        await Expect(watched.Page.GetByRole(AriaRole.Status).First).ToHaveTextAsync("Live");
+        await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await dialog.GetByLabel("Your name").FillAsync("pat");
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Pause the intake" }).ClickAsync();
+        await Expect(watched.Page.GetByRole(AriaRole.Region, new() { Name = "Audit" })).ToContainTextAsync("pat (key ops): intake paused");
         watched.Complaints.ShouldAllBe(c => c.Contains("401"));
     }
 

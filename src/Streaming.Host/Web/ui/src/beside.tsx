@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { feed, get, messageOf, popular, type Entry } from './api';
 import { Card } from './card';
 import { useItems } from './items';
-import { number, titleOf } from './words';
+import { number } from './words';
 
 interface Definitions {
   definitions: { experiments: { name: string; arms: { name: string }[] }[] };
@@ -16,7 +16,7 @@ export function Beside(props: { user: string; surface: string; mine: Entry[]; ve
   const [entries, setEntries] = useState<Entry[]>([]);
   const [facts, setFacts] = useState('');
   const [problem, setProblem] = useState('');
-  const items = useItems(entries);
+  const items = useItems(entries.map((e) => e.item));
 
   useEffect(() => {
     // An operator's route: where this page may not ask for it, the arm is typed. No key is asked for here.
@@ -70,7 +70,7 @@ export function Beside(props: { user: string; surface: string; mine: Entry[]; ve
       <ol class="list">
         {entries.map((entry, place) => (
           <Card
-            key={entry.item} entry={entry} place={place} item={items.get(entry.item)} title={(id) => titleOf(items.get(id), id)}
+            key={entry.item} entry={entry} place={place} item={items.get(entry.item)}
             note={`${entry.channel} · score ${number(entry.score)}${places.has(entry.item) ? ` · place ${places.get(entry.item)! + 1} in the other` : ''}`}
           />
         ))}

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { messageOf, type Entry, type Explained, type Item } from './api';
 import type { Change } from './changes';
+import { titleNow } from './items';
 import { actionWord, number, reason } from './words';
 
 interface Props {
@@ -9,17 +10,16 @@ interface Props {
   item?: Item;
   change?: Change;
   explained?: Explained;
-  title: (id: string) => string;
   explain?: () => Promise<Explained>;
   act?: (type: 'click' | 'like' | 'hide') => void;
   note?: string;
 }
 
 /** One entry: what it is, why it is here, what has changed, and what can be done with it. */
-export function Card({ entry, place, item, change, explained, title, explain, act, note }: Props) {
+export function Card({ entry, place, item, change, explained, explain, act, note }: Props) {
   const [details, setDetails] = useState<Explained | string | null>(null);
-  const name = title(entry.item);
-  const words = [...(item?.categories ?? []), ...(item?.tags ?? [])];
+  const name = titleNow(entry.item);
+  const words = [...new Set([...(item?.categories ?? []), ...(item?.tags ?? [])])];
   const toggle = async () => {
     if (details) return setDetails(null);
     try {
@@ -41,7 +41,7 @@ export function Card({ entry, place, item, change, explained, title, explain, ac
           {item?.author ? <span class="chip">by {item.author}</span> : null}
         </p>
         <p class="why">
-          {note ?? `${reason(explained, entry.channel, title)} · ${entry.channel} · score ${number(explained?.score_now ?? entry.score)}`}
+          {note ?? `${reason(explained, entry.channel, titleNow)} · ${entry.channel} · score ${number(explained?.score_now ?? entry.score)}`}
           {entry.team ? ` · team ${entry.team}` : ''}
         </p>
         {act ? (
@@ -52,7 +52,7 @@ export function Card({ entry, place, item, change, explained, title, explain, ac
             {explain ? <button type="button" class="quiet" aria-expanded={details !== null} onClick={() => void toggle()} aria-label={`Why ${name}`}>Why</button> : null}
           </p>
         ) : null}
-        {details ? <Details of={details} title={title} /> : null}
+        {details ? <Details of={details} /> : null}
       </div>
     </li>
   );
@@ -66,7 +66,7 @@ function Mark({ change }: { change?: Change }) {
 }
 
 /** What the item's score and rank would be without each of the user's recent actions. */
-function Details({ of, title }: { of: Explained | string; title: (id: string) => string }) {
+function Details({ of }: { of: Explained | string }) {
   if (typeof of === 'string') return <p class="problem" role="alert">{of}</p>;
   return (
     <div class="details">
@@ -75,13 +75,13 @@ function Details({ of, title }: { of: Explained | string; title: (id: string) =>
         {of.events.length ? ' The list was made again without each of these:' : ' Nothing was done yet that could be left out.'}
       </p>
       {of.events.length ? (
-        <div class="scroll" tabIndex={0} role="region" aria-label={`Effects on ${title(of.item)}`}>
+        <div class="scroll" tabIndex={0} role="region" aria-label={`Effects on ${titleNow(of.item)}`}>
           <table>
             <thead><tr><th scope="col">Without</th><th scope="col">Channel</th><th scope="col">Rank</th><th scope="col">Score</th><th scope="col">Change</th></tr></thead>
             <tbody>
               {of.events.slice(0, 8).map((o, i) => (
                 <tr key={i}>
-                  <th scope="row">{actionWord(o.action)} {o.item ? title(o.item) : '(an item that is gone)'}</th>
+                  <th scope="row">{actionWord(o.action)} {o.item ? titleNow(o.item) : '(an item that is gone)'}</th>
                   <td>{o.channel_without ?? 'none finds it'}</td>
                   <td>{number(o.rank_without)}</td>
                   <td>{number(o.score_without)}</td>

@@ -31,7 +31,7 @@ function optionsOf(box: HTMLElement, lines: Line[]): uPlot.Options {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, low, high) => (low === high ? [low - 1, high + 1] : [Math.min(0, low) === low ? low : Math.max(0, low - (high - low) * 0.1), high + (high - low) * 0.1]) } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 54 }],
+    axes: [{ ...axis, space: 70 }, { ...axis, size: 64 }],
     series: [{}, ...lines.map((line, i) => ({ label: line.name, stroke: colour(box, colours[i % colours.length]), width: 2, spanGaps: false, points: { show: false } }))],
   };
 }

@@ -1,12 +1,16 @@
 import { useEffect, useState } from 'preact/hooks';
-import { item, type Entry, type Item } from './api';
+import { item, type Item } from './api';
+import { titleOf } from './words';
 
 const known = new Map<string, Item>();
 const asked = new Set<string>();
 const watchers = new Set<() => void>();
 
-/** What the catalogue says of a list's items, as it comes, shared by all lists of the page; lists show without. */
-export function useItems(entries: Entry[] | undefined): Map<string, Item> {
+/** An item's title as far as it is known by now, else its id. */
+export const titleNow = (id: string) => titleOf(known.get(id), id);
+
+/** What the catalogue says of these items, as it comes, shared by all lists of the page; lists show without. */
+export function useItems(ids: string[]): Map<string, Item> {
   const [, draw] = useState(0);
   useEffect(() => {
     const watcher = () => draw((count) => count + 1);
@@ -14,7 +18,7 @@ export function useItems(entries: Entry[] | undefined): Map<string, Item> {
     return () => void watchers.delete(watcher);
   }, []);
   useEffect(() => {
-    for (const { item: id } of entries ?? []) {
+    for (const id of ids) {
       if (asked.has(id)) continue;
       asked.add(id);
       item(id).then(
@@ -25,6 +29,6 @@ export function useItems(entries: Entry[] | undefined): Map<string, Item> {
         () => asked.delete(id),
       );
     }
-  }, [entries]);
+  }, [ids.join('\n')]);
   return known;
 }

@@ -1,0 +1,83 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import * as api from './api';
+import { compare, summary, type Changes } from './changes';
+import { titleNow } from './items';
+import { actionWord } from './words';
+
+export type Act = 'click' | 'like' | 'hide';
+
+interface Shown {
+  feed: api.Feed;
+  changes: Changes;
+}
+
+const listLength = 20;
+const doneKept = 10;
+
+const pastOf = (type: Act) => (type === 'hide' ? 'hid' : actionWord(type));
+
+/** What is on the screen has been seen; a list that is not the user's own has no place to tell it for. */
+function tellSeen(feed: api.Feed, user: string, surface: string) {
+  if (feed.source !== 'own' || !feed.items.length) return;
+  api.post({ type: 'impression', user, surface, request_id: feed.request_id, items: feed.items.map((e) => e.item) }).catch(() => {});
+}
+
+/** A user's list on a surface: loads it, acts on it, and keeps what has changed, why entries are there, and what was done. */
+export function useFeed(user: string, surface: string) {
+  const [shown, setShown] = useState<Shown | null>(null);
+  const [reasons, setReasons] = useState(new Map<string, api.Explained>());
+  const [said, setSaid] = useState('');
+  const [problem, setProblem] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [done, setDone] = useState<{ text: string; at: number }[]>([]);
+  // An answer that comes when something else has been asked since is nobody's.
+  const turn = useRef(0);
+
+  /** Asks for a list, shows it beside the one before, and then for the reasons: nobody waits for those. */
+  const ask = async (before: api.Feed | null, find: () => Promise<api.Feed>, say: (changes: string) => string): Promise<api.Feed | null> => {
+    const mine = ++turn.current;
+    setProblem('');
+    setBusy(true);
+    try {
+      const feed = await find();
+      if (turn.current !== mine) return null;
+      const changes = compare(before && before.items, feed.items);
+      setShown({ feed, changes });
+      setSaid(before ? say(summary(changes)) : '');
+      tellSeen(feed, user, surface);
+      if (feed.source === 'own' && feed.items.length)
+        api.explainList(user, surface, listLength).then((found) => turn.current === mine && setReasons(new Map(found.map((e) => [e.item, e]))), () => {});
+      return feed;
+    } catch (refused) {
+      if (turn.current === mine)
+        setProblem(refused instanceof api.Problem && refused.type === 'not-yet' ? 'No list has seen that within two seconds; look again.' : api.messageOf(refused));
+      return null;
+    } finally {
+      if (turn.current === mine) setBusy(false);
+    }
+  };
+
+  const look = (before: api.Feed | null) => ask(before, () => api.feed(user, { surface, limit: listLength }), (changes) => `Looked again: ${changes}.`);
+
+  /** Posts an event, and asks for the list that has seen it. */
+  const act = async (type: Act, entry: api.Entry, place: number) => {
+    const before = shown?.feed;
+    if (!before) return null;
+    const started = performance.now();
+    const find = async () => {
+      const after = await api.post({ type, user, item: entry.item, surface, request_id: before.request_id, position: place, event_id: `ui-${api.randomId()}` });
+      setDone((all) => [{ text: `${pastOf(type)} ${titleNow(entry.item)}`, at: Date.now() }, ...all].slice(0, doneKept));
+      return api.feed(user, { surface, limit: listLength, after });
+    };
+    return ask(before, find, (changes) => `${Math.round(performance.now() - started)} ms after you ${pastOf(type)} ${titleNow(entry.item)}: ${changes}.`);
+  };
+
+  useEffect(() => {
+    setShown(null);
+    setReasons(new Map());
+    setDone([]);
+    void look(null);
+  }, [user, surface]);
+
+  return { shown, reasons, said, problem, busy, done, look, act };
+}
