@@ -226,6 +226,21 @@ need_browser() {
     : > "$PROBE/browser.missing"
 }
 
+# The test that has Prometheus scrape a node wants it, and promtool checks the rules. Unpacked and not installed: a package that is installed
+# would start a service of its own. A failed try is remembered.
+need_prometheus() {
+    PATH="$PATH:$PROBE/prometheus/usr/bin"
+    if command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1; then return 0; fi
+    if [ -f "$PROBE/prometheus.missing" ] && [ "${STREAMING_REPROBE:-}" != 1 ]; then return 0; fi
+    say "unpacking prometheus into .probe/prometheus: the tests of the metrics use it"
+    mkdir -p "$PROBE/prometheus"
+    if [ "${STREAMING_INSTALL:-}" != no ] && command -v apt-get >/dev/null 2>&1 \
+        && (cd "$PROBE/prometheus" && apt-get -q download prometheus && dpkg -x prometheus_*.deb . && rm -f prometheus_*.deb) > "$PROBE/apt.log" 2>&1 9>&-; then return 0; fi
+    command -v apt-get >/dev/null 2>&1 || other_systems prometheus prometheus prometheus
+    say "    tests without: those of the metrics that need it are skipped; STREAMING_REPROBE=1 tries again"
+    : > "$PROBE/prometheus.missing"
+}
+
 # ---- the build -----------------------------------------------------------------------------------------------------
 
 build_inputs() {

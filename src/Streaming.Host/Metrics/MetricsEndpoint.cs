@@ -40,17 +40,11 @@ public static class MetricsEndpoint
     {
         // A registry of its own: prometheus-net's default one brings metrics that the other side does not have.
         var registry = Prometheus.Metrics.NewCustomRegistry();
-        var adapter = Prometheus.MeterAdapter.StartListening(new Prometheus.MeterAdapterOptions
-        {
-            InstrumentFilterPredicate = Exports,
-            ResolveHistogramBuckets = BucketsOf,
-            Registry = registry,
-            MetricFactory = Prometheus.Metrics.WithCustomRegistry(registry),
-            // A counter that rests should not vanish and start again from zero; a day is the longest that the adapter allows.
-            MetricsExpireAfter = TimeSpan.FromDays(1),
-        });
+        var factory = Prometheus.Metrics.WithCustomRegistry(registry);
+        var tap = new MeterTap<PrometheusNetFamily>(Exports, (name, instrument) => new PrometheusNetFamily(name, instrument, factory, BucketsOf));
+        registry.AddBeforeCollectCallback(() => tap.Observe(static _ => { }));
         Prometheus.MetricServerMiddlewareExtensions.MapMetrics(app, "/metrics", registry);
-        return adapter;
+        return tap;
     }
 #else
     private static IDisposable Start(WebApplication app)
