@@ -19,6 +19,9 @@ public interface IArmPolicies
     /// <summary>Another one after every change: what was asked before may have changed.</summary>
     long Generation { get; }
 
+    /// <summary>Whether <see cref="Of"/> has another policy, for now, for an arm that is always there.</summary>
+    bool Replaces(string arm) => false;
+
     /// <summary>Null where there is no such arm (any more).</summary>
     ArmPolicy? Of(string arm);
 }

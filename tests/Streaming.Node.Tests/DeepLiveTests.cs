@@ -69,6 +69,33 @@ public sealed class DeepLiveTests : IDisposable
         },
         Settings with { Feeds = Settings.Feeds with { IndexRefreshMax = 1 } });
 
+    [TorchFact]
+    public async Task A_model_rolled_back_ranks_as_it_did_and_the_newest_is_served_again_afterwards() => await LiveAsync(async rig =>
+    {
+        await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);
+        var at = 0;
+        long Serving() => rig.Node.Status().Deep.Single(m => m.Name == "din").Serving;
+        async Task LearnPastAsync(long version) => await NodeRig.Until(async () =>
+        {
+            await BrowseAsync(rig, at++);
+            return Serving() > version;
+        });
+        await LearnPastAsync(0);
+        var back = Serving();
+        await LearnPastAsync(back);
+        await ChangeAsync(back);
+        // Learning goes on meanwhile, and changes nothing of what is served.
+        await LearnPastAsync(Serving());
+        await NodeRig.Until(async () => await ServedAsync(rig, "din") == $"din@{back}:{back}");
+        await ChangeAsync(null);
+        await NodeRig.Until(async () => (await ServedAsync(rig, "din")).StartsWith("din:", StringComparison.Ordinal));
+        (await rig.Node.Experiments.AuditAsync(2)).Select(entry => entry.Changes.ShouldHaveSingleItem())
+            .ShouldBe(["model din: the newest version again", $"model din: rolled back to din@{back}"]);
+
+        async Task ChangeAsync(long? version) =>
+            (await rig.Node.Experiments.ChangeAsync("test", "", null, d => d.RolledBack("din", version))).Result.ShouldBe(Splitting.ExperimentChangeResult.Applied);
+    });
+
     [Fact]
     public void A_share_for_a_model_that_is_off_is_refused() =>
         (Settings with { Deep = new DeepSettings { Models = ["din"] } }).Validate().ShouldHaveSingleItem().ShouldContain("two_tower");
@@ -93,15 +120,22 @@ public sealed class DeepLiveTests : IDisposable
     /// <summary>A click of a user of the arm makes a list that names a version of its model.</summary>
     private static async Task ShouldServeAsync(NodeRig rig, string model)
     {
+        var version = await ServedAsync(rig, model);
+        version.ShouldStartWith(model + ":");
+        long.Parse(version[(model.Length + 1)..], CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
+        // Which of several channels that found an item is named in the list depends on their ranks; that this one has items to find does not.
+        if (model == "two_tower") (await rig.Node.AskModelsAsync(models => models.Deep!.TwoTower!.Index.Count)).ShouldBeGreaterThan(0);
+    }
+
+    /// <summary>What the list says of the arm's model that a click of a user of the arm makes: "din:12".</summary>
+    private static async Task<string> ServedAsync(NodeRig rig, string model)
+    {
         var user = Enumerable.Range(0, 1000).Select(i => $"v{i}").First(u => rig.Node.Splitter.ArmOf(u) == model);
         var click = (await rig.Node.Ingest.EventsAsync([NodeRig.Json($"{{'type':'click','user':'{user}','item':'i4'}}")]))[0].Position;
         (FeedOutcome Outcome, ByteWriter List) found = (default, new ByteWriter());
         await NodeRig.Until(async () => (found = await rig.FindAsync(user, click, 1_000)).Outcome == FeedOutcome.Own);
         var served = FeedListCodec.Read(found.List.WrittenSpan);
         served.Arm.ShouldBe(model);
-        var version = served.Models.Split(' ').Single(part => part.StartsWith(model + ":", StringComparison.Ordinal));
-        long.Parse(version[(model.Length + 1)..], CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
-        // Which of several channels that found an item is named in the list depends on their ranks; that this one has items to find does not.
-        if (model == "two_tower") (await rig.Node.AskModelsAsync(models => models.Deep!.TwoTower!.Index.Count)).ShouldBeGreaterThan(0);
+        return served.Models.Split(' ').Single(part => part.StartsWith(model + ":", StringComparison.Ordinal) || part.StartsWith(model + "@", StringComparison.Ordinal));
     }
 }

@@ -33,6 +33,20 @@ public sealed record ExperimentDefinitions
     public IReadOnlyList<LayerDefinition> Layers { get; init; } = [];
     public IReadOnlyList<ExperimentDefinition> Experiments { get; init; } = [];
 
+    /// <summary>
+    /// Versions of deep models, "din@1200" (<see cref="ModelPin"/>), that stand in for the model's newest wherever an arm names it; null for none.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Rollbacks { get; init; }
+
+    /// <summary>The same with a model rolled back to a version, or, where that is null, served as it is learned again.</summary>
+    public ExperimentDefinitions RolledBack(string model, long? version)
+    {
+        List<string> others = [.. (Rollbacks ?? []).Where(r => !ModelPin.TryParse(r, out var pin) || pin.Model != model)];
+        if (version is { } to) others.Add(new ModelPin(model, to).ToString());
+        return this with { Rollbacks = others.Count > 0 ? others : null };
+    }
+
     /// <summary>Null where there is none of that name.</summary>
     public ExperimentDefinition? Find(string experiment) => Experiments.FirstOrDefault(e => e.Name == experiment);
 

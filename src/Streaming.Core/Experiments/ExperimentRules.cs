@@ -32,6 +32,7 @@ public static class ExperimentRules
         foreach (var experiment in definitions.Experiments) CheckExperiment(problems, definitions, experiment, settings, policies);
         CheckSettingsStayInOneLayer(problems, definitions);
         CheckIsolated(problems, definitions, settings);
+        CheckRollbacks(problems, definitions, settings);
         if (problems.List.Count == 0) CheckCombinations(problems, definitions, settings);
         return problems.List;
     }
@@ -99,6 +100,16 @@ public static class ExperimentRules
         {
             if (user.Length is 0 or > EventLimits.IdCharsMax) problems.Add($"{path}:forced", $"a user's id has 1 to {EventLimits.IdCharsMax} characters");
             if (experiment.Find(arm) is null) problems.Add($"{path}:forced:{user}", $"there is no arm '{arm}'");
+        }
+    }
+
+    private static void CheckRollbacks(SettingsProblems problems, ExperimentDefinitions definitions, StreamingSettings settings)
+    {
+        var models = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var rollback in definitions.Rollbacks ?? [])
+        {
+            if (!IsPin(rollback, settings)) problems.Add("rollbacks", $"'{rollback}' is no version of a model of Deep:Models that ranks, as 'din@1200'");
+            else if (ModelPin.TryParse(rollback, out var pin) && !models.Add(pin.Model)) problems.Add("rollbacks", $"name two versions of '{pin.Model}'");
         }
     }
 

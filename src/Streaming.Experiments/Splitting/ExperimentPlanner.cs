@@ -37,6 +37,9 @@ public static class ExperimentPlanner
         var changes = new List<string>();
         if (before.Salt != after.Salt) changes.Add("the domains' salt was changed: users are reshuffled between domains");
         if (!before.Testers.SequenceEqual(after.Testers)) changes.Add($"testers: {(after.Testers.Count == 0 ? "none" : string.Join(", ", after.Testers))}");
+        var (was, now) = (before.Rollbacks ?? [], after.Rollbacks ?? []);
+        changes.AddRange(was.Except(now).Where(r => now.All(n => ModelOf(n) != ModelOf(r))).Select(r => $"model {ModelOf(r)}: the newest version again"));
+        changes.AddRange(now.Except(was).Select(r => $"model {ModelOf(r)}: rolled back to {r}"));
         Compare(changes, "domain", before.Domains, after.Domains, d => d.Name, (_, _) => []);
         Compare(changes, "holdout", before.Holdouts, after.Holdouts, h => h.Name, (_, _) => []);
         Compare(changes, "layer", before.Layers, after.Layers, l => l.Name, (_, _) => []);
@@ -100,6 +103,8 @@ public static class ExperimentPlanner
     /// <summary>The bandit's own book-keeping is no change of what was asked for.</summary>
     private static BanditDefinition? Counters(BanditDefinition? was, BanditDefinition? now) =>
         was is null || now is null ? now : now with { Updates = was.Updates, UpdatedMs = was.UpdatedMs };
+
+    private static string ModelOf(string rollback) => ModelPin.TryParse(rollback, out var pin) ? pin.Model : rollback;
 
     private static string State(ExperimentState state) => state.ToString().ToLowerInvariant();
 

@@ -122,7 +122,8 @@ internal sealed class ListPlans
     /// <exception cref="ArgumentException">No policy has this arm's name, and none can come.</exception>
     public ListPlan? Of(string arm, string surface)
     {
-        if (!_arms.TryGetValue(arm, out var plans) && (plans = Make(arm)) is null) return null;
+        Plans? plans = null;
+        if ((_policies?.Replaces(arm) == true || !_arms.TryGetValue(arm, out plans)) && (plans = Make(arm)) is null) return null;
         return plans.BySurface.TryGetValue(surface, out var plan) ? plan : plans.Default;
     }
 

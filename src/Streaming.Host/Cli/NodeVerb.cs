@@ -40,6 +40,7 @@ internal static class NodeVerb
             "node is up: listening on {Listen}{Admin}, data in {DataDir}, {Partitions} partitions, {Restored}", app.Urls.First(), app.Urls.Count > 1 ? $", for operators on {app.Urls.Last()}" : "",
             Path.GetFullPath(settings.Node.DataDir), node.Partitions,
             node.Restored is { } checkpoint ? $"restored from checkpoint {checkpoint.Id}" : "fresh state");
+        logger.LogInformation("pages: live feed {Feed}, dashboard {Dashboard}", $"{app.Urls.First()}/", $"{app.Urls.Last()}/dashboard");
         // The request side stops first, so that every event it acknowledged is drained into the last checkpoint.
         await using var stopping = cancel.Register(() => app.StopAsync(CancellationToken.None)).ConfigureAwait(false);
         await node.RunAsync(cancel).ConfigureAwait(false);

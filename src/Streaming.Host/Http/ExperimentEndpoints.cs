@@ -33,9 +33,22 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
             .WithSummary("Replace the definitions; If-Match must be the version that they are based on");
         app.MapGet("/v1/experiments/audit", AuditAsync).WithSummary("Who changed what and when, newest first");
         app.MapGet("/v1/experiments/assignment", Assignment).WithSummary("A user's arms on a surface, with their buckets");
+        app.MapPost("/v1/models/{model}/{step}", (HttpContext context, string model, string step, long? version) => ModelAsync(context, PathId.Of(context, 2, model), step, version))
+            .WithSummary("rollback (version=1200): serve an earlier version of a deep model wherever an arm names it; newest: serve what is learned again");
         app.MapPost("/v1/experiments/{name}/{step}", (HttpContext context, string name, string step, double? share, string? arm) => StepAsync(context, name, step, share, arm))
             .WithSummary("One step of an experiment: start, ramp (share=0.2), stop, kill, promote (arm=b)");
     }
+
+    /// <summary>A version of a model in the place of its newest, and back; a change of the definitions, so durable, on every node, and in their audit.</summary>
+    private async Task ModelAsync(HttpContext context, string model, string step, long? version) => await ChangeAsync(
+        context, null, definitions => step switch
+        {
+            "rollback" when version is null => throw new FormatException("a rollback needs a version that lists or /v1/status have named, as version=1200"),
+            "rollback" => definitions.RolledBack(model, version),
+            "newest" when version is not null => throw new FormatException("'newest' takes no version"),
+            "newest" => definitions.RolledBack(model, null),
+            _ => throw new FormatException($"there is no step '{step}'; there are rollback and newest"),
+        }).ConfigureAwait(false);
 
     private async Task PutAsync(HttpContext context)
     {

@@ -26,6 +26,7 @@ internal static class RouteScopes
         ("GET", "/v1/experiments/assignment", Scopes.Admin),
         ("GET", "/v1/experiments/{id}/report", Scopes.Admin),
         ("POST", "/v1/experiments/{name}/{step}", Scopes.Admin),
+        ("POST", "/v1/models/{model}/{step}", Scopes.Admin),
         ("GET", "/v1/status", Scopes.Admin),
         ("GET", "/v1/status/stream", Scopes.Admin),
         ("GET", "/v1/dead-letters", Scopes.Admin),

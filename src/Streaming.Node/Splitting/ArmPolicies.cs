@@ -17,6 +17,7 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
     : IArmPolicies
 {
     private IReadOnlyList<ArmPolicy> _pinned = [];
+    private Dictionary<string, string> _rollbacks = [];
     private volatile ExperimentsVersion _version = ExperimentsVersion.None;
 
     public long Generation => _version.Version;
@@ -27,12 +28,21 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
     /// <summary>Takes a version over; no list may be built meanwhile.</summary>
     public void Apply(ExperimentsVersion version)
     {
+        ModelPin[] rollbacks = [.. (version.Definitions.Rollbacks ?? []).Select(r => ModelPin.TryParse(r, out var pin) ? pin : default).Where(p => p.Version > 0).DistinctBy(p => p.Model)];
+        _rollbacks = rollbacks.ToDictionary(p => p.Model, p => p.ToString());
         var named = version.Definitions.Experiments.Where(e => e.State != ExperimentState.Killed).SelectMany(e => e.Arms).SelectMany(a => (string?[])[a.Policy, a.Interleave]);
-        _pinned = pins?.Invoke([.. named.Select(n => n is not null && ModelPin.TryParse(n, out var pin) ? pin : default).Where(p => p.Version > 0).Distinct()]) ?? [];
+        _pinned = pins?.Invoke([.. rollbacks.Concat(named.Select(n => n is not null && ModelPin.TryParse(n, out var pin) ? pin : default).Where(p => p.Version > 0)).Distinct()]) ?? [];
         _version = version;
     }
 
-    private ArmPolicy? Find(string? name) => policies.FirstOrDefault(p => p.Name == name) ?? _pinned.FirstOrDefault(p => p.Name == name);
+    public bool Replaces(string arm) => _rollbacks.Count > 0 && _rollbacks.ContainsKey(arm);
+
+    /// <summary>A model's name stands for the version that it is rolled back to, where there is one and its copy could be made.</summary>
+    private ArmPolicy? Find(string? name)
+    {
+        if (name is not null && _rollbacks.TryGetValue(name, out var version) && _pinned.FirstOrDefault(p => p.Name == version) is { } rolledBack) return rolledBack;
+        return policies.FirstOrDefault(p => p.Name == name) ?? _pinned.FirstOrDefault(p => p.Name == name);
+    }
 
     public ArmPolicy? Of(string arm)
     {

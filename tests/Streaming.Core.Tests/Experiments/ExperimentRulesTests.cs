@@ -89,6 +89,23 @@ public sealed class ExperimentRulesTests
     }
 
     [Fact]
+    public void A_rollback_names_one_version_of_a_model_that_ranks()
+    {
+        var settings = new StreamingSettings { Deep = new DeepSettings { Models = ["din", "drn", "two_tower"] } };
+        IReadOnlyList<string> Check(params string[] rollbacks) => ExperimentRules.Check(new ExperimentDefinitions { Rollbacks = rollbacks }, settings, ["learned", "holdout", "din"]);
+        Check("din@1200", "drn@3").ShouldBeEmpty();
+        Check("din@1", "din@2").ShouldHaveSingleItem().ShouldContain("two versions of 'din'");
+        foreach (var none in (string[])["din", "din@0", "two_tower@5", "gone@5"]) Check(none).ShouldHaveSingleItem().ShouldContain(none);
+        var both = new ExperimentDefinitions().RolledBack("din", 7).RolledBack("drn", 3).RolledBack("din", 8);
+        both.Rollbacks.ShouldBe(["drn@3", "din@8"]);
+        both.RolledBack("din", null).RolledBack("drn", null).Rollbacks.ShouldBeNull();
+        // A text that does not speak of them leaves them; one that names none ends them; and who has none writes what builds before them read.
+        ExperimentsJson.ReadDefinitions("{}"u8, both).Rollbacks.ShouldBe(["drn@3", "din@8"]);
+        ExperimentsJson.ReadDefinitions("""{"rollbacks":[]}"""u8, both).Rollbacks.ShouldBeNull();
+        ExperimentsJson.Write(new ExperimentDefinitions()).ShouldNotContain("rollbacks");
+    }
+
+    [Fact]
     public void A_setting_belongs_to_one_layer() =>
         Refused(With(Sound, Sound with { Name = "b", Layer = "m", Arms = [new ArmDefinition { Name = "x", Settings = new() { ["Feeds:MmrLambda"] = "0.9" } }] }), "Feeds:MmrLambda", "l and m");
 

@@ -9,7 +9,7 @@ export interface Line {
   now: string;
 }
 
-const colours = ['--accent', '--second', '--good', '--muted'];
+const colours = ['--accent', '--second', '--good', '--muted', '--fifth', '--sixth'];
 const redraws = matchMedia('(prefers-color-scheme: dark)');
 
 /** What a custom property comes to under the theme in force. */

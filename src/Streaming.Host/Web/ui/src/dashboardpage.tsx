@@ -3,6 +3,7 @@ import { messageOf } from './api';
 import { Chart } from './chart';
 import { Experiments } from './experiments';
 import { Letters } from './letters';
+import { Models } from './models';
 import { ConfirmDialog, operate } from './operate';
 import { usePolled } from './polled';
 import { watch, type LiveFrame, type Operation, type Ranked, type Sample } from './stream';
@@ -43,7 +44,7 @@ export function DashboardPage() {
           <Charts samples={samples.current} />
           <div class="halves">
             <Intake frame={frame} />
-            <Models frame={frame} />
+            <Models frame={frame} changed={changed} />
           </div>
           <Experiments changed={changed} />
           <div class="quarters">
@@ -151,40 +152,6 @@ function Intake({ frame }: { frame: LiveFrame }) {
             {Object.entries(frame.lag_by_partition).sort((a, b) => Number(a[0]) - Number(b[0])).map(([partition, lag]) => (
               <tr key={partition}><th scope="row">{partition}</th><td>{number(lag)}</td>{shards ? <td>{shards.leading.includes(Number(partition)) ? 'yes' : 'no'}</td> : null}</tr>
             ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
-  );
-}
-
-function Models({ frame }: { frame: LiveFrame }) {
-  const deep = new Map(frame.status.deep.map((d) => [d.name, d]));
-  const versions = new Map(frame.status.models.split(' ').filter(Boolean).map((v) => v.split(':') as [string, string]));
-  const names = [...new Set([...frame.models.map((m) => m.model), ...versions.keys()])].sort();
-  const figures = new Map(frame.models.map((m) => [m.model, m]));
-  return (
-    <section class="panel" aria-labelledby="models">
-      <h2 id="models">Models</h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Models and their figures">
-        <table>
-          <caption>Versions in force, and figures over the last predictions, each made before its label was learned</caption>
-          <thead>
-            <tr>
-              <th scope="col">Model</th><th scope="col">Version</th><th scope="col">AUC</th><th scope="col">GAUC</th><th scope="col">Log-loss</th><th scope="col">Calibration</th>
-              <th scope="col">Canary</th>
-            </tr>
-          </thead>
-          <tbody>
-            {names.map((name) => {
-              const [of, worker] = [figures.get(name), deep.get(name)];
-              return (
-                <tr key={name}>
-                  <th scope="row">{name}</th><td>{versions.get(name) ?? ''}</td><td>{number(of?.auc)}</td><td>{number(of?.gauc)}</td><td>{number(of?.log_loss)}</td><td>{number(of?.calibration)}</td>
-                  <td>{worker ? `${worker.promotions} passed, ${worker.rollbacks} rolled back` : ''}</td>
-                </tr>
-              );
-            })}
           </tbody>
         </table>
       </div>

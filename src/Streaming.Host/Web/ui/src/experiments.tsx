@@ -37,7 +37,7 @@ export function Experiments({ changed }: { changed: () => void }) {
       const done = await operate(
         {
           title: `${verb[0].toUpperCase()}${verb.slice(1)} ${experiment.name}`, text: texts[verb], danger: verb === 'kill' || verb === 'stop',
-          share: verb === 'start' || verb === 'ramp' ? experiment.share || 0.1 : undefined,
+          number: verb === 'start' || verb === 'ramp' ? { label: 'Share of the layer, 0 to 1', from: experiment.share || 0.1, min: '0.001', max: '1', step: 'any' } : undefined,
         },
         (share) => `/v1/experiments/${encodeURIComponent(experiment.name)}/${verb}${verb === 'start' || verb === 'ramp' ? `?share=${share}` : ''}`,
       );

@@ -8,23 +8,23 @@ export interface Step {
   title: string;
   text: string;
   danger?: boolean;
-  /** Asks for a share too, beginning with this one. */
-  share?: number;
+  /** Asks for a number too. */
+  number?: { label: string; from: number; min: string; max?: string; step: string };
 }
 
 interface Confirmed {
   who: string;
   why: string;
-  share: number;
+  number: number;
 }
 
 let ask: (step: Step) => Promise<Confirmed | null> = () => Promise.resolve(null);
 
 /** Asks for a confirmation, and says who did it and why to the node's audit. False where it was called off. */
-export async function operate(step: Step, path: (share: number) => string): Promise<boolean> {
+export async function operate(step: Step, path: (number: number) => string): Promise<boolean> {
   const confirmed = await ask(step);
   if (!confirmed) return false;
-  await send('POST', path(confirmed.share), undefined, {
+  await send('POST', path(confirmed.number), undefined, {
     'X-Streaming-Author': encodeURIComponent(confirmed.who), 'X-Streaming-Why': encodeURIComponent(confirmed.why),
   });
   return true;
@@ -37,19 +37,19 @@ export function ConfirmDialog() {
   const [step, setStep] = useState<Step | null>(null);
   const [who, setWho] = useState(localStorage.getItem(authorName) ?? '');
   const [why, setWhy] = useState('');
-  const [share, setShare] = useState('');
+  const [value, setValue] = useState('');
   useEffect(() => {
     ask = (next) => {
       setStep(next);
       setWhy('');
-      setShare(next.share === undefined ? '' : String(next.share));
+      setValue(next.number ? String(next.number.from) : '');
       dialog.current?.showModal();
       return new Promise((resolve) => (answer.current = resolve));
     };
   }, []);
   const close = () => {
     localStorage.setItem(authorName, who);
-    answer.current(dialog.current?.returnValue === 'do' ? { who, why, share: Number(share) } : null);
+    answer.current(dialog.current?.returnValue === 'do' ? { who, why, number: Number(value) } : null);
     dialog.current!.returnValue = '';
   };
   return (
@@ -57,9 +57,12 @@ export function ConfirmDialog() {
       <form method="dialog">
         <h2 id="confirm-title">{step?.title}?</h2>
         <p>{step?.text}</p>
-        {step?.share === undefined ? null : (
-          <label>Share of the layer, 0 to 1 <input type="number" min="0.001" max="1" step="any" required value={share} onInput={(e) => setShare(e.currentTarget.value)} /></label>
-        )}
+        {step?.number ? (
+          <label>
+            {step.number.label}
+            <input type="number" min={step.number.min} max={step.number.max} step={step.number.step} required value={value} onInput={(e) => setValue(e.currentTarget.value)} />
+          </label>
+        ) : null}
         <label>Your name <input value={who} required maxLength={100} autocomplete="name" onInput={(e) => setWho(e.currentTarget.value)} /></label>
         <label>Why <input value={why} maxLength={500} autocomplete="off" onInput={(e) => setWhy(e.currentTarget.value)} /></label>
         <p class="buttons">

@@ -28,6 +28,7 @@ export interface Deep {
   auc: number | null;
   promotions: number;
   rollbacks: number;
+  ledger: { version: number; verdict: string }[];
 }
 
 export interface Operation {

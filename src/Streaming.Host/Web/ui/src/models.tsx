@@ -1,0 +1,82 @@
+import { useState } from 'preact/hooks';
+import { messageOf } from './api';
+import { operate } from './operate';
+import { usePolled } from './polled';
+import type { Deep, LiveFrame } from './stream';
+import { number } from './words';
+
+/** The last version before the serving one that the canary let through; the serving one where there is none. */
+function before(model: Deep): number {
+  return model.ledger.filter((entry) => entry.verdict === 'promoted' && entry.version < model.serving).at(-1)?.version ?? model.serving;
+}
+
+/** Versions and figures of all models; deep ones can be served as they were. */
+export function Models({ frame, changed }: { frame: LiveFrame; changed: () => void }) {
+  const { answer, again } = usePolled<{ definitions: { rollbacks?: string[] } }>('/v1/experiments', 10_000);
+  const [problem, setProblem] = useState('');
+  const deep = new Map(frame.status.deep.map((d) => [d.name, d]));
+  const versions = new Map(frame.status.models.split(' ').filter(Boolean).map((v) => v.split(':') as [string, string]));
+  const figures = new Map(frame.models.map((m) => [m.model, m]));
+  const held = new Map((answer?.definitions.rollbacks ?? []).map((r) => r.split('@') as [string, string]));
+  const names = [...new Set([...figures.keys(), ...versions.keys()])].sort();
+
+  const step = async (model: Deep) => {
+    setProblem('');
+    const path = `/v1/models/${encodeURIComponent(model.name)}`;
+    try {
+      const done = await (held.has(model.name)
+        ? operate({ title: `Serve the newest ${model.name}`, text: `Version ${model.serving} ranks again wherever an arm names the model.` }, () => `${path}/newest`)
+        : operate(
+            {
+              title: `Roll back ${model.name}`, danger: true,
+              text: 'Wherever an arm names the model, that version ranks instead, on every node, until the newest is asked for. Learning goes on. The version must still be in the log.',
+              number: { label: 'Version', from: before(model), min: '1', step: '1' },
+            },
+            (version) => `${path}/rollback?version=${version}`,
+          ));
+      if (!done) return;
+      await again();
+      changed();
+    } catch (refused) {
+      setProblem(messageOf(refused));
+    }
+  };
+
+  return (
+    <section class="panel" aria-labelledby="models">
+      <h2 id="models">Models</h2>
+      {problem ? <p class="problem" role="alert">{problem}</p> : null}
+      <div class="scroll" tabIndex={0} role="region" aria-label="Models and their figures">
+        <table>
+          <caption>Versions in force, and figures over the last predictions, each made before its label was learned</caption>
+          <thead>
+            <tr>
+              <th scope="col">Model</th><th scope="col">Version</th><th scope="col">AUC</th><th scope="col">GAUC</th><th scope="col">Log-loss</th><th scope="col">Calibration</th>
+              {deep.size ? <th scope="col">Canary</th> : null}{deep.size ? <th scope="col">Step</th> : null}
+            </tr>
+          </thead>
+          <tbody>
+            {names.map((name) => {
+              const [of, worker] = [figures.get(name), deep.get(name)];
+              return (
+                <tr key={name} data-model={name}>
+                  <th scope="row">{name}</th>
+                  <td>{versions.get(name) ?? ''}{held.has(name) ? <strong class="bad"> rolled back to {held.get(name)}</strong> : null}</td>
+                  <td>{number(of?.auc)}</td><td>{number(of?.gauc)}</td><td>{number(of?.log_loss)}</td><td>{number(of?.calibration)}</td>
+                  {deep.size ? <td>{worker ? `${worker.promotions} passed, ${worker.rollbacks} not` : ''}</td> : null}
+                  {deep.size ? (
+                    <td>
+                      {worker && name !== 'two_tower' && worker.serving > 0 ? (
+                        <button type="button" class="quiet" onClick={() => void step(worker)} aria-label={held.has(name) ? `Newest ${name}` : `Roll back ${name}`}>{held.has(name) ? 'Newest' : 'Roll back'}</button>
+                      ) : null}
+                    </td>
+                  ) : null}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
