@@ -67,6 +67,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Ingest = new Ingest(parts.Log, parts.Time, _signal, _admission, parts.Settings.Log.RecordBytesMax);
         _wanted = new WantedLists(WantedMax, _signal);
         Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time, user => ThrowIfElsewhere(PartitionOf(user)));
+        Gate = new ListGate(() => _models.Catalog, knowsAll: _shared is null);
         DeadLetters = new DeadLetters(parts.Log, Ingest, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
@@ -85,6 +86,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
 
     public Ingest Ingest { get; }
     public FeedLookup Lookup { get; }
+
+    /// <summary>What of a cached list leaves the node.</summary>
+    public ListGate Gate { get; }
 
     /// <summary>The figures of experiments; null where they are off, and before the node runs.</summary>
     public ExperimentStatistics? Statistics => _statistics;

@@ -228,6 +228,13 @@ public readonly ref struct FeedListView
         }
     }
 
+    /// <summary><see cref="StableHash"/> of the item id of entry <paramref name="i"/>; allocates nothing where the id has nothing escaped.</summary>
+    public ulong ItemKey(int i)
+    {
+        var id = ItemJson(i)[1..^1];
+        return id.Contains((byte)'\\') ? StableHash.Of(Item(i)) : StableHash.Of(id);
+    }
+
     /// <summary>Item id of entry <paramref name="i"/> as a JSON string, quotes included: ready for the event that logs the page.</summary>
     public ReadOnlySpan<byte> ItemJson(int i)
     {

@@ -39,5 +39,6 @@ public static class CatalogCodec
             if (bytes[0] == 1) into.AddStub(change.Id, firstSeenMs);
             else into.Apply(change with { TimeMs = firstSeenMs });
         }
+        into.Loaded();
     }
 }

@@ -1,21 +1,28 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Streaming.Core.Items;
 
 /// <summary>
 /// The catalogue in memory: the <c>items</c> topic applied in order, plus a stub for every item that only events have named.
-/// One writer, between phases; readers see a stable view in between.
+/// One writer, between phases; readers see a stable view in between. <see cref="TryGet"/> and <see cref="MayBar"/> may be asked at any time by anybody:
+/// look-ups go by them.
 /// </summary>
 public sealed class ItemCatalog : IItemCatalog
 {
-    private readonly Dictionary<ulong, Entry> _items = [];
+    // One writer: one lock, and no more memory than it takes.
+    private readonly ConcurrentDictionary<ulong, Entry> _items = new(concurrencyLevel: 1, capacity: 1024);
+    private volatile bool _mayBar;
 
     /// <summary>Keys in order of first appearance; 0, which no key is, where one was deleted.</summary>
     private readonly List<ulong> _order = [];
 
     private readonly record struct Entry(Item Item, int Slot);
 
-    public int Count => _items.Count;
+    public int Count { get; private set; }
+
+    /// <summary>Whether an item may have gone, or come to go by its time, while a list in the cache still has it.</summary>
+    public bool MayBar => _mayBar;
 
     public long Version { get; private set; }
 
@@ -42,14 +49,20 @@ public sealed class ItemCatalog : IItemCatalog
         var key = Ids.StableHash.Of(change.Id);
         if (change.Item is null)
         {
-            if (_items.Remove(key, out var gone)) Vacate(gone.Slot);
+            _mayBar = true;
+            if (!_items.TryRemove(key, out var gone)) return null;
+            Count--;
+            Vacate(gone.Slot);
             return null;
         }
         var known = _items.TryGetValue(key, out var old);
         var firstSeen = known ? old.Item.FirstSeenMs : change.TimeMs;
         var item = change.Item.FirstSeenMs == firstSeen ? change.Item : WithFirstSeen(change.Item, firstSeen);
+        if (item.ExpiresMs != long.MaxValue) _mayBar = true;
         _items[key] = new Entry(item, known ? old.Slot : _order.Count);
-        if (!known) _order.Add(key);
+        if (known) return item;
+        _order.Add(key);
+        Count++;
         return item;
     }
 
@@ -59,15 +72,19 @@ public sealed class ItemCatalog : IItemCatalog
         var stub = new Item(id) { FirstSeenMs = timeMs, IsStub = true };
         if (!_items.TryAdd(stub.Key, new Entry(stub, _order.Count))) return false;
         _order.Add(stub.Key);
+        Count++;
         Version++;
         return true;
     }
+
+    /// <summary>It was saved and loaded: lists that are older may hold items that were deleted before.</summary>
+    internal void Loaded() => _mayBar = true;
 
     /// <summary>Empties a slot; once more slots are empty than taken, closes the gaps, so that a delete costs O(1) amortised.</summary>
     private void Vacate(int slot)
     {
         _order[slot] = 0;
-        if (_order.Count <= 2 * _items.Count + 16) return;
+        if (_order.Count <= 2 * Count + 16) return;
         var kept = 0;
         for (var i = 0; i < _order.Count; i++)
         {

@@ -5,6 +5,8 @@ namespace Streaming.Core.Settings;
 /// <summary>Recall, filters, ranking and re-ranking.</summary>
 public sealed record FeedsSettings
 {
+    private const int MatchedAttributesMax = 8;
+
     /// <summary>Slots of a built list.</summary>
     [Tunable]
     public int ListLength { get; init; } = 50;
@@ -150,6 +152,12 @@ public sealed record FeedsSettings
     /// <summary>Items of these categories are never listed.</summary>
     public string[] ExcludedCategories { get; init; } = [];
 
+    /// <summary>
+    /// Attributes that must match: an item that has one of them, as "nl" or "nl|de", is listed only for users whose profile has the same attribute with one
+    /// of these values, and in no popular list. Items without the attribute are for everybody.
+    /// </summary>
+    public string[] MatchedAttributes { get; init; } = [];
+
     /// <summary>Any so many consecutive slots hold at most <see cref="DiversityMax"/> items of one category or author; 0 switches it off.</summary>
     [Tunable]
     public int DiversityWindow { get; init; } = 8;
@@ -191,6 +199,9 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:ListsRememberedMax", ListsRememberedMax, 1, 1000);
         problems.InRange("Feeds:SegmentsMax", SegmentsMax, 1, 100_000);
         problems.InRange("Feeds:SegmentRefreshMs", SegmentRefreshMs, 1, 86_400_000);
+        if (MatchedAttributes.Length > MatchedAttributesMax) problems.Add("Feeds:MatchedAttributes", $"has {MatchedAttributes.Length} names; allowed are {MatchedAttributesMax}");
+        for (var i = 0; i < MatchedAttributes.Length; i++)
+            if (MatchedAttributes[i].Length == 0) problems.Add($"Feeds:MatchedAttributes:{i}", "is empty");
         foreach (var (surface, rule) in Surfaces) rule.Validate(problems, $"Feeds:Surfaces:{surface}", CandidatesMax);
     }
 

@@ -13,6 +13,8 @@ public enum FilterVerdict : byte
     Expired,
     /// <summary>Its categories are excluded, or none is among the required ones.</summary>
     Category,
+    /// <summary>It is for users who have an attribute of the same value.</summary>
+    Attribute,
     Disliked,
     Hidden,
     /// <summary>Clicked, and not long enough ago.</summary>
@@ -43,6 +45,7 @@ internal sealed class CandidateFilter(IItemCatalog items)
         if (item.IsExpired(_nowMs)) return FilterVerdict.Expired;
         if (_plan.Excluded.Length > 0 && item.CategoryKeys.IndexOfAny(_plan.Excluded) >= 0) return FilterVerdict.Category;
         if (_plan.Required.Length > 0 && item.CategoryKeys.IndexOfAny(_plan.Required) < 0) return FilterVerdict.Category;
+        if (_plan.Matched.Length > 0 && !Matches(item)) return FilterVerdict.Attribute;
         if (_user is null || !_user.Marks.TryGetValue(key, out var marks)) return FilterVerdict.Keep;
         if (marks.Disliked) return FilterVerdict.Disliked;
         if (marks.Hidden) return FilterVerdict.Hidden;
@@ -50,5 +53,29 @@ internal sealed class CandidateFilter(IItemCatalog items)
             return FilterVerdict.Clicked;
         if (_plan.SeenMax > 0 && marks.Seen >= _plan.SeenMax) return FilterVerdict.Seen;
         return _plan.ServedMax > 0 && marks.Served >= _plan.ServedMax ? FilterVerdict.Served : FilterVerdict.Keep;
+    }
+
+    // By index: enumerating an interface allocates.
+    private bool Matches(Item item)
+    {
+        for (var i = 0; i < item.Attributes.Count; i++)
+        {
+            var (name, values) = item.Attributes[i];
+            if (Array.IndexOf(_plan.Matched, name) >= 0 && !Has(name, values)) return false;
+        }
+        return true;
+    }
+
+    private bool Has(string name, string values)
+    {
+        if (_user?.Profile is not { } profile) return false;
+        for (var i = 0; i < profile.Attributes.Count; i++)
+        {
+            var (own, value) = profile.Attributes[i];
+            if (own != name) continue;
+            foreach (var range in values.AsSpan().Split('|'))
+                if (values.AsSpan(range).SequenceEqual(value)) return true;
+        }
+        return false;
     }
 }

@@ -28,6 +28,7 @@ internal sealed class ListPlan
         SlateCandidates = settings.SlateCandidatesMax;
         Required = Categories(rule.RequiredCategories);
         Excluded = Categories([.. settings.ExcludedCategories, .. rule.ExcludedCategories]);
+        Matched = settings.MatchedAttributes;
         Quotas = new int[FeedChannels.All.Count];
         for (var c = 0; c < Quotas.Length; c++) Quotas[c] = Quota(settings, arm, rule, FeedChannels.All[c]);
     }
@@ -60,6 +61,9 @@ internal sealed class ListPlan
     public int SlateCandidates { get; }
     public ulong[] Required { get; }
     public ulong[] Excluded { get; }
+
+    /// <summary>Attributes that items and users must have in common.</summary>
+    public string[] Matched { get; }
 
     /// <summary>Aligned with <see cref="FeedChannels.All"/>.</summary>
     public int[] Quotas { get; }

@@ -131,11 +131,11 @@ internal static class ApiServer
         var time = TimeProvider.System;
         var feed = new FeedEndpoint(node, settings, time);
         var ingest = new IngestEndpoints(node, settings, time);
-        var query = new QueryEndpoints(node);
-        app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags, string? arm) =>
-                feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags, arm))
+        var query = new QueryEndpoints(node, time);
+        app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags, string? arm, string? exclude, string? categories) =>
+                feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags, arm, exclude, categories))
             .WithSummary("The user's list, from the cache").WithDescription(
-                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history. arm: a tester's choice, experiment:arm (or the header X-Streaming-Arm).");
+                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history. arm: a tester's choice, experiment:arm (or the header X-Streaming-Arm). exclude: items, with commas, that are not to come. categories: one of these, with commas, has to be the item's.");
         app.MapPost("/v1/events", (Delegate)ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One event, an array of events, or NDJSON; answered once durable");
         app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")
@@ -144,8 +144,8 @@ internal static class ApiServer
         app.MapGet("/v1/items/{id}", (HttpContext context, string id) => query.ItemAsync(PathId.Of(context, 2, id))).WithSummary("An item as the catalogue has it");
         app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, PathId.Of(context, 2, id))).WithSummary("Delete an item: it leaves every list");
         app.MapGet("/v1/items/{id}/similar", (HttpContext context, string id, int? limit) => query.SimilarAsync(PathId.Of(context, 2, id), limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
-        app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset) =>
-            query.PopularAsync(context, surface, tag, limit ?? settings.DefaultLimit, offset ?? 0)).WithSummary("The popular list of a surface or tag");
+        app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset, string? exclude, string? categories) =>
+            query.PopularAsync(context, surface, tag, limit ?? settings.DefaultLimit, offset ?? 0, exclude, categories)).WithSummary("The popular list of a surface or tag");
         app.MapGet("/v1/users/{user}", (HttpContext context, string user, CancellationToken cancel) => query.UserAsync(PathId.Of(context, 2, user), cancel)).WithSummary("A user's state, for debugging");
         app.MapPut("/v1/users/{user}", (HttpContext context, string user) => ingest.PutUserAsync(context, PathId.Of(context, 2, user))).Accepts<object>("application/json").WithSummary("Insert or replace a profile");
         app.MapDelete("/v1/users/{user}", (HttpContext context, string user) => ingest.DeleteUserAsync(context, PathId.Of(context, 2, user))).WithSummary("Forget a user");

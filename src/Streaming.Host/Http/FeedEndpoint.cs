@@ -36,7 +36,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
     private long _nonce = time.GetUtcNow().ToUnixTimeMilliseconds() << 20;
 
     public Task HandleAsync(
-        HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? waitMs, string? tags, string? arm)
+        HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? waitMs, string? tags, string? arm, string? exclude, string? categories)
     {
         var started = Stopwatch.GetTimestamp();
         if (user.Length is 0 or > EventLimits.IdCharsMax || user[0] == '\0')
@@ -59,22 +59,32 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         if (!isForced) arm = node.Lookup.ArmOf(user, surface);
         else if (!node.Lookup.TryForce(user, surface, arm!, out arm, out var problem)) return Problems.Write(context, 403, "bad-arm", problem);
         var request = new FeedRequest(
-            user, surface, tags is null ? [] : tags.Split(',', StringSplitOptions.RemoveEmptyEntries), position, waitMs ?? settings.FreshnessWaitMsMax, arm, isForced);
+            user, surface, Names(tags), position, waitMs ?? settings.FreshnessWaitMsMax, arm, isForced);
+        var wanted = new Wanted(ListFilter.Of(Names(exclude), Names(categories)), Names(categories), skip, take);
         var list = _list ??= new ByteWriter(16 * 1024);
         list.Clear();
         var finding = node.Lookup.FindAsync(request, list, context.RequestAborted);
-        if (finding.IsCompletedSuccessfully) return Answer(context, request, finding.Result, list, skip, take, started);
+        if (finding.IsCompletedSuccessfully) return Answer(context, request, finding.Result, list, wanted, started);
         // The wait outlives this thread's buffer: give it away.
         _list = null;
-        return AnswerLater(context, request, finding, list, skip, take, started);
+        return AnswerLater(context, request, finding, list, wanted, started);
     }
 
-    private async Task AnswerLater(
-        HttpContext context, FeedRequest request, ValueTask<FeedOutcome> finding, ByteWriter list, int skip, int take, long started) =>
-        await Answer(context, request, await finding.ConfigureAwait(false), list, skip, take, started).ConfigureAwait(false);
+    /// <summary>Which part of a list a caller wants.</summary>
+    private readonly record struct Wanted(ListFilter? Filter, string[] Categories, int Skip, int Take);
 
-    private Task Answer(HttpContext context, in FeedRequest request, FeedOutcome outcome, ByteWriter list, int skip, int take, long started)
+    /// <summary>Names of a query parameter, with commas.</summary>
+    internal static string[] Names(string? text) => text is null ? [] : text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private async Task AnswerLater(
+        HttpContext context, FeedRequest request, ValueTask<FeedOutcome> finding, ByteWriter list, Wanted wanted, long started) =>
+        await Answer(context, request, await finding.ConfigureAwait(false), list, wanted, started).ConfigureAwait(false);
+
+    private Task Answer(HttpContext context, in FeedRequest request, FeedOutcome outcome, ByteWriter list, Wanted wanted, long started)
     {
+        var nowMs = time.GetUtcNow().ToUnixTimeMilliseconds();
+        if (outcome == FeedOutcome.Own && wanted.Categories.Length > 0 && new ListPage(node.Gate, new FeedListView(list.WrittenSpan), wanted.Filter, 0, 1, nowMs).Total == 0)
+            outcome = OfCategories(request, wanted, list);
         StreamingMeters.CountLookup(outcome switch
         {
             FeedOutcome.Own => LookupResult.Personal,
@@ -92,12 +102,21 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         var page = _page ??= new ByteWriter(16 * 1024);
         page.Clear();
         if (outcome == FeedOutcome.Empty) WriteEmpty(page, request);
-        else WriteList(page, request, outcome, new FeedListView(list.WrittenSpan), skip, take);
+        else WriteList(page, request, outcome, new FeedListView(list.WrittenSpan), wanted, nowMs);
         // A known length spares the client chunked decoding and the server a second write.
         response.ContentLength = page.Length;
         response.BodyWriter.Write(page.WrittenSpan);
         StreamingMeters.LookupSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return response.BodyWriter.FlushAsync(context.RequestAborted).AsTask();
+    }
+
+    /// <summary>Of a list that has nothing of the categories: what is popular in the first of them that has a list.</summary>
+    private FeedOutcome OfCategories(in FeedRequest request, in Wanted wanted, ByteWriter list)
+    {
+        list.Clear();
+        foreach (var category in wanted.Categories)
+            if (node.Lookup.TryPopular(category, request.Surface, list)) return FeedOutcome.Segment;
+        return FeedOutcome.Empty;
     }
 
     private void WriteEmpty(ByteWriter into, in FeedRequest request)
@@ -121,16 +140,14 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         json.WriteEndObject();
     }
 
-    private void WriteList(ByteWriter into, in FeedRequest request, FeedOutcome outcome, in FeedListView view, int skip, int take)
+    private void WriteList(ByteWriter into, in FeedRequest request, FeedOutcome outcome, in FeedListView view, in Wanted wanted, long now)
     {
-        var from = Math.Min(skip, view.Count);
-        var count = Math.Min(take, view.Count - from);
+        var page = new ListPage(node.Gate, view, wanted.Filter, wanted.Skip, wanted.Take, now);
         // While a look-up waited, its user's arm may have changed: a list says itself whose it is.
         var arm = outcome != FeedOutcome.Own || Ascii.Equals(view.Arm, request.Arm!) ? request.Arm! : Encoding.UTF8.GetString(view.Arm);
         // A segment's list is nobody's own: version 0 says that no actor knows it.
         var version = outcome == FeedOutcome.Own ? view.Version : 0;
         var requestId = RequestId.Format(arm, version, Nonce());
-        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
         StreamingMeters.FeedAgeSeconds.Record(Math.Max(0, now - view.BuiltMs) / 1000.0);
         var json = _json ??= new Utf8JsonWriter(into, Plain);
         json.Reset(into);
@@ -145,22 +162,25 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         json.WriteNumber("last_event_ms"u8, view.LastEventMs);
         if (outcome == FeedOutcome.Own) json.WriteString("last_event"u8, view.LastApplied.ToString());
         json.WriteString("models"u8, view.Models);
-        json.WriteNumber("offset"u8, from);
-        json.WriteNumber("total"u8, view.Count);
+        json.WriteNumber("offset"u8, page.From);
+        json.WriteNumber("total"u8, page.Total);
         json.WritePropertyName("items"u8);
         json.Flush();
-        into.Raw("["u8);
-        into.Raw(view.EntriesJson(from, count));
-        into.Raw("]}"u8);
+        page.Write(into);
+        into.Raw("}"u8);
         StreamingMeters.CountArm(ArmMoment.Served, arm);
-        if (outcome == FeedOutcome.Own && count > 0) LogServed(request, view, requestId, from, count, now);
+        if (outcome == FeedOutcome.Own && page.Count > 0) LogServed(request, view, requestId, page, now);
     }
 
-    private void LogServed(in FeedRequest request, in FeedListView view, string requestId, int from, int count, long nowMs)
+    private void LogServed(in FeedRequest request, in FeedListView view, string requestId, in ListPage page, long nowMs)
     {
-        if (!node.Served.IsNew(StableHash.Of(request.User), view.Version, from, count)) return;
-        var items = new ShownItem[count];
-        for (var i = 0; i < count; i++) items[i] = new ShownItem(view.Item(from + i), from + i, view.Propensity(from + i), view.Team(from + i));
+        if (!node.Served.IsNew(StableHash.Of(request.User), view.Version, page.From, page.Count)) return;
+        var items = new ShownItem[page.Count];
+        for (var i = 0; i < items.Length; i++)
+        {
+            var place = page.Place(i);
+            items[i] = new ShownItem(view.Item(place), page.From + i, view.Propensity(place), view.Team(place));
+        }
         node.Served.Add(new UserEvent
         {
             Kind = EventKind.Served, Type = "served", User = request.User, TimeMs = nowMs, Surface = request.Surface, RequestId = requestId, Items = items,

@@ -8,7 +8,7 @@ using Streaming.Users;
 namespace Streaming.Host.Http;
 
 /// <summary>Questions beside the hot path: similar, popular, a user's state.</summary>
-internal sealed class QueryEndpoints(StreamingNode node)
+internal sealed class QueryEndpoints(StreamingNode node, TimeProvider time)
 {
     public async Task<IResult> SimilarAsync(string id, int limit)
     {
@@ -32,7 +32,7 @@ internal sealed class QueryEndpoints(StreamingNode node)
                 Json)
             : Results.Problem($"there is no item '{id}'", statusCode: 404, type: "urn:streaming:unknown-item");
 
-    public async Task PopularAsync(HttpContext context, string? surface, string? tag, int limit, int offset)
+    public async Task PopularAsync(HttpContext context, string? surface, string? tag, int limit, int offset, string? exclude, string? categories)
     {
         if (limit is < 1 or > 1000 || offset < 0)
         {
@@ -42,7 +42,7 @@ internal sealed class QueryEndpoints(StreamingNode node)
         var list = new ByteWriter(16 * 1024);
         var found = node.Lookup.TryPopular(tag ?? "", surface ?? "", list) || (tag is not null && node.Lookup.TryPopular("", surface ?? "", list));
         context.Response.ContentType = "application/json";
-        WritePopular(context.Response.BodyWriter, found ? list : null, offset, limit);
+        WritePopular(context.Response.BodyWriter, found ? list : null, ListFilter.Of(FeedEndpoint.Names(exclude), FeedEndpoint.Names(categories)), offset, limit);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
@@ -61,15 +61,17 @@ internal sealed class QueryEndpoints(StreamingNode node)
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private static void WritePopular(System.Buffers.IBufferWriter<byte> into, ByteWriter? list, int offset, int limit)
+    private void WritePopular(System.Buffers.IBufferWriter<byte> into, ByteWriter? list, ListFilter? filter, int offset, int limit)
     {
+        var page = new ListPage(node.Gate, list is null ? default : new FeedListView(list.WrittenSpan), filter, offset, limit, time.GetUtcNow().ToUnixTimeMilliseconds());
+        var items = new ByteWriter(4 * 1024);
+        page.Write(items);
         using var json = new Utf8JsonWriter(into);
         json.WriteStartObject();
-        var view = list is null ? default : new FeedListView(list.WrittenSpan);
         json.WriteNumber("offset"u8, offset);
-        json.WriteNumber("total"u8, view.Count);
+        json.WriteNumber("total"u8, page.Total);
         json.WritePropertyName("items"u8);
-        json.WriteRawValue([.. "["u8, .. view.EntriesJson(offset, limit), .. "]"u8]);
+        json.WriteRawValue(items.WrittenSpan);
         json.WriteEndObject();
     }
 }

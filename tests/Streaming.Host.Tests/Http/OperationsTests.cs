@@ -49,7 +49,7 @@ public sealed class OperationsTests(SharedNode shared)
         var described = paths.EnumerateObject().SelectMany(p => p.Value.EnumerateObject().Select(m => $"{m.Name.ToUpperInvariant()} {p.Name}"));
         described.ShouldBe(routes, ignoreOrder: true);
         paths.GetProperty("/v1/feed/{user}").GetProperty("get").GetProperty("parameters").EnumerateArray().Select(p => p.GetProperty("name").GetString())
-            .ShouldBe(["user", "surface", "limit", "offset", "after", "wait_ms", "tags", "arm"], ignoreOrder: true);
+            .ShouldBe(["user", "surface", "limit", "offset", "after", "wait_ms", "tags", "arm", "exclude", "categories"], ignoreOrder: true);
     }
 
     [Fact]
