@@ -40,7 +40,7 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         // What shares a tag with the opened item comes forward, and says so; what moved is marked.
         var because = yours.Locator(".card", new() { HasText = "because you opened base-1" }).First;
         await Expect(because).ToBeVisibleAsync();
-        (await yours.Locator(".mark").CountAsync()).ShouldBeGreaterThan(0);
+        (await MarksAsync(yours)).ShouldBe(Marks(before, after));
         await because.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Why ") }).ClickAsync();
         await Expect(because.GetByRole(AriaRole.Rowheader, new() { Name = "opened base-1" })).ToBeVisibleAsync();
 
@@ -131,6 +131,13 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
 
     private static async Task<IReadOnlyList<string>> ItemsAsync(ILocator list) =>
         await list.Locator(".card").EvaluateAllAsync<string[]>("cards => cards.map(c => c.dataset.item)");
+
+    private static async Task<IReadOnlyList<string>> MarksAsync(ILocator list) =>
+        await list.Locator(".card").EvaluateAllAsync<string[]>("cards => cards.map(c => c.querySelector('.mark')?.textContent ?? '')");
+
+    /// <summary>What has become of each entry since the list before.</summary>
+    private static IEnumerable<string> Marks(IReadOnlyList<string> before, IReadOnlyList<string> after) => after.Select((item, place) =>
+        before.ToList().IndexOf(item) is var was && was < 0 ? "new" : was == place ? "" : was > place ? $"up {was - place}" : $"down {place - was}");
 
     /// <summary>A node with thirty items, one of them with a title, on its popular list.</summary>
     private static async Task<LiveNode> NodeAsync(StreamingSettings settings, string? key = null)

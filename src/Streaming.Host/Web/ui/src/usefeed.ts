@@ -14,12 +14,26 @@ interface Shown {
 const listLength = 20;
 const doneKept = 10;
 
+/** Requests of two seconds each that an event is waited for. */
+const triesMax = 5;
+
 const pastOf = (type: Act) => (type === 'hide' ? 'hid' : actionWord(type));
 
 /** What is on the screen has been seen; a list that is not the user's own has no place to tell it for. */
 function tellSeen(feed: api.Feed, user: string, surface: string) {
   if (feed.source !== 'own' || !feed.items.length) return;
   api.post({ type: 'impression', user, surface, request_id: feed.request_id, items: feed.items.map((e) => e.item) }).catch(() => {});
+}
+
+/** The list that has seen an event; a busy node may need longer than one request waits. */
+async function seen(user: string, surface: string, after: string): Promise<api.Feed> {
+  for (let tries = triesMax; ; tries--) {
+    try {
+      return await api.feed(user, { surface, limit: listLength, after });
+    } catch (refused) {
+      if (tries === 1 || !(refused instanceof api.Problem) || refused.type !== 'not-yet') throw refused;
+    }
+  }
 }
 
 /** A user's list on a surface: loads it, acts on it, and keeps what has changed, why entries are there, and what was done. */
@@ -49,8 +63,7 @@ export function useFeed(user: string, surface: string) {
         api.explainList(user, surface, listLength).then((found) => turn.current === mine && setReasons(new Map(found.map((e) => [e.item, e]))), () => {});
       return feed;
     } catch (refused) {
-      if (turn.current === mine)
-        setProblem(refused instanceof api.Problem && refused.type === 'not-yet' ? 'No list has seen that within two seconds; look again.' : api.messageOf(refused));
+      if (turn.current === mine) setProblem(api.messageOf(refused));
       return null;
     } finally {
       if (turn.current === mine) setBusy(false);
@@ -67,7 +80,7 @@ export function useFeed(user: string, surface: string) {
     const find = async () => {
       const after = await api.post({ type, user, item: entry.item, surface, request_id: before.request_id, position: place, event_id: `ui-${api.randomId()}` });
       setDone((all) => [{ text: `${pastOf(type)} ${titleNow(entry.item)}`, at: Date.now() }, ...all].slice(0, doneKept));
-      return api.feed(user, { surface, limit: listLength, after });
+      return seen(user, surface, after);
     };
     return ask(before, find, (changes) => `${Math.round(performance.now() - started)} ms after you ${pastOf(type)} ${titleNow(entry.item)}: ${changes}.`);
   };
