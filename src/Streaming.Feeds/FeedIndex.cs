@@ -36,6 +36,7 @@ public sealed class FeedIndex
         [
             ItemCf, Embedding, new InterestChannel(Popularity, feeds, users), new AuthorChannel(Popularity, items, feeds),
             new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions, twoTower ?? (IRecallChannel)new AbsentChannel(FeedChannels.TwoTower),
+            new AgainChannel(users),
         ];
     }
 

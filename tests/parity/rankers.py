@@ -115,6 +115,10 @@ class Model:
                 total = total + v[i][j * FFM_DIM:(j + 1) * FFM_DIM] @ v[j][i * FFM_DIM:(i + 1) * FFM_DIM]
         return total
 
+    def fwfm(self, row):
+        v, r = self.vectors(row), self.weight("pairs", VECTORS, VECTORS)
+        return self.first_order(row) + self.bias() + sum(r[i, j] * (v[i] @ v[j]) for i in range(VECTORS) for j in range(i + 1, VECTORS))
+
     def ipnn(self, row):
         v = self.vectors(row)
         products = [v[i] @ v[j] if j > i else torch.tensor(0.0) for i in range(VECTORS) for j in range(VECTORS)]
@@ -249,6 +253,6 @@ def run(name):
     return {"predictions": predictions, "losses": losses}
 
 
-names = ["lr", "fm", "ffm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien"]
+names = ["lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien"]
 print(json.dumps({"dim": DIM, "dense": DENSE, "length": LENGTH, "hidden": HIDDEN, "rate": RATE, "table_rate": TABLE_RATE, "keys": KEYS, "rows": rows,
                   "models": {name: run(name) for name in names}}))

@@ -15,6 +15,9 @@ public static class FeedChannels
     /// <summary>Retrieval by a two-tower model; there only where such a model is.</summary>
     public const string TwoTower = "two_tower";
 
+    /// <summary>Items that the user acted on before; off unless asked for.</summary>
+    public const string Again = "again";
+
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
-    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, TwoTower];
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, TwoTower, Again];
 }

@@ -9,7 +9,7 @@ public sealed record DeepSettings
     /// <summary>Every model that <see cref="Models"/> may name.</summary>
     public static readonly IReadOnlyList<string> Known =
     [
-        "din", "two_tower", "drn", "lr", "fm", "ffm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
+        "din", "two_tower", "drn", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
     ];
 
     /// <summary>What <see cref="UsersSettings.ExampleHistoryMax"/> becomes where it is 0 and deep models are on.</summary>

@@ -25,6 +25,7 @@ public static class Rankers
         new("fm", "factorisation machine (Rendle 2010)", RankerRecipe.Adam((_, o) => new FactorisationMachine(o.Dim))),
         // A key has F vectors, so each is narrow.
         new("ffm", "field-aware factorisation machine (Juan et al. 2016)", RankerRecipe.Adam((s, o) => new FieldAwareMachine(s.Vectors, Math.Max(1, o.Dim / 4)))),
+        new("fwfm", "field-weighted factorisation machine (Pan et al. 2018)", RankerRecipe.Adam((s, o) => new Fwfm(s.Vectors, o.Dim))),
         new("ipnn", "product-based network, inner products (Qu et al. 2016)", RankerRecipe.Adam((s, o) => new Pnn(outer: false, s.Vectors, o))),
         new("opnn", "product-based network, outer products (Qu et al. 2016)", RankerRecipe.Adam((s, o) => new Pnn(outer: true, s.Vectors, o))),
         new(

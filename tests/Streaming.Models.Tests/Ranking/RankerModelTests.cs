@@ -19,6 +19,7 @@ public sealed class LogisticRegressionSuiteTests() : RankerSuite("lr")
 
 public sealed class FactorisationMachineSuiteTests() : RankerSuite("fm");
 public sealed class FieldAwareMachineSuiteTests() : RankerSuite("ffm");
+public sealed class FwfmSuiteTests() : RankerSuite("fwfm");
 public sealed class InnerPnnSuiteTests() : RankerSuite("ipnn");
 public sealed class OuterPnnSuiteTests() : RankerSuite("opnn");
 public sealed class WideAndDeepSuiteTests() : RankerSuite("wide_deep");
