@@ -46,6 +46,11 @@ public sealed class DeadLetters : IDisposable
     private const int ScannedMax = 100_000;
     private const int BatchRecords = 1_000;
 
+    /// <summary>How long a reader on Kafka may take to fetch what is there.</summary>
+    private static readonly TimeSpan FetchPatience = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan FetchWait = TimeSpan.FromMilliseconds(50);
+
     private readonly IEventLog _log;
     private readonly Ingest _ingest;
     private readonly TimeProvider _time;
@@ -72,7 +77,7 @@ public sealed class DeadLetters : IDisposable
             if (_offsets.Count > 0)
             {
                 using var reader = _log.OpenReader(Topics.DeadLetter, 0, _offsets.ElementAt(Math.Max(0, _offsets.Count - limit)));
-                while (reader.Offset < end && reader.Read(_batch, BatchRecords, end) > 0)
+                while (await ReadAsync(reader, BatchRecords, end, cancel).ConfigureAwait(false) > 0)
                     for (var i = 0; i < _batch.Count; i++)
                         if (Read(_batch.Value(i)) is { } letter) letters.Add(new KeptLetter(_batch.Offset(i), letter, _retried.Contains(_batch.Offset(i))));
             }
@@ -99,7 +104,7 @@ public sealed class DeadLetters : IDisposable
             if (_retried.Contains(offset)) return new LetterRetried(LetterRetry.Again, default, null);
             if (_ingest.State != AdmissionState.Open) return new LetterRetried(LetterRetry.NotNow, default, null);
             using var reader = _log.OpenReader(Topics.DeadLetter, 0, offset);
-            if (reader.Read(_batch, 1) == 0 || _batch.Offset(0) != offset || Read(_batch.Value(0)) is not { } letter) return new LetterRetried(LetterRetry.Unknown, default, null);
+            if (await ReadAsync(reader, 1, offset + 1, cancel).ConfigureAwait(false) == 0 || _batch.Offset(0) != offset || Read(_batch.Value(0)) is not { } letter) return new LetterRetried(LetterRetry.Unknown, default, null);
             var isItem = IsItem(letter, out var problem);
             if (problem is not null) return new LetterRetried(LetterRetry.Broken, default, problem);
             var outcome = (isItem
@@ -127,7 +132,7 @@ public sealed class DeadLetters : IDisposable
         _reader ??= _log.OpenReader(Topics.DeadLetter, 0, range.Earliest);
         for (var scanned = 0; scanned < ScannedMax && _reader.Offset < range.End; scanned += _batch.Count)
         {
-            if (_reader.Read(_batch, BatchRecords, range.End) == 0) break;
+            if (await ReadAsync(_reader, BatchRecords, range.End, cancel).ConfigureAwait(false) == 0) break;
             for (var i = 0; i < _batch.Count; i++)
             {
                 _offsets.Enqueue(_batch.Offset(i));
@@ -138,6 +143,19 @@ public sealed class DeadLetters : IDisposable
         // What retention has removed cannot be listed.
         while (_offsets.TryPeek(out var oldest) && oldest < range.Earliest) _retried.Remove(_offsets.Dequeue());
         return range.End;
+    }
+
+    /// <summary>Reads what is there below an offset; 0 where that is nothing, or did not come in time.</summary>
+    private async Task<int> ReadAsync(ILogReader reader, int recordsMax, long end, CancellationToken cancel)
+    {
+        var started = _time.GetTimestamp();
+        while (reader.Offset < end)
+        {
+            if (reader.Read(_batch, recordsMax, end) is > 0 and var read) return read;
+            if (reader.Offset >= end || _time.GetElapsedTime(started) > FetchPatience) return 0;
+            await reader.WaitAsync(FetchWait, cancel).ConfigureAwait(false);
+        }
+        return 0;
     }
 
     /// <summary>Whether the payload is a catalogue change and not an event, and what is wrong with it by the parser of that; the door does not say which it was sent to.</summary>

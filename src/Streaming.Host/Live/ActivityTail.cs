@@ -43,7 +43,8 @@ internal sealed class ActivityTail(IEventLog log) : IDisposable
                 read += _batch.Count;
                 for (var i = 0; i < _batch.Count; i++) Count(_batch.Value(i).Span, nowMs);
             }
-            if (reader.Offset >= range.End) continue;
+            // A reader on Kafka may still be fetching what is there: only who reads all that a step takes is behind.
+            if (read < RecordsPerStep / _readers.Length) continue;
             reader.Dispose();
             _readers[p] = log.OpenReader(Topics.Events, p, range.End);
         }
