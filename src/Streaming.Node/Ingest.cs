@@ -53,11 +53,19 @@ public sealed class Ingest
     /// <summary>True when the actors are so far behind that new events should wait.</summary>
     public bool IsOverloaded => _admission.IsBehind;
 
+    /// <inheritdoc cref="EventsAsync(IReadOnlyList{ReadOnlyMemory{byte}}, string?, CancellationToken)"/>
+    public Task<IngestOutcome[]> EventsAsync(IReadOnlyList<ReadOnlyMemory<byte>> events, CancellationToken cancel = default) => EventsAsync(events, null, cancel);
+
     /// <summary>
     /// Appends events, each one JSON object. A bad one is set aside with its reason and does not stop the others.
     /// </summary>
+    /// <param name="events">The records.</param>
+    /// <param name="idempotencyKey">
+    /// Names the batch, so that it changes nothing when it is sent again: events without an id of their own have this and their place in the batch as one.
+    /// </param>
+    /// <param name="cancel">Gives up.</param>
     /// <exception cref="EventLogException">The log cannot take them; none may be assumed stored.</exception>
-    public async Task<IngestOutcome[]> EventsAsync(IReadOnlyList<ReadOnlyMemory<byte>> events, CancellationToken cancel = default)
+    public async Task<IngestOutcome[]> EventsAsync(IReadOnlyList<ReadOnlyMemory<byte>> events, string? idempotencyKey, CancellationToken cancel = default)
     {
         var now = Now();
         var outcomes = new IngestOutcome[events.Count];
@@ -72,8 +80,11 @@ public sealed class Ingest
                 outcomes[i] = new IngestOutcome(default, null, reason);
                 continue;
             }
-            entries.Add(new LogEntry(Encoding.UTF8.GetBytes(e.User), events[i], now));
-            outcomes[i] = new IngestOutcome(default, e.EventId, null);
+            var id = e.EventId;
+            var json = events[i];
+            if (id is null && idempotencyKey is not null) json = WithId(json, id = $"{idempotencyKey}#{i}");
+            entries.Add(new LogEntry(Encoding.UTF8.GetBytes(e.User), json, now));
+            outcomes[i] = new IngestOutcome(default, id, null);
             at.Add(i);
         }
         if (bad is not null)
@@ -91,6 +102,17 @@ public sealed class Ingest
         Interlocked.Add(ref _accepted, entries.Count);
         _signal.Set();
         return outcomes;
+    }
+
+    /// <summary>The object with an event id put first; it is known to be one, and to have none.</summary>
+    private static ReadOnlyMemory<byte> WithId(ReadOnlyMemory<byte> json, string id)
+    {
+        var into = new ByteWriter(json.Length + id.Length + 32);
+        into.Raw("{\"event_id\":"u8);
+        into.JsonString(id);
+        into.Raw(","u8);
+        into.Raw(json.Span[(json.Span.IndexOf((byte)'{') + 1)..]);
+        return into.WrittenMemory;
     }
 
     /// <summary>Appends one event of the node's own making or of a typed caller.</summary>

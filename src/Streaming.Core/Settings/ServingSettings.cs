@@ -12,6 +12,12 @@ public sealed record ServingSettings
     /// </summary>
     public string AdminListen { get; init; } = "";
 
+    /// <summary>
+    /// Origins of web pages whose scripts may call the API, as "https://shop.example", or "*" for all; none by default. It lets browsers ask; what
+    /// may be asked stays the key's matter.
+    /// </summary>
+    public string[] CorsOrigins { get; init; } = [];
+
     /// <summary>Items per response when the caller does not say.</summary>
     public int DefaultLimit { get; init; } = 20;
 
@@ -47,6 +53,8 @@ public sealed record ServingSettings
         Address(problems, "Serving:Listen", Listen);
         if (AdminListen.Length > 0) Address(problems, "Serving:AdminListen", AdminListen);
         if (AdminListen == Listen && !Listen.EndsWith(":0", StringComparison.Ordinal)) problems.Add("Serving:AdminListen", "is the same as Serving:Listen; leave it empty for one address");
+        for (var i = 0; i < CorsOrigins.Length; i++)
+            if (!IsOrigin(CorsOrigins[i])) problems.Add($"Serving:CorsOrigins:{i}", $"is '{CorsOrigins[i]}'; it must be an origin, as https://shop.example or http://localhost:5173, without a path, or '*'");
         problems.InRange("Serving:DefaultLimit", DefaultLimit, 1, 1000);
         problems.InRange("Serving:FreshnessWaitMsMax", FreshnessWaitMsMax, 0, 60_000);
         problems.InRange("Serving:BatchEventsMax", BatchEventsMax, 1, 1_000_000);
@@ -57,6 +65,9 @@ public sealed record ServingSettings
         problems.InRange("Serving:PutOffMs", PutOffMs, 0, 60_000);
         problems.InRange("Serving:InFlightMbMax", InFlightMbMax, 1, 1 << 20);
     }
+
+    private static bool IsOrigin(string value) =>
+        value == "*" || (Uri.TryCreate(value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.GetLeftPart(UriPartial.Authority) == value);
 
     /// <summary>An address without a colon would parse as one with any free port.</summary>
     private static void Address(SettingsProblems problems, string path, string value)

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Streaming.Core.Settings;
@@ -61,14 +62,18 @@ internal static class ApiServer
         describe(builder);
         builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, settings.Serving, certificate));
         builder.Services.AddProblemDetails();
+        if (settings.Serving.CorsOrigins.Length > 0) builder.Services.AddCors(cors => cors.AddDefaultPolicy(policy => Configure(policy, settings.Serving.CorsOrigins)));
         var app = builder.Build();
         // What the framework itself refuses (a limit that is no number, an unknown path) is a problem document too.
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        // Before the door: a browser's question whether it may ask brings no key.
+        if (settings.Serving.CorsOrigins.Length > 0) app.UseCors();
         var limits = new RateLimits(security);
         app.Lifetime.ApplicationStopped.Register(limits.Dispose);
         var apart = settings.Serving.AdminListen.Length > 0;
         app.Use(next => new AccessControl(next, keys, limits, apart).InvokeAsync);
+        app.Use(next => context => ApiVersions.IsUnknown(context.Request.Path) ? ApiVersions.Refuse(context) : next(context));
         map(app, keys.Any);
         RouteScopes.Check(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints));
         var (warn, text) = Exposure.Describe(settings, keys.Any);
@@ -76,6 +81,10 @@ internal static class ApiServer
         else app.Logger.LogInformation("{Access}", text);
         return app;
     }
+
+    private static void Configure(CorsPolicyBuilder policy, string[] origins) => policy.WithOrigins(origins).WithMethods("GET", "POST", "PUT", "DELETE")
+        .WithHeaders("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Streaming-Arm").WithExposedHeaders("ETag", "Retry-After")
+        .SetPreflightMaxAge(TimeSpan.FromHours(1));
 
     private static void Configure(KestrelServerOptions kestrel, ServingSettings serving, ServerCertificate? certificate)
     {

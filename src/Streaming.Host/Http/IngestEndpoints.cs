@@ -16,7 +16,16 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
     private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
 
-    public Task PostEventsAsync(HttpContext context) => PostAsync(context, node.Ingest.EventsAsync);
+    /// <summary>Characters of a request's <c>Idempotency-Key</c> at most: with an event's place behind it, it is an event id.</summary>
+    private const int KeyCharsMax = 255;
+
+    public Task PostEventsAsync(HttpContext context)
+    {
+        string? key = context.Request.Headers["Idempotency-Key"];
+        if (key is not null && (key.Length is 0 or > KeyCharsMax || key.Any(c => c is <= ' ' or > '~')))
+            return Problems.Write(context, 400, "bad-idempotency-key", $"an Idempotency-Key has 1 to {KeyCharsMax} printable ASCII characters without spaces, as a UUID has");
+        return PostAsync(context, (records, cancel) => node.Ingest.EventsAsync(records, key, cancel));
+    }
 
     public Task PostItemsAsync(HttpContext context) => PostAsync(context, node.Ingest.ItemsAsync);
 
