@@ -172,8 +172,7 @@ internal static class ApiServer
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.NotReady is { } why ? Results.Text($"{why}\n", statusCode: 503) : Results.Text("ready\n"))
             .WithSummary("The state stands and rounds run, and the cluster of actors, where there is one, counts this node in");
-        // Only the one there is: of any other the framework would say in plain text that it has none.
-        app.MapOpenApi("/openapi/v1.json");
+        ApiDescription.Map(app);
         MetricsEndpoint.Map(app);
     }
 

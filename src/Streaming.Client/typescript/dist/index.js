@@ -1,0 +1,78 @@
+// of src/index.ts sha256 19ad4c65207e10913c20a539996efa3041f98699b55f681a05f1387ab561c799
+/** The node refused: a problem document (RFC 9457). */
+export class StreamingError extends Error {
+    status;
+    type;
+    retryAfter;
+    /** @param retryAfter Seconds after which to ask again, where the node says so. */
+    constructor(status, type, detail, retryAfter) {
+        super(`${status} ${type}: ${detail}`);
+        this.status = status;
+        this.type = type;
+        this.retryAfter = retryAfter;
+    }
+    /** No list has seen the event that was asked for yet. */
+    get isNotYet() {
+        return this.type === "not-yet";
+    }
+}
+/** The HTTP API of a node. */
+export class StreamingClient {
+    options;
+    base;
+    /** @param address Of the node, as "https://streaming.example". */
+    constructor(address, options = {}) {
+        this.options = options;
+        this.base = address.replace(/\/+$/, "");
+    }
+    /** Answered once the events are durable. Sent again under its key, a batch changes nothing. */
+    sendEvents(events, idempotencyKey = crypto.randomUUID()) {
+        return this.call("POST", "/v1/events", { body: events, headers: { "Idempotency-Key": idempotencyKey } });
+    }
+    /** Inserts or replaces items. */
+    putItems(items) {
+        return this.call("POST", "/v1/items", { body: items });
+    }
+    /** The item is in no answer from now on. */
+    deleteItem(id) {
+        return this.call("DELETE", `/v1/items/${encodeURIComponent(id)}`);
+    }
+    /** Inserts or replaces a user's profile. */
+    putUser(user, profile) {
+        return this.call("PUT", `/v1/users/${encodeURIComponent(user)}`, { body: profile });
+    }
+    /** A page of the user's list. */
+    feed(user, query = {}) {
+        return this.call("GET", `/v1/feed/${encodeURIComponent(user)}`, { query });
+    }
+    /** A page of the popular list. */
+    popular(query = {}) {
+        return this.call("GET", "/v1/popular", { query });
+    }
+    /** Why the first items of the user's list are in it. */
+    explain(user, query = {}) {
+        return this.call("GET", `/v1/explain/${encodeURIComponent(user)}`, { query });
+    }
+    async call(method, path, { body, query, headers } = {}) {
+        const asked = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
+        const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
+            method,
+            // The request outlives a page that the click leaves.
+            keepalive: method === "POST",
+            headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
+            body: body === undefined ? undefined : JSON.stringify(body),
+        });
+        if (answer.ok)
+            return (await answer.json());
+        const text = await answer.text();
+        let problem = {};
+        try {
+            problem = JSON.parse(text);
+        }
+        catch {
+            // Something before the node answered, in words of its own.
+        }
+        const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
+        throw new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
+    }
+}

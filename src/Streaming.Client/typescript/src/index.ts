@@ -1,0 +1,93 @@
+import type { components, paths } from "./schema.js";
+
+/** Types of the API's description. */
+export type Schemas = components["schemas"];
+
+/** What may be asked of a list. */
+export type FeedQuery = NonNullable<paths["/v1/feed/{user}"]["get"]["parameters"]["query"]>;
+export type PopularQuery = NonNullable<paths["/v1/popular"]["get"]["parameters"]["query"]>;
+export type ExplainQuery = NonNullable<paths["/v1/explain/{user}"]["get"]["parameters"]["query"]>;
+
+/** The node refused: a problem document (RFC 9457). */
+export class StreamingError extends Error {
+  /** @param retryAfter Seconds after which to ask again, where the node says so. */
+  constructor(readonly status: number, readonly type: string, detail: string, readonly retryAfter?: number) {
+    super(`${status} ${type}: ${detail}`);
+  }
+
+  /** No list has seen the event that was asked for yet. */
+  get isNotYet(): boolean {
+    return this.type === "not-yet";
+  }
+}
+
+export interface StreamingOptions {
+  /** Sent with every request, where the node asks for one. */
+  apiKey?: string;
+}
+
+/** The HTTP API of a node. */
+export class StreamingClient {
+  private readonly base: string;
+
+  /** @param address Of the node, as "https://streaming.example". */
+  constructor(address: string, private readonly options: StreamingOptions = {}) {
+    this.base = address.replace(/\/+$/, "");
+  }
+
+  /** Answered once the events are durable. Sent again under its key, a batch changes nothing. */
+  sendEvents(events: Schemas["Event"][], idempotencyKey: string = crypto.randomUUID()): Promise<Schemas["IngestResult"]> {
+    return this.call("POST", "/v1/events", { body: events, headers: { "Idempotency-Key": idempotencyKey } });
+  }
+
+  /** Inserts or replaces items. */
+  putItems(items: Schemas["ItemInput"][]): Promise<Schemas["IngestResult"]> {
+    return this.call("POST", "/v1/items", { body: items });
+  }
+
+  /** The item is in no answer from now on. */
+  deleteItem(id: string): Promise<Schemas["IngestResult"]> {
+    return this.call("DELETE", `/v1/items/${encodeURIComponent(id)}`);
+  }
+
+  /** Inserts or replaces a user's profile. */
+  putUser(user: string, profile: Schemas["Profile"]): Promise<Schemas["IngestResult"]> {
+    return this.call("PUT", `/v1/users/${encodeURIComponent(user)}`, { body: profile });
+  }
+
+  /** A page of the user's list. */
+  feed(user: string, query: FeedQuery = {}): Promise<Schemas["Feed"]> {
+    return this.call("GET", `/v1/feed/${encodeURIComponent(user)}`, { query });
+  }
+
+  /** A page of the popular list. */
+  popular(query: PopularQuery = {}): Promise<Schemas["Popular"]> {
+    return this.call("GET", "/v1/popular", { query });
+  }
+
+  /** Why the first items of the user's list are in it. */
+  explain(user: string, query: ExplainQuery = {}): Promise<Schemas["Explanation"]> {
+    return this.call("GET", `/v1/explain/${encodeURIComponent(user)}`, { query });
+  }
+
+  private async call<T>(method: string, path: string, { body, query, headers }: { body?: unknown; query?: object; headers?: Record<string, string> } = {}): Promise<T> {
+    const asked = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
+    const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
+      method,
+      // The request outlives a page that the click leaves.
+      keepalive: method === "POST",
+      headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (answer.ok) return (await answer.json()) as T;
+    const text = await answer.text();
+    let problem: Partial<Schemas["Problem"]> = {};
+    try {
+      problem = JSON.parse(text);
+    } catch {
+      // Something before the node answered, in words of its own.
+    }
+    const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
+    throw new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
+  }
+}
