@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
@@ -18,11 +19,15 @@ namespace Streaming.Actors;
 /// </summary>
 public sealed partial class UserShard
 {
+    /// <summary>Users whose lists of a round stand in the trace of their event; of further ones they do not.</summary>
+    private const int TracedMax = 1024;
+
     private readonly ShardParts _parts;
     private readonly HotUsers _hot = new();
     private readonly WakeQueue _wakes = new();
     private readonly RefreshQueue _refresh = new();
     private readonly List<WantedList> _wanted = [];
+    private readonly Dictionary<string, ActivityContext> _traced = new(StringComparer.Ordinal);
     private readonly ForgottenUsers _forgotten;
     private readonly HashSet<long> _poison = [];
     private readonly Effects _effects;
@@ -88,14 +93,16 @@ public sealed partial class UserShard
     public int Refresh(long nowMs, int listsMax, bool quietToo)
     {
         foreach (var wanted in _wanted)
-            if (TryUse(wanted.User, out var resident)) Publish(Build(resident, wanted.Surface, wanted.Arm, nowMs), 0);
+            if (TryUse(wanted.User, out var resident)) Renew(resident, wanted.Surface, wanted.Arm, nowMs, 0);
         _wanted.Clear();
         while (listsMax-- > 0 && _refresh.TryTake(quietToo, out var user, out var surface, out var sinceMs))
         {
             // A user may have been forgotten since the list was asked for.
             if (!TryUse(user, out var resident)) continue;
-            Publish(Build(resident, surface, null, nowMs), sinceMs);
+            Renew(resident, surface, null, nowMs, sinceMs);
         }
+        // Lists that wait for a later round are built outside of the trace: it is not worth keeping contexts for.
+        _traced.Clear();
         if (_parts.KeepsChangelog) TellChanges();
         return _refresh.Count;
     }
@@ -108,11 +115,13 @@ public sealed partial class UserShard
         _untold.Add(resident);
     }
 
-    private void Publish(FeedList? list, long sinceMs)
+    private void Renew(Resident resident, string surface, string? arm, long nowMs, long sinceMs)
     {
-        if (list is null) return;
+        using var building = _traced.TryGetValue(resident.State.User, out var cause) ? StreamingTraces.Source.StartActivity("build list", ActivityKind.Internal, cause) : null;
+        if (Build(resident, surface, arm, nowMs) is not { } list) return;
+        building?.SetTag("streaming.arm", list.Arm).SetTag("streaming.surface", surface).SetTag("streaming.list_version", list.Version).SetTag("streaming.models", list.Models);
         _counts = _counts with { Lists = _counts.Lists + 1 };
-        _parts.Sink.List(list, sinceMs);
+        using (building is null ? null : StreamingTraces.Source.StartActivity("put list")) _parts.Sink.List(list, sinceMs);
         BackgroundThread.StandBack();
     }
 
@@ -196,7 +205,16 @@ public sealed partial class UserShard
             _parts.Sink.Forgotten(e.User, source, e.TimeMs, isLate: true);
             return;
         }
+        if (!StreamingTraces.TryFind(payload, out var context))
+        {
+            Handle(source, e, payload);
+            return;
+        }
+        using var applying = StreamingTraces.Source.StartActivity("apply event", ActivityKind.Consumer, context);
         Handle(source, e, payload);
+        if (applying is null) return;
+        applying.SetTag("streaming.event_type", e.Type).SetTag("streaming.position", source.ToString());
+        if (_traced.Count < TracedMax) _traced[e.User] = applying.Context;
     }
 
     private void Handle(LogPosition source, UserEvent e, ReadOnlySpan<byte> payload)

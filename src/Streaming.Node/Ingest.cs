@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Text;
 using Streaming.Core.Events;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
+using Streaming.Core.Metrics;
 using Streaming.Core.Wire;
 
 namespace Streaming.Node;
@@ -68,6 +70,8 @@ public sealed class Ingest
     public async Task<IngestOutcome[]> EventsAsync(IReadOnlyList<ReadOnlyMemory<byte>> events, string? idempotencyKey, CancellationToken cancel = default)
     {
         var now = Now();
+        using var appending = StreamingTraces.Source.StartActivity("append events", ActivityKind.Producer);
+        var trace = appending is { Recorded: true } ? appending.Id : null;
         var outcomes = new IngestOutcome[events.Count];
         var entries = new List<LogEntry>(events.Count);
         var at = new List<int>(events.Count);
@@ -82,7 +86,8 @@ public sealed class Ingest
             }
             var id = e.EventId;
             var json = events[i];
-            if (id is null && idempotencyKey is not null) json = WithId(json, id = $"{idempotencyKey}#{i}");
+            if (id is null && idempotencyKey is not null) json = With("event_id", id = $"{idempotencyKey}#{i}", json);
+            if (trace is not null && !StreamingTraces.TryFind(json.Span, out _)) json = With(StreamingTraces.Member, trace, json);
             entries.Add(new LogEntry(Encoding.UTF8.GetBytes(e.User), json, now));
             outcomes[i] = new IngestOutcome(default, id, null);
             at.Add(i);
@@ -104,12 +109,14 @@ public sealed class Ingest
         return outcomes;
     }
 
-    /// <summary>The object with an event id put first; it is known to be one, and to have none.</summary>
-    private static ReadOnlyMemory<byte> WithId(ReadOnlyMemory<byte> json, string id)
+    /// <summary>The object with a member put first; it is known to be one, and not to have that member.</summary>
+    private static ReadOnlyMemory<byte> With(string name, string value, ReadOnlyMemory<byte> json)
     {
-        var into = new ByteWriter(json.Length + id.Length + 32);
-        into.Raw("{\"event_id\":"u8);
-        into.JsonString(id);
+        var into = new ByteWriter(json.Length + name.Length + value.Length + 16);
+        into.Byte((byte)'{');
+        into.JsonString(name);
+        into.Byte((byte)':');
+        into.JsonString(value);
         into.Raw(","u8);
         into.Raw(json.Span[(json.Span.IndexOf((byte)'{') + 1)..]);
         return into.WrittenMemory;

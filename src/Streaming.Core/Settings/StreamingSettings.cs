@@ -14,6 +14,7 @@ public sealed record StreamingSettings
     public ExperimentsSettings Experiments { get; init; } = new();
     public ServingSettings Serving { get; init; } = new();
     public SecuritySettings Security { get; init; } = new();
+    public TracingSettings Tracing { get; init; } = new();
 
     /// <summary>The settings with what follows from others filled in: deep models read sequences, so examples carry them.</summary>
     public StreamingSettings Resolved() => Deep.Models.Count == 0 || Users.ExampleHistoryMax > 0
@@ -38,6 +39,7 @@ public sealed record StreamingSettings
         foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))
             problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))})");
         Serving.Validate(problems);
+        Tracing.Validate(problems);
         Security.Validate(problems);
         var captured = Learning.Features.Count > 0 ? Learning.Features : FeatureNames.Default;
         foreach (var name in Deep.DenseFeatures.Where(n => FeatureNames.Real.Contains(n) && !captured.Contains(n)))

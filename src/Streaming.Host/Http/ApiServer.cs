@@ -71,6 +71,7 @@ internal static class ApiServer
         if (settings.Serving.CorsOrigins.Length > 0) app.UseCors();
         var limits = new RateLimits(security);
         app.Lifetime.ApplicationStopped.Register(limits.Dispose);
+        if (Tracing.Start(settings.Tracing) is { } tracing) app.Lifetime.ApplicationStopped.Register(tracing.Dispose);
         var apart = settings.Serving.AdminListen.Length > 0;
         app.Use(next => new AccessControl(next, keys, limits, apart).InvokeAsync);
         app.Use(next => context => ApiVersions.IsUnknown(context.Request.Path) ? ApiVersions.Refuse(context) : next(context));
