@@ -31,7 +31,9 @@ internal static class LookupBench
             await WarmAsync(port, traffic, host, cancel).ConfigureAwait(false);
             var latency = new LatencyHistogram();
             var bySecond = Seconds(seconds);
-            var outcome = await Task.Run(() => Measure(port, traffic, host, seconds, rate, eventsPerS, connections, latency, bySecond, cancel), cancel).ConfigureAwait(false);
+            var outcome = await ProgressView.ForAsync(
+                "look-ups", json, TimeSpan.FromSeconds(WarmSeconds + seconds),
+                () => Task.Run(() => Measure(port, traffic, host, seconds, rate, eventsPerS, connections, latency, bySecond, cancel), cancel)).ConfigureAwait(false);
             using var http = new HttpClient();
             if (withKey) http.DefaultRequestHeaders.Add("X-Api-Key", Key);
             var status = await http.GetStringAsync($"http://127.0.0.1:{port}/v1/status", cancel).ConfigureAwait(false);

@@ -61,7 +61,9 @@ internal sealed partial class OverloadBench(int port, NodeProcess server, Stream
         try
         {
             await server.WaitReadyAsync(cancel).ConfigureAwait(false);
-            var (figures, holds) = await new OverloadBench(port, server, settings).MeasureAsync(options, cancel).ConfigureAwait(false);
+            var (figures, holds) = await ProgressView.ForAsync(
+                "overload", common.Json(parse), TimeSpan.FromSeconds(CapacitySeconds + options.Seconds),
+                () => new OverloadBench(port, server, settings).MeasureAsync(options, cancel)).ConfigureAwait(false);
             if (common.Json(parse)) JsonLine.Print(figures);
             else Tables.Print("Overload", figures);
             return holds ? 0 : 1;

@@ -29,7 +29,11 @@ internal static class PipelineBench
             var allocated = GC.GetTotalAllocatedBytes();
             var cpu = Process.GetCurrentProcess().TotalProcessorTime;
             var clock = Stopwatch.StartNew();
-            await PushAsync(running, measured, cancel).ConfigureAwait(false);
+            await ProgressView.RunAsync("pipeline", json, async progress =>
+            {
+                await PushAsync(running, measured, cancel, progress).ConfigureAwait(false);
+                return 0;
+            }).ConfigureAwait(false);
             var seconds = clock.Elapsed.TotalSeconds;
             cpu = Process.GetCurrentProcess().TotalProcessorTime - cpu;
             var after = node.Status();
@@ -58,7 +62,7 @@ internal static class PipelineBench
     }
 
     /// <summary>Appends batch after batch, four in flight, and returns once everything is applied, joined and listed.</summary>
-    private static async Task PushAsync(RunningNode running, ReadOnlyMemory<byte>[] events, CancellationToken cancel)
+    private static async Task PushAsync(RunningNode running, ReadOnlyMemory<byte>[] events, CancellationToken cancel, Action<double>? progress = null)
     {
         var node = running.Node;
         var target = node.Status().Users.Applied + events.Length;
@@ -66,6 +70,7 @@ internal static class PipelineBench
         var inFlight = new Queue<Task>();
         for (var at = 0; at < events.Length; at += BatchEvents)
         {
+            progress?.Invoke((double)at / events.Length);
             inFlight.Enqueue(node.Ingest.EventsAsync(new ArraySegment<ReadOnlyMemory<byte>>(events, at, Math.Min(BatchEvents, events.Length - at)), cancel));
             if (inFlight.Count >= 4) await inFlight.Dequeue().ConfigureAwait(false);
             while (target - events.Length + at - node.Status().Users.Applied > lead) await Task.Delay(1, cancel).ConfigureAwait(false);

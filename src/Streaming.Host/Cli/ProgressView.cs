@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace Streaming.Host.Cli;
@@ -5,6 +6,21 @@ namespace Streaming.Host.Cli;
 /// <summary>A progress bar while something runs, where there is a terminal to show it on.</summary>
 internal static class ProgressView
 {
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>The same for work that takes a time known beforehand.</summary>
+    /// <param name="title">Stands before the bar.</param>
+    /// <param name="quiet">Show nothing in any case.</param>
+    /// <param name="time">How long.</param>
+    /// <param name="work">What is done meanwhile.</param>
+    public static Task<T> ForAsync<T>(string title, bool quiet, TimeSpan time, Func<Task<T>> work) => RunAsync(title, quiet, async progress =>
+    {
+        if (progress is null) return await work().ConfigureAwait(false);
+        var clock = Stopwatch.StartNew();
+        using var timer = new Timer(_ => progress(Math.Min(1, clock.Elapsed / time)), null, Step, Step);
+        return await work().ConfigureAwait(false);
+    });
+
     /// <param name="title">Stands before the bar.</param>
     /// <param name="quiet">Show nothing in any case.</param>
     /// <param name="work">Told where to report the share done, 0 to 1; null where nobody looks.</param>

@@ -18,7 +18,7 @@ internal static class RankBenchVerb
         var calls = new Option<int>("--calls") { Description = "Lists ranked by each", DefaultValueFactory = _ => 500 };
         var candidates = new Option<int>("--candidates") { Description = "Items of a list", DefaultValueFactory = _ => 300 };
         foreach (var option in (Option[])[all, models, calls, candidates]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var wanted = parse.GetValue(all) ? RankBench.Models : parse.GetValue(models) ?? [];
             if (wanted.Count == 0) throw new FormatException($"needs --all, or --model of {string.Join(", ", RankBench.Models)}");
@@ -27,14 +27,19 @@ internal static class RankBenchVerb
             torch.set_num_threads(1);
             var seed = common.Load(parse).Node.Seed;
             var bench = new RankBench(seed);
-            var found = new List<RankLatency>();
-            foreach (var model in wanted)
+            var found = await ProgressView.RunAsync("ranking", common.Json(parse), progress => Task.Run(() =>
             {
-                cancel.ThrowIfCancellationRequested();
-                found.Add(bench.Measure(model, parse.GetValue(calls), parse.GetValue(candidates)));
-            }
+                var measured = new List<RankLatency>();
+                foreach (var model in wanted)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    progress?.Invoke((double)measured.Count / wanted.Count);
+                    measured.Add(bench.Measure(model, parse.GetValue(calls), parse.GetValue(candidates)));
+                }
+                return measured;
+            })).ConfigureAwait(false);
             Report(found, parse.GetValue(calls), parse.GetValue(candidates), seed, common.Json(parse));
-            return Task.FromResult(0);
+            return 0;
         }));
         return command;
     }

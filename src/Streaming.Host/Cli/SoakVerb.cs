@@ -33,20 +33,22 @@ internal static class SoakVerb
             if (count is < 1 or > 10_000_000) throw new FormatException($"--seeds is {count}; allowed is 1 to 10000000");
             using var file = parse.GetValue(trace) is { } path ? path.CreateText() : null;
             var options = new SimulationOptions(Watch: file is null ? null : file.WriteLine);
-            return Task.FromResult(Run(parse.GetValue(from), count, file is null ? parse.GetValue(threads) : 1, options, common.Json(parse), cancel));
+            return RunAsync(parse.GetValue(from), count, file is null ? parse.GetValue(threads) : 1, options, common.Json(parse), cancel);
         }));
         return command;
     }
 
-    private static int Run(ulong from, int seeds, int threads, SimulationOptions options, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(ulong from, int seeds, int threads, SimulationOptions options, bool json, CancellationToken cancel)
     {
         var clock = Stopwatch.StartNew();
         var shown = 0;
-        var results = Soak.Run(from, seeds, threads, options, result =>
+        var done = 0;
+        var results = await ProgressView.RunAsync($"{seeds} seeds", json, progress => Task.Run(() => Soak.Run(from, seeds, threads, options, result =>
         {
+            progress?.Invoke((double)++done / seeds);
             if (result.Violations.Count == 0 || shown++ >= ShownMax) return;
             Console.Error.WriteLine($"seed {result.Seed}: {string.Join("\n  ", result.Violations)}");
-        }, cancel);
+        }, cancel))).ConfigureAwait(false);
         var failed = results.Where(r => r.Violations.Count > 0).Select(r => r.Seed).ToArray();
         var figures = new (string, object?)[]
         {

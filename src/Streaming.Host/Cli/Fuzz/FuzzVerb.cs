@@ -58,6 +58,19 @@ internal static class FuzzVerb
         var results = new List<FuzzResult>();
         try
         {
+            await ProgressView.ForAsync("fuzzing", common.Json(parse), TimeSpan.FromSeconds(seconds), () => Task.Run(() =>
+            {
+                Run();
+                return 0;
+            })).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var target in targets) target.Dispose();
+        }
+
+        void Run()
+        {
             foreach (var target in targets)
             {
                 var fuzzer = new Fuzzer(target, Corpus(corpus, target), settings.Node.Seed);
@@ -66,10 +79,7 @@ internal static class FuzzVerb
                 foreach (var finding in results[^1].Findings) Write(finding, findings);
             }
         }
-        finally
-        {
-            foreach (var target in targets) target.Dispose();
-        }
+
         var found = results.Sum(r => r.Findings.Count);
         var figures = new (string, object?)[]
         {
