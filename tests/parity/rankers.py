@@ -38,6 +38,12 @@ rows = [new_row() for _ in range(ROWS)]
 rows[0]["steps"] = []
 rows[1]["steps"] = [[bag(1), bag(2)] for _ in range(LENGTH)]
 
+# Labels of several tasks: the first is the others' condition, as a click is a purchase's. Drawn apart, so that the rest of a seed's case stays.
+TASKS, MULTI = 3, ["shared_bottom", "esmm", "mmoe", "ple"]
+apart = random.Random(seed + 1000)
+for row in rows:
+    row["labels"] = [float(row["label"])] + [float(row["label"] * apart.randint(0, 1)) for _ in range(TASKS - 1)]
+
 
 def value(name, i):
     return 0.3 * math.sin(1.0 + 0.7 * i + sum(map(ord, name)))
@@ -194,6 +200,44 @@ class Model:
                 h = h + a * (self.cell("evolution", s, h) - h)
         return self.mlp(torch.cat([self.plain(row), h]))
 
+    def part(self, name, x, out):
+        for i, width in enumerate(HIDDEN[:-1]):
+            x = F.relu(self.linear(f"{name}.{i}", x, width))
+        return F.relu(self.linear(f"{name}.{len(HIDDEN) - 1}", x, out))
+
+    def tower(self, k, x):
+        return self.linear(f"tower.{k}.1", F.relu(self.linear(f"tower.{k}.0", x, HIDDEN[-1])), 1)[0]
+
+    def shared_bottom(self, row):
+        shared = self.part("bottom", torch.cat(self.vectors(row)), HIDDEN[-1])
+        return torch.sigmoid(torch.stack([self.tower(k, shared) for k in range(TASKS)]))
+
+    def esmm(self, row):
+        own = []
+        for k in range(TASKS):
+            x = torch.cat(self.vectors(row))
+            for i, width in enumerate(HIDDEN):
+                x = F.relu(self.linear(f"tower.{k}.{i}", x, width))
+            own.append(torch.sigmoid(self.linear(f"tower.{k}.{len(HIDDEN)}", x, 1)[0]))
+        return torch.stack([own[0]] + [own[0] * p for p in own[1:]])
+
+    def mixed(self, gate, x, experts):
+        shares = torch.softmax(self.linear(gate, x, len(experts)), 0)
+        return sum(s * e for s, e in zip(shares, experts))
+
+    def mmoe(self, row):
+        x = torch.cat(self.vectors(row))
+        experts = [self.part(f"expert.{i}", x, HIDDEN[-1]) for i in range(4)]
+        return torch.sigmoid(torch.stack([self.tower(k, self.mixed(f"gate.{k}", x, experts)) for k in range(TASKS)]))
+
+    def ple(self, row):
+        x = [torch.cat(self.vectors(row))] * (TASKS + 1)
+        for level in range(2):
+            experts = [[self.part(f"level.{level}.{s}.expert.{i}", x[s], HIDDEN[-1]) for i in range(2)] for s in range(TASKS + 1)]
+            shared = [self.mixed(f"level.{level}.{TASKS}.gate", x[TASKS], sum(experts, []))] if level == 0 else []
+            x = [self.mixed(f"level.{level}.{k}.gate", x[k], experts[k] + experts[TASKS]) for k in range(TASKS)] + shared
+        return torch.sigmoid(torch.stack([self.tower(k, x[k]) for k in range(TASKS)]))
+
     def auxiliary(self):
         total, count = 0.0, 0
         w = self.weight("next", 2 * DIM, 2 * DIM)
@@ -232,7 +276,14 @@ def run(name):
     model = Model(name)
     labels = torch.tensor([float(r["label"]) for r in rows])
     weights = torch.tensor([r["weight"] for r in rows])
-    predictions, losses = [torch.sigmoid(model.logits()).tolist()], []
+    several = name in MULTI
+    if several:
+        labels = torch.tensor([r["labels"] for r in rows])
+
+    def probabilities():
+        return model.logits() if several else torch.sigmoid(model.logits())
+
+    predictions, losses = [probabilities().tolist()], []
     if name == "dien":
         model.auxiliary()
     dense, tables = list(model.dense.values()), model.tables
@@ -244,15 +295,19 @@ def run(name):
     for _ in range(2):
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(model.logits(), labels, weights)
+        if several:
+            p = probabilities()
+            loss = -((labels * p.log() + (1 - labels) * (1 - p).log()) * weights[:, None]).sum(1).mean()
+        else:
+            loss = F.binary_cross_entropy_with_logits(model.logits(), labels, weights)
         losses.append(loss.item())
         (loss + model.auxiliary() if name == "dien" else loss).backward()
         for optimizer in optimizers:
             optimizer.step()
-        predictions.append(torch.sigmoid(model.logits()).tolist())
+        predictions.append(probabilities().tolist())
     return {"predictions": predictions, "losses": losses}
 
 
-names = ["lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien"]
-print(json.dumps({"dim": DIM, "dense": DENSE, "length": LENGTH, "hidden": HIDDEN, "rate": RATE, "table_rate": TABLE_RATE, "keys": KEYS, "rows": rows,
+names = ["lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien", *MULTI]
+print(json.dumps({"dim": DIM, "dense": DENSE, "length": LENGTH, "hidden": HIDDEN, "rate": RATE, "table_rate": TABLE_RATE, "keys": KEYS, "tasks": TASKS, "rows": rows,
                   "models": {name: run(name) for name in names}}))

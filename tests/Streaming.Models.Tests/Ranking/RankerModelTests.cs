@@ -30,6 +30,9 @@ public sealed class AutoIntSuiteTests() : RankerSuite("autoint");
 public sealed class DcnV2SuiteTests() : RankerSuite("dcn_v2");
 public sealed class MeanPoolingSuiteTests() : RankerSuite("mean_pooling");
 public sealed class DienSuiteTests() : RankerSuite("dien");
+public sealed class SharedBottomSuiteTests() : RankerSuite("shared_bottom");
+public sealed class MmoeSuiteTests() : RankerSuite("mmoe");
+public sealed class PleSuiteTests() : RankerSuite("ple");
 
 /// <summary>What the live path adds to the networks: the rows of examples, and candidates that share a user.</summary>
 public sealed class RankerModelTests
