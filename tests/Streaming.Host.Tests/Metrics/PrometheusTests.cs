@@ -49,15 +49,15 @@ public sealed class PrometheusTests
         try
         {
             using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-            var clicks = await UntilAsync(http, "/api/v1/query?query=streaming_events_total{type=\"click\"}", data => data.GetProperty("result").GetArrayLength() == 1);
+            var clicks = await UntilAsync(live, http, "/api/v1/query?query=streaming_events_total{type=\"click\"}", data => data.GetProperty("result").GetArrayLength() == 1);
             double.Parse(clicks.GetProperty("result")[0].GetProperty("value")[1].GetString()!, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThanOrEqualTo(1);
-            var p99 = await UntilAsync(http, $"/api/v1/query?query={Uri.EscapeDataString("histogram_quantile(0.99, sum by (le) (streaming_lookup_seconds_bucket))")}", data => data.GetProperty("result").GetArrayLength() == 1);
+            var p99 = await UntilAsync(live, http, $"/api/v1/query?query={Uri.EscapeDataString("histogram_quantile(0.99, sum by (le) (streaming_lookup_seconds_bucket))")}", data => data.GetProperty("result").GetArrayLength() == 1);
             double.Parse(p99.GetProperty("result")[0].GetProperty("value")[1].GetString()!, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
             // In the OpenMetrics format, which prometheus-net speaks when it is asked for it, a counter's family has no "_total".
-            var metadata = await UntilAsync(http, "/api/v1/metadata", data => Families(data).Any());
+            var metadata = await UntilAsync(live, http, "/api/v1/metadata", data => Families(data).Any());
             Families(metadata).Single().GetProperty("type").GetString().ShouldBe("counter");
             Families(metadata).Single().GetProperty("help").GetString().ShouldNotBeNullOrEmpty();
-            var rules = await UntilAsync(http, "/api/v1/rules", data => Rules(data).All(r => r.GetProperty("health").GetString() != "unknown"));
+            var rules = await UntilAsync(live, http, "/api/v1/rules", data => Rules(data).All(r => r.GetProperty("health").GetString() != "unknown"));
             Rules(rules).ShouldNotBeEmpty();
             Rules(rules).ShouldAllBe(r => r.GetProperty("health").GetString() == "ok");
         }
@@ -82,22 +82,20 @@ public sealed class PrometheusTests
         return live;
     }
 
-    private static async Task<JsonElement> UntilAsync(HttpClient http, string query, Predicate<JsonElement> isThere)
+    /// <summary>The data of an answer that is as it should be; Prometheus starts and scrapes meanwhile.</summary>
+    private static async Task<JsonElement> UntilAsync(LiveNode live, HttpClient http, string query, Predicate<JsonElement> isThere) =>
+        (await live.UntilAsync(() => DataAsync(http, query), data => data is { } found && isThere(found)))!.Value;
+
+    private static async Task<JsonElement?> DataAsync(HttpClient http, string query)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (true)
+        try
         {
-            try
-            {
-                using var answer = JsonDocument.Parse(await http.GetStringAsync(query, limit.Token));
-                if (isThere(answer.RootElement.GetProperty("data"))) return answer.RootElement.GetProperty("data").Clone();
-            }
-            catch (HttpRequestException)
-            {
-                // It is still starting.
-            }
-            limit.Token.ThrowIfCancellationRequested();
-            await Task.Delay(50, CancellationToken.None);
+            using var answer = JsonDocument.Parse(await http.GetStringAsync(query));
+            return answer.RootElement.GetProperty("data").Clone();
+        }
+        catch (HttpRequestException)
+        {
+            return null;
         }
     }
 

@@ -8,6 +8,7 @@ const channels: Record<string, string> = {
   itemcf: 'others who acted on the same items also acted on this one', embedding: 'it lies near what you act on', interest: 'it has a tag or category that you like',
   author: 'you like its author', trending: 'it is getting more attention right now', popular: 'it is popular', fresh: 'it is new', transition: 'it often comes next',
   two_tower: 'the two-tower model finds it near you',
+  again: 'you acted on it before',
 };
 
 /** A past action in words: "opened". */
