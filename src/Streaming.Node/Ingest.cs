@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Streaming.Core.Events;
+using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
 using Streaming.Core.Metrics;
@@ -63,7 +64,7 @@ public sealed class Ingest
     /// </summary>
     /// <param name="events">The records.</param>
     /// <param name="idempotencyKey">
-    /// Names the batch, so that it changes nothing when it is sent again: events without an id of their own have this and their place in the batch as one.
+    /// Names the batch, so that it changes nothing when it is sent again: events without an id of their own have one of this, their place in the batch and what they say, so that another batch under the same key loses nothing.
     /// </param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="EventLogException">The log cannot take them; none may be assumed stored.</exception>
@@ -86,7 +87,7 @@ public sealed class Ingest
             }
             var id = e.EventId;
             var json = events[i];
-            if (id is null && idempotencyKey is not null) json = With("event_id", id = $"{idempotencyKey}#{i}", json);
+            if (id is null && idempotencyKey is not null) json = With("event_id", id = $"{idempotencyKey}#{i}#{StableHash.Of(json.Span):x16}", json);
             if (trace is not null && !StreamingTraces.TryFind(json.Span, out _)) json = With(StreamingTraces.Member, trace, json);
             entries.Add(new LogEntry(Encoding.UTF8.GetBytes(e.User), json, now));
             outcomes[i] = new IngestOutcome(default, id, null);

@@ -16,7 +16,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
     private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
 
-    /// <summary>Characters of a request's <c>Idempotency-Key</c> at most: with an event's place behind it, it is an event id.</summary>
+    /// <summary>Characters of a request's <c>Idempotency-Key</c> at most: with an event's place and hash behind it, it is an event id.</summary>
     private const int KeyCharsMax = 255;
 
     public Task PostEventsAsync(HttpContext context)
