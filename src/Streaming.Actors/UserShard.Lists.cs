@@ -30,15 +30,15 @@ public sealed partial class UserShard
             if (!TryUse(user, out var resident)) continue;
             Renew(resident, surface, null, nowMs, sinceMs);
         }
-        // Lists that wait for a later round are built outside of the trace: it is not worth keeping contexts for.
-        _traced.Clear();
+        // What waits for a later round is still to be followed; else these events made no list stale.
+        if (_refresh.Count == 0) _traced.Clear();
         if (_parts.KeepsChangelog) TellChanges();
         return _refresh.Count;
     }
 
     private void Renew(Resident resident, string surface, string? arm, long nowMs, long sinceMs)
     {
-        using var building = _traced.TryGetValue(resident.State.User, out var cause) ? StreamingTraces.Source.StartActivity("build list", ActivityKind.Internal, cause) : null;
+        using var building = _traced.Remove(resident.State.User, out var cause) ? StreamingTraces.Source.StartActivity("build list", ActivityKind.Internal, cause) : null;
         if (Build(resident, surface, arm, nowMs) is not { } list) return;
         building?.SetTag("streaming.arm", list.Arm).SetTag("streaming.surface", surface).SetTag("streaming.list_version", list.Version).SetTag("streaming.models", list.Models);
         _counts = _counts with { Lists = _counts.Lists + 1 };
