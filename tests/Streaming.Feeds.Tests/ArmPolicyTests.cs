@@ -13,7 +13,7 @@ public sealed class ArmPolicyTests
     {
         ["Feeds:ListLength"] = "7", ["Feeds:Quotas:*"] = "3", ["Feeds:ExploreEvery"] = "2", ["Feeds:ExploreEpsilon"] = "0.9", ["Feeds:SeenMax"] = "1",
         ["Feeds:ServedMax"] = "2", ["Feeds:RepeatClickedAfterMs"] = "5", ["Feeds:DiversityWindow"] = "3", ["Feeds:DiversityMax"] = "2", ["Feeds:MmrLambda"] = "0.3",
-        ["Feeds:SlateShare"] = "0.4",
+        ["Feeds:SlateShare"] = "0.4", ["Feeds:Diversity"] = "dpp",
     };
 
     public static TheoryData<string> All() => [.. Tunables.All];

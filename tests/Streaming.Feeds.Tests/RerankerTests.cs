@@ -90,6 +90,83 @@ public sealed class RerankerTests
         Fill(slate, vectors, Plan(Plain), 3).Select(s => s.Index).ShouldBe([0, 1, 2]);
     }
 
+    /// <summary>The slate's kernel S, by the vectors' cosine; symmetric, and with vectors of positive parts alone positive semi-definite.</summary>
+    private static double[,] Kernel(Slate slate, FakeVectors vectors, int count)
+    {
+        var kernel = new double[count, count];
+        for (var a = 0; a < count; a++)
+        for (var b = 0; b < count; b++) kernel[a, b] = a == b ? 1 : Similarity(slate, vectors, a, b);
+        return kernel;
+    }
+
+    /// <summary>Determinant of a part of the kernel, by expansion along its first row: slow, and not the Cholesky factors that it is to check.</summary>
+    private static double Determinant(double[,] kernel, int[] rows, int[] columns) => rows.Length == 0 ? 1 : Enumerable.Range(0, columns.Length).Sum(
+        c => (c % 2 == 0 ? 1 : -1) * kernel[rows[0], columns[c]] * Determinant(kernel, rows[1..], [.. columns[..c], .. columns[(c + 1)..]]));
+
+    [Theory]
+    [InlineData(1, 0.9), InlineData(2, 0.5), InlineData(3, 0.1), InlineData(4, 0.7), InlineData(5, 0.0)]
+    public void LazyDppTakesTheLargestGainInLogDeterminant(int seed, double lambda)
+    {
+        var (slate, vectors) = Random(new Random(seed), first: 12, reserve: 0, fresh: 0, withVector: 1);
+        foreach (var row in vectors.Rows.Values)
+            for (var d = 0; d < row.Length; d++) row[d] = Math.Abs(row[d]);
+        var chosen = Fill(slate, vectors, Plan(Plain with { MmrLambda = lambda, Diversity = FeedsSettings.DiversityDpp }), 6).Select(s => s.Index).ToArray();
+        chosen.Distinct().Count().ShouldBe(6);
+        var kernel = Kernel(slate, vectors, 12);
+        var (low, high) = (slate.Scores[..12].Min(), slate.Scores[..12].Max());
+        double Relevance(int i) => (slate.Scores[i] - low) / (high - low);
+        // (1 - lambda) log det L_Y of the paper's kernel, its quality part written out: lambda = 0 and 1 need no other.
+        double Objective(int[] set) => lambda * set.Sum(Relevance) + (1 - lambda) * Math.Log(Math.Max(1e-12, Determinant(kernel, set, set)));
+        for (var s = 0; s < chosen.Length; s++)
+        {
+            var above = chosen[..s];
+            double Value(int i) => Objective([.. above, i]);
+            Value(chosen[s]).ShouldBe(Enumerable.Range(0, 12).Except(above).Max(Value), 1e-4);
+        }
+    }
+
+    [Fact]
+    public void DppPutsWhatTheItemsAboveSpanTogetherLastWhereMmrSeesOnlyTheNearest()
+    {
+        var (vectors, slate) = (new FakeVectors(3), new Slate(4, 0));
+        foreach (var (id, score, vector) in new[] { ("x", 1f, new[] { 1f, 0, 0 }), ("y", 0.99f, [0, 1f, 0]), ("both", 0.5f, [1f, 1f, 0.05f]), ("like x", 0f, [0.72f, 0, 0.7f]) })
+        {
+            var item = new Item(id);
+            vectors.Rows[item.Key] = vector;
+            slate.Add(item.Key, item, score, 0);
+        }
+        (slate.FirstCount, slate.RankedCount) = (4, 4);
+        // "both" is .71 like x and .71 like y, so hardly more than "like x" to its nearest; but x and y leave nothing of it.
+        Fill(slate, vectors, Plan(Plain with { MmrLambda = 0.5 }), 4).Select(s => s.Index).ShouldBe([0, 1, 2, 3]);
+        Fill(slate, vectors, Plan(Plain with { MmrLambda = 0.5, Diversity = FeedsSettings.DiversityDpp }), 4).Select(s => s.Index).ShouldBe([0, 1, 3, 2]);
+    }
+
+    [Fact]
+    public void DppWithTwinsAndWithoutPositiveSemiDefiniteSimilaritiesStillFillsTheList()
+    {
+        for (var seed = 1; seed <= 20; seed++)
+        {
+            var (slate, vectors) = Random(new Random(seed), first: 60, reserve: 10, fresh: 5, withVector: 0.5);
+            for (var i = 0; i < 10; i++)
+                if (vectors.Rows.TryGetValue(slate.Keys[i], out var row)) vectors.Rows[slate.Keys[i + 20]] = [.. row];
+            var settings = Plain with { MmrLambda = 0.8, Diversity = FeedsSettings.DiversityDpp, DiversityWindow = 5, DiversityMax = 2, ExploreEvery = 4, ExploreEpsilon = 0.5 };
+            var slots = Fill(slate, vectors, Plan(settings), 65, (ulong)seed);
+            slots.Length.ShouldBe(65);
+            slots.Select(s => s.Index).Distinct().Count().ShouldBe(65);
+            slots.ShouldAllBe(s => float.IsFinite(s.Propensity));
+        }
+    }
+
+    [Theory]
+    [InlineData(Diversity.Mmr), InlineData(Diversity.Dpp)]
+    public void AnOrderOutsideOfTheFeedIsTheFeedsOwn(Diversity kind)
+    {
+        var (slate, vectors) = Random(new Random(7), first: 30, reserve: 0, fresh: 0);
+        var setting = kind == Diversity.Dpp ? FeedsSettings.DiversityDpp : FeedsSettings.DiversityMmr;
+        var feed = Fill(slate, vectors, Plan(Plain with { MmrLambda = 0.6, Diversity = setting }), 30).Select(s => s.Index).ToArray();
+        DiverseOrder.Of(slate.Scores.AsSpan(0, 30), (a, b) => (float)Similarity(slate, vectors, a, b), kind, 0.6f).ShouldBe(feed);
+    }
+
     [Theory]
     [InlineData(1, 4, 1), InlineData(2, 5, 2), InlineData(3, 8, 3), InlineData(4, 2, 1), InlineData(5, 100, 9)]
     public void AWindowHoldsAtMostMOfACategoryOrAuthorUnlessNothingElseIsLeft(int seed, int window, int max)

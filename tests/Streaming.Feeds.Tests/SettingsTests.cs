@@ -28,6 +28,7 @@ public sealed class SettingsTests
     public void BoundsAreChecked()
     {
         Problems(new FeedsSettings { MmrLambda = 1.5 }).ShouldHaveSingleItem().ShouldStartWith("Feeds:MmrLambda");
+        Problems(new FeedsSettings { Diversity = "none" }).ShouldHaveSingleItem().ShouldStartWith("Feeds:Diversity");
         Problems(new FeedsSettings { CandidatesMax = 10 }).ShouldHaveSingleItem().ShouldStartWith("Feeds:CandidatesMax");
         Problems(new FeedsSettings { TrendingHalfLifeMs = 86_400_000 * 2L }).ShouldHaveSingleItem().ShouldStartWith("Feeds:TrendingHalfLifeMs");
     }

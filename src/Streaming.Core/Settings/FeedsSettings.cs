@@ -166,9 +166,19 @@ public sealed record FeedsSettings
     [Tunable]
     public int DiversityMax { get; init; } = 4;
 
-    /// <summary>Weight of relevance against novelty in maximal marginal relevance, in [0, 1]; 1 switches it off.</summary>
+    /// <summary>Weight of relevance against diversity, in [0, 1], in whatever <see cref="Diversity"/> names; 1 switches it off.</summary>
     [Tunable]
     public double MmrLambda { get; init; } = 0.9;
+
+    /// <summary>Maximal marginal relevance.</summary>
+    public const string DiversityMmr = "mmr";
+
+    /// <summary>Determinantal point process.</summary>
+    public const string DiversityDpp = "dpp";
+
+    /// <summary>What keeps the items of a list unlike each other: <see cref="DiversityMmr"/> or <see cref="DiversityDpp"/>.</summary>
+    [Tunable]
+    public string Diversity { get; init; } = DiversityMmr;
 
     /// <summary>Lists remembered per user, to tie impressions to them.</summary>
     public int ListsRememberedMax { get; init; } = 8;
@@ -196,6 +206,7 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:DiversityWindow", DiversityWindow, 0, 1000);
         problems.InRange("Feeds:DiversityMax", DiversityMax, 1, 1000);
         problems.InRange("Feeds:MmrLambda", MmrLambda, 0, 1);
+        if (Diversity is not (DiversityMmr or DiversityDpp)) problems.Add("Feeds:Diversity", $"is '{Diversity}'; allowed are '{DiversityMmr}' and '{DiversityDpp}'");
         problems.InRange("Feeds:ListsRememberedMax", ListsRememberedMax, 1, 1000);
         problems.InRange("Feeds:SegmentsMax", SegmentsMax, 1, 100_000);
         problems.InRange("Feeds:SegmentRefreshMs", SegmentRefreshMs, 1, 86_400_000);

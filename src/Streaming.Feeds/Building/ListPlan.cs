@@ -22,6 +22,7 @@ internal sealed class ListPlan
         Window = arm.Diversifies ? rule.DiversityWindow ?? settings.DiversityWindow : 0;
         WindowMax = rule.DiversityMax ?? settings.DiversityMax;
         Lambda = arm.Diversifies ? (float)settings.MmrLambda : 1f;
+        Diversity = settings.Diversity == FeedsSettings.DiversityDpp ? Diversity.Dpp : Diversity.Mmr;
         ExploreEvery = arm.Explores ? settings.ExploreEvery : 0;
         Epsilon = settings.ExploreEpsilon;
         SlateShare = arm.Ranks && arm.Interleaving is null ? settings.SlateShare : 0;
@@ -49,8 +50,11 @@ internal sealed class ListPlan
     public int Window { get; }
     public int WindowMax { get; }
 
-    /// <summary>MMR's weight of relevance; 1 for no MMR.</summary>
+    /// <summary>Weight of relevance against diversity; 1 for relevance alone.</summary>
     public float Lambda { get; }
+
+    /// <summary>What keeps items unlike each other.</summary>
+    public Diversity Diversity { get; }
 
     /// <summary>Every k-th slot may explore; 0 for none.</summary>
     public int ExploreEvery { get; }

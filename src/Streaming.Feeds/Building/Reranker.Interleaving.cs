@@ -26,16 +26,14 @@ internal sealed partial class Reranker
         var b = Rank(opponent, plan, slots, ref _rankingB);
         for (var s = 0; s < b; s++) _rankingB[s] = opponent.Twins[slots[s].Index];
         interleaver.Start(_rankingA.AsSpan(0, a), _rankingB.AsSpan(0, b), StableHash.Combine(draws, CoinSalt));
-        Start(slate, plan);
+        Start(slate, plan, slots.Length);
         for (var s = 0; s < slots.Length; s++)
         {
             _window.MoveTo(s, plan.Window);
             var explores = plan.ExploreEvery > 0 && (s + 1) % plan.ExploreEvery == 0;
             var slot = explores ? Explore(interleaver, StableHash.Combine(draws, (ulong)s + 1)) : Draft(interleaver);
             if (slot.Index < 0) return s;
-            slots[s] = slot;
-            _used[slot.Index] = true;
-            _window.Put(s, slot.Index, slate.Items[slot.Index], plan.Window);
+            Put(slots, s, slot);
         }
         return slots.Length;
     }
@@ -44,15 +42,13 @@ internal sealed partial class Reranker
     private int Rank(Slate slate, ListPlan plan, Span<Slot> slots, ref int[] ranking)
     {
         if (ranking.Length < slots.Length) ranking = new int[slots.Length];
-        Start(slate, plan);
+        Start(slate, plan, slots.Length);
         for (var s = 0; s < slots.Length; s++)
         {
             _window.MoveTo(s, plan.Window);
-            var greedy = Greedy(slots[..s]);
+            var greedy = Greedy();
             if (greedy < 0) return s;
-            slots[s] = new Slot(greedy, false, 1f);
-            _used[greedy] = true;
-            _window.Put(s, greedy, slate.Items[greedy], plan.Window);
+            Put(slots, s, new Slot(greedy, false, 1f));
         }
         return slots.Length;
     }

@@ -4,11 +4,9 @@ using Streaming.Feeds.Structures;
 namespace Streaming.Feeds.Building;
 
 /// <summary>
-/// Fills the slots of a list from the top. A slot takes the candidate of largest maximal marginal relevance (Carbonell and
-/// Goldstein, SIGIR 1998), lambda rel(i) - (1 - lambda) max over chosen j of sim(i, j), among those that the diversity window
-/// allows: no category and no author more than m times in any w consecutive slots. When the window allows none, it yields.
-/// rel is the score scaled to [0, 1] over the slate's range; sim is the vectors' cosine cut off at 0, or the Jaccard index of the
-/// tags where a vector is missing.
+/// Fills the slots of a list from the top. A slot takes the candidate of largest <see cref="MarginalGain"/>, MMR's or DPP's, among those that the
+/// diversity window allows: no category and no author more than m times in any w consecutive slots. When the window allows none, it yields.
+/// The similarity of two items is the vectors' cosine cut off at 0, or the Jaccard index of the tags where a vector is missing.
 /// <para>
 /// Every k-th slot explores with probability epsilon: it draws uniformly from F, the fresh items not yet used that the window
 /// allows. Given the slots above, item x then stands here with probability epsilon [x in F] / |F| + (1 - epsilon) [x = g], g the
@@ -22,9 +20,9 @@ namespace Streaming.Feeds.Building;
 /// A list drawn as a slate (<see cref="ListPlan.SlateShare"/>) has the first k items so chosen, without exploration, in an order drawn uniformly:
 /// given the slots above, each of the k - s items left stands in slot s with probability 1 / (k - s). The slots after them are as in any list.
 /// </para>
-/// Bounded by O(n k); similarities are computed only for candidates that could still win. Not thread-safe; allocates nothing.
+/// Bounded by O(n k), for DPP by O(n k^2); similarities are computed only for candidates that could still win. Not thread-safe; allocates nothing.
 /// </summary>
-internal sealed partial class Reranker
+internal sealed partial class Reranker : ISimilarity
 {
     private const ulong SlateSalt = 0x51A7_E000_0000_0001UL;
 
@@ -34,16 +32,12 @@ internal sealed partial class Reranker
     private readonly float[] _rows;
     private readonly VectorState[] _states;
     private readonly bool[] _used;
-
-    /// <summary>Largest similarity to the picks counted in <see cref="_compared"/>.</summary>
-    private readonly float[] _nearest;
-    private readonly int[] _compared;
+    private readonly MarginalGain _gain;
     private readonly int[] _free;
 
     private Slate _slate = null!;
     private ListPlan _plan = null!;
-    private float _low;
-    private float _scale;
+    private int _length;
 
     private enum VectorState : byte { NotLoaded, Loaded, Missing }
 
@@ -52,8 +46,8 @@ internal sealed partial class Reranker
         (_vectors, _stride) = (vectors, VectorMath.Stride(vectors.Dim));
         _window = new DiversityWindow(capacity);
         _rows = new float[capacity * _stride];
-        (_states, _used, _nearest, _compared, _free) =
-            (new VectorState[capacity], new bool[capacity], new float[capacity], new int[capacity], new int[poolMax]);
+        _gain = new MarginalGain(capacity, this);
+        (_states, _used, _free) = (new VectorState[capacity], new bool[capacity], new int[poolMax]);
     }
 
     /// <summary>Fills slots from the slate and returns how many.</summary>
@@ -64,21 +58,19 @@ internal sealed partial class Reranker
     /// <param name="shuffled">How many of the first items stand in an order drawn at random; 0 where the list was not drawn as a slate.</param>
     public int Fill(Slate slate, ListPlan plan, ulong draws, Span<Slot> slots, out int shuffled)
     {
-        Start(slate, plan);
+        Start(slate, plan, slots.Length);
         shuffled = plan.SlateShare > 0 && StableHash.Unit(StableHash.Combine(draws, SlateSalt)) < plan.SlateShare
             ? Shuffle(StableHash.Combine(draws, ~SlateSalt), slots[..Math.Min(plan.SlateCandidates, slots.Length)])
             : 0;
         for (var s = shuffled; s < slots.Length; s++)
         {
             _window.MoveTo(s, plan.Window);
-            var greedy = Greedy(slots[..s]);
+            var greedy = Greedy();
             var slot = plan.ExploreEvery > 0 && (s + 1) % plan.ExploreEvery == 0
                 ? Explore(greedy, StableHash.Combine(draws, (ulong)s + 1))
                 : new Slot(greedy, false, 1f);
             if (slot.Index < 0) return s;
-            slots[s] = slot;
-            _used[slot.Index] = true;
-            _window.Put(s, slot.Index, slate.Items[slot.Index], plan.Window);
+            Put(slots, s, slot);
         }
         return slots.Length;
     }
@@ -90,69 +82,69 @@ internal sealed partial class Reranker
         for (; count < slots.Length; count++)
         {
             _window.MoveTo(count, _plan.Window);
-            var greedy = Greedy(slots[..count]);
+            var greedy = Greedy();
             if (greedy < 0) break;
-            slots[count] = new Slot(greedy, false, 1f);
-            _used[greedy] = true;
-            _window.Put(count, greedy, _slate.Items[greedy], _plan.Window);
+            Put(slots, count, new Slot(greedy, false, 1f));
         }
         if (count < 2)
         {
-            Start(_slate, _plan);
+            Start(_slate, _plan, _length);
             return 0;
         }
         // What follows sees the slots as they stand, not as they were chosen.
         _window.Start();
-        Array.Clear(_nearest, 0, _slate.Count);
-        Array.Clear(_compared, 0, _slate.Count);
+        _gain.Restart(_slate.Count);
         for (var s = 0; s < count; s++)
         {
             var left = count - s;
             var other = s + (int)(StableHash.Unit(StableHash.Finalise(StableHash.Combine(draws, (ulong)s))) * left);
             (slots[s], slots[other]) = (slots[other], slots[s]);
-            slots[s] = slots[s] with { Propensity = 1f / left };
             _window.MoveTo(s, _plan.Window);
-            _window.Put(s, slots[s].Index, _slate.Items[slots[s].Index], _plan.Window);
+            Put(slots, s, slots[s] with { Propensity = 1f / left });
         }
         return count;
     }
 
-    private void Start(Slate slate, ListPlan plan)
+    private void Start(Slate slate, ListPlan plan, int length)
     {
-        (_slate, _plan) = (slate, plan);
+        (_slate, _plan, _length) = (slate, plan, length);
         _window.Start();
         Array.Clear(_states, 0, slate.Count);
         Array.Clear(_used, 0, slate.Count);
-        Array.Clear(_nearest, 0, slate.Count);
-        Array.Clear(_compared, 0, slate.Count);
-        var (low, high) = (float.PositiveInfinity, float.NegativeInfinity);
-        foreach (var score in slate.Scores.AsSpan(0, slate.RankedCount)) (low, high) = (Math.Min(low, score), Math.Max(high, score));
-        (_low, _scale) = (low, high > low ? 1f / (high - low) : 0f);
+        _gain.Start(slate.Scores.AsSpan(0, slate.RankedCount), slate.Count, plan.Diversity, plan.Lambda, length);
     }
 
-    private int Greedy(ReadOnlySpan<Slot> above)
+    private void Put(Span<Slot> slots, int s, in Slot slot)
     {
-        var best = Best(0, _slate.FirstCount, above);
-        return best >= 0 ? best : Best(_slate.FirstCount, _slate.RankedCount, above);
+        slots[s] = slot;
+        _used[slot.Index] = true;
+        _window.Put(s, slot.Index, _slate.Items[slot.Index], _plan.Window);
+        _gain.Pick(slot.Index);
     }
 
-    /// <summary>The unused item of [from, to) with the largest marginal relevance that the window allows, else of all; -1 when all are used.</summary>
-    private int Best(int from, int to, ReadOnlySpan<Slot> above)
+    private int Greedy()
+    {
+        var best = Best(0, _slate.FirstCount);
+        return best >= 0 ? best : Best(_slate.FirstCount, _slate.RankedCount);
+    }
+
+    /// <summary>The unused item of [from, to) that adds most and that the window allows, else of all; -1 when all are used.</summary>
+    private int Best(int from, int to)
     {
         var (best, bestValue) = (-1, float.NegativeInfinity);
         var (violating, violatingValue) = (-1, float.NegativeInfinity);
         for (var i = from; i < to; i++)
         {
             if (_used[i]) continue;
-            var relevance = _plan.Lambda * (_slate.Scores[i] - _low) * _scale;
-            // Best first, and similarity only subtracts: nobody further down can win.
+            var relevance = _gain.Relevance(_slate.Scores[i]);
+            // Best first, and the penalty only subtracts: nobody further down can win.
             if (best >= 0 && relevance <= bestValue) break;
-            // Similarity to all picks is at least that to the picks compared so far: often enough to rule the item out.
-            var bound = relevance - (1 - _plan.Lambda) * _nearest[i];
+            // The penalty for all picks is at least that for the picks compared so far: often enough to rule the item out.
+            var bound = _gain.Bound(i, relevance);
             if (bound <= bestValue) continue;
             var allowed = _window.Allows(i, _slate.Items[i], _plan);
             if (!allowed && (best >= 0 || bound <= violatingValue)) continue;
-            var value = relevance - (1 - _plan.Lambda) * Nearest(i, above);
+            var value = _gain.Of(i, relevance);
             if (allowed && value > bestValue) (best, bestValue) = (i, value);
             else if (!allowed && value > violatingValue) (violating, violatingValue) = (i, value);
         }
@@ -181,16 +173,7 @@ internal sealed partial class Reranker
         return free;
     }
 
-    /// <summary>Largest similarity of an item to the picks, brought up to date by those it has not been compared with.</summary>
-    private float Nearest(int i, ReadOnlySpan<Slot> above)
-    {
-        if (_plan.Lambda >= 1f) return 0f;
-        for (var s = _compared[i]; s < above.Length; s++) _nearest[i] = Math.Max(_nearest[i], Similarity(i, above[s].Index));
-        _compared[i] = above.Length;
-        return _nearest[i];
-    }
-
-    private float Similarity(int a, int b)
+    float ISimilarity.Of(int a, int b)
     {
         if (HasVector(a) && HasVector(b)) return Math.Max(0f, VectorMath.Dot(Row(a), Row(b)));
         return Jaccard(_slate.Items[a].TagKeys, _slate.Items[b].TagKeys);

@@ -24,7 +24,7 @@ public sealed class TunablesTests
     [Fact]
     public void The_list_of_tunables_is_what_the_attribute_marks() => Tunables.All.ShouldBe(
     [
-        "Feeds:DiversityMax", "Feeds:DiversityWindow", "Feeds:ExploreEpsilon", "Feeds:ExploreEvery", "Feeds:ListLength",
+        "Feeds:Diversity", "Feeds:DiversityMax", "Feeds:DiversityWindow", "Feeds:ExploreEpsilon", "Feeds:ExploreEvery", "Feeds:ListLength",
         "Feeds:MmrLambda", "Feeds:Quotas:*", "Feeds:RepeatClickedAfterMs", "Feeds:SeenMax", "Feeds:ServedMax",
         "Feeds:SlateShare",
     ]);
