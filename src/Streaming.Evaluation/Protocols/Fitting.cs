@@ -34,6 +34,6 @@ internal static class Fitting
         return progress is null ? null : rest => progress(Share + (1 - Share) * rest);
     }
 
-    private static string Line(TrainingProgress now) => string.Create(
+    public static string Line(TrainingProgress now) => string.Create(
         CultureInfo.InvariantCulture, $"epoch {now.Epoch}: loss {now.Loss:0.00000}, validation {now.Validation:0.0000}, at most {now.Left.TotalSeconds:0} s left");
 }

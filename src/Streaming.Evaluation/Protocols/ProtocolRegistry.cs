@@ -12,7 +12,7 @@ public sealed class ProtocolRegistry(IReadOnlyList<IProtocol> all)
         new LeaveOneOutAllItems(validation: false), new LeaveOneOutAllItems(validation: true),
         new LeaveOneOut100Uniform(validation: false), new LeaveOneOut100Uniform(validation: true),
         new TemporalSplit(validation: false), new TemporalSplit(validation: true),
-        new Prequential(), new HourByHour(), new GivenRankings(), new OffPolicyEstimates(), new DelayedLabels(),
+        new Prequential(), new HourByHour(), new GivenRankings(), new ReRanking(), new OffPolicyEstimates(), new DelayedLabels(),
     ]);
 
     public IReadOnlyList<IProtocol> All { get; } = all;

@@ -30,9 +30,16 @@ public sealed class Mlp : ILayer
 
     public IEnumerable<DenseBuffer> Buffers => Layers.SelectMany(l => l.Buffers);
 
-    public torch.Tensor Forward(torch.Tensor x, bool learning)
+    public torch.Tensor Forward(torch.Tensor x, bool learning) => Forward(x, learning, out _);
+
+    /// <inheritdoc cref="Forward(torch.Tensor, bool)"/>
+    /// <param name="x">Shape [rows, in].</param>
+    /// <param name="learning">Whether the pass will be learned from.</param>
+    /// <param name="hidden">What the last linear layer read.</param>
+    public torch.Tensor Forward(torch.Tensor x, bool learning, out torch.Tensor hidden)
     {
-        foreach (var layer in Layers) x = layer.Forward(x, learning);
-        return x;
+        for (var i = 0; i < Layers.Count - 1; i++) x = Layers[i].Forward(x, learning);
+        hidden = x;
+        return Layers[^1].Forward(x, learning);
     }
 }

@@ -10,12 +10,13 @@ namespace Streaming.Models.Ranking;
 public sealed class DeepFm : IRankerNetwork
 {
     private readonly Mlp _mlp;
+    private readonly int _hidden;
 
     /// <param name="fields">F.</param>
     /// <param name="options">Widths.</param>
     public DeepFm(int fields, RankerOptions options)
     {
-        VectorColumns = options.Dim;
+        (VectorColumns, _hidden) = (options.Dim, options.Hidden[^1]);
         _mlp = new Mlp("mlp", fields * options.Dim, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
     }
 
@@ -23,8 +24,14 @@ public sealed class DeepFm : IRankerNetwork
 
     public bool ReadsLinear => true;
 
+    public int HiddenColumns => _hidden;
+
     public IEnumerable<DenseParameter> Parameters => _mlp.Parameters;
 
-    public torch.Tensor Logits(RankerInput x, bool learning) =>
-        x.Linear + FactorisationMachine.BiInteraction(x.Vectors).sum(1, keepdim: true) + _mlp.Forward(x.Flat, learning);
+    public torch.Tensor Logits(RankerInput x, bool learning)
+    {
+        var deep = _mlp.Forward(x.Flat, learning, out var hidden);
+        x.Hidden = hidden;
+        return x.Linear + FactorisationMachine.BiInteraction(x.Vectors).sum(1, keepdim: true) + deep;
+    }
 }

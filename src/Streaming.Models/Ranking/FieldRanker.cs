@@ -81,6 +81,9 @@ public sealed class FieldRanker
     /// <summary>What it has learned.</summary>
     public DeepWeights Weights { get; }
 
+    /// <summary>h: columns of the network's last hidden layer; 0 where it tells none.</summary>
+    public int HiddenColumns => _own.Network.HiddenColumns;
+
     private Replica ReplicaOf(IRankerNetwork network, IRowOptimizer linear, IRowOptimizer vectors, torch.Device device)
     {
         var dense = new DenseFields(Shape, network, _options);
@@ -91,15 +94,17 @@ public sealed class FieldRanker
 
     /// <summary>Fills in the probabilities; changes nothing.</summary>
     /// <param name="into">Shape [B, K] row-major.</param>
-    public void Predict(FieldBatch batch, Span<float> into)
+    /// <param name="hidden">Shape [B, <see cref="HiddenColumns"/>] for the network's last hidden layer, or nothing.</param>
+    public void Predict(FieldBatch batch, Span<float> into, Span<float> hidden = default)
     {
         if (into.Length != batch.Count * Shape.Tasks) throw new ArgumentException($"{batch.Count} rows of {Shape.Tasks} tasks, and a place for {into.Length}");
         if (batch.Count == 0) return;
         using var scope = torch.NewDisposeScope();
         using var quiet = torch.no_grad();
         foreach (var parameter in _own.Parameters) parameter.Begin(_device, learning: false);
-        var (logits, _) = _own.Pass.Forward(batch, learning: false, 0);
+        var (logits, input) = _own.Pass.Forward(batch, learning: false, 0);
         TensorMemory.Read(_own.Network.Probabilities(logits + _positions.Mean), into);
+        if (hidden.Length > 0) TensorMemory.Read(input.Hidden!, hidden);
     }
 
     /// <summary>One optimiser step. Returns the mean loss before it.</summary>
@@ -109,12 +114,12 @@ public sealed class FieldRanker
         var nowMs = batch.NewestMs;
         using var scope = torch.NewDisposeScope();
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
-        var (logits, extra) = _own.Pass.Forward(batch, learning: true, nowMs);
+        var (logits, input) = _own.Pass.Forward(batch, learning: true, nowMs);
         if (Shape.PositionsMax > 0) logits = logits + _positions.Learned(batch.Positions, _device).unsqueeze(1);
         var labels = TensorMemory.Tensor(batch.Labels, [batch.Count, Shape.Tasks], _device);
         var weights = TensorMemory.Tensor(batch.RowWeights, [batch.Count, 1], _device);
         var loss = (_own.Network.Losses(logits, labels) * weights).sum(1).mean();
-        (extra is null ? loss : loss + extra).backward();
+        (input.ExtraLoss is { } extra ? loss + extra : loss).backward();
         _optimizer.Step();
         _own.Pass.Apply(batch, _options.Regularisation, nowMs);
         return loss.item<float>();

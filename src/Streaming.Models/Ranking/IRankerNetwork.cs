@@ -18,6 +18,9 @@ public interface IRankerNetwork
     /// <summary>Whether it reads the user's sequence.</summary>
     bool ReadsSequence => false;
 
+    /// <summary>h: columns of the last hidden layer that it leaves in <see cref="RankerInput.Hidden"/>; 0 where it leaves none.</summary>
+    int HiddenColumns => 0;
+
     /// <summary>What gradients move, in a fixed order.</summary>
     IEnumerable<DenseParameter> Parameters { get; }
 
@@ -97,4 +100,7 @@ public sealed class RankerInput
 
     /// <summary>What a network adds to the loss, a scalar; set while learning only.</summary>
     public torch.Tensor? ExtraLoss { get; set; }
+
+    /// <summary>Shape [B, h]: what stands before a network's last linear layer, for who reads more of a row than its log-odds; null where it leaves none.</summary>
+    public torch.Tensor? Hidden { get; set; }
 }

@@ -40,10 +40,17 @@ public sealed class RankerModel : IDeepModel
     /// <summary>Past items that count at most.</summary>
     public int HistoryMax { get; }
 
-    public void Predict(ExampleBatch batch, Span<float> into)
+    /// <summary>h: columns of the network's last hidden layer; 0 where it tells none.</summary>
+    public int HiddenColumns => _ranker.HiddenColumns;
+
+    public void Predict(ExampleBatch batch, Span<float> into) => Predict(batch, into, default);
+
+    /// <inheritdoc cref="Predict(ExampleBatch, Span{float})"/>
+    /// <param name="hidden">Shape [B, <see cref="HiddenColumns"/>] for the last hidden layer, the personalised vector of a re-ranker; or nothing.</param>
+    public void Predict(ExampleBatch batch, Span<float> into, Span<float> hidden)
     {
         if (into.Length != batch.Count) throw new ArgumentException($"{batch.Count} rows, and a place for {into.Length}");
-        _ranker.Predict(Rows(batch), into);
+        _ranker.Predict(Rows(batch), into, hidden);
     }
 
     public float Learn(ExampleBatch batch) => _ranker.Learn(Rows(batch));

@@ -29,7 +29,7 @@ internal sealed class RankerPass
     private int Columns => _network.VectorColumns;
 
     /// <summary>Shape [B, K], as <see cref="IRankerNetwork.Logits"/> gives them, in the scope that is open. Parameters have begun a pass.</summary>
-    public (torch.Tensor Logits, torch.Tensor? ExtraLoss) Forward(FieldBatch batch, bool learning, long nowMs)
+    public (torch.Tensor Logits, RankerInput Input) Forward(FieldBatch batch, bool learning, long nowMs)
     {
         if (batch.Shape != _shape) throw new ArgumentException($"the batch is of {batch.Shape}, the model of {_shape}");
         Number(batch);
@@ -56,7 +56,7 @@ internal sealed class RankerPass
             (sequence, mask) = (_stepsLeaf, TensorMemory.Tensor(_mask.AsSpan(0, own * length), [own, length], _device));
         }
         var input = new RankerInput(_shape, rows, linear, vectors, sequence, mask);
-        return (_network.Logits(input, learning), input.ExtraLoss);
+        return (_network.Logits(input, learning), input);
     }
 
     /// <summary>One optimiser step on every row that the batch of the last <see cref="Forward"/> read, after backward().</summary>

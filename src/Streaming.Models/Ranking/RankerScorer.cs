@@ -37,14 +37,15 @@ public sealed class RankerScorer : IDisposable
     }
 
     /// <summary>As <see cref="FieldRanker.Predict"/>.</summary>
-    public void Predict(FieldBatch batch, Span<float> into)
+    public void Predict(FieldBatch batch, Span<float> into, Span<float> hidden = default)
     {
         if (!_isReady) Refresh();
         if (batch.Count == 0) return;
         using var scope = torch.NewDisposeScope();
         using var quiet = torch.inference_mode();
-        var (logits, _) = _pass.Forward(batch, learning: false, 0);
+        var (logits, input) = _pass.Forward(batch, learning: false, 0);
         TensorMemory.Read(_network.Probabilities(logits + _positionMean()), into);
+        if (hidden.Length > 0) TensorMemory.Read(input.Hidden!, hidden);
     }
 
     public void Dispose()

@@ -35,6 +35,14 @@ public sealed class StreamProtocolTests
         Run(protocol, GivenRankings.Ftrl, "ranklens")[GivenRankings.OverItemCtr].Low.ShouldBeGreaterThan(0, "the paired interval");
     }
 
+    [TorchFact("ranklens")]
+    public void Prm_improves_the_order_of_its_base_ranker_on_lists_that_neither_has_seen()
+    {
+        var figures = Run(new ReRanking(), ReRanking.PrmOnBase, "ranklens");
+        figures[ReRanking.OverBase].Low.ShouldBeGreaterThan(0, "the paired interval");
+        foreach (var figure in figures.Values) IsInside(figure);
+    }
+
     [DataFact("ranklens")]
     public void Waiting_too_long_for_clicks_costs_more_than_correcting_late_ones()
     {
