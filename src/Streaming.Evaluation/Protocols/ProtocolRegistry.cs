@@ -13,6 +13,8 @@ public sealed class ProtocolRegistry(IReadOnlyList<IProtocol> all)
         new LeaveOneOut100Uniform(validation: false), new LeaveOneOut100Uniform(validation: true),
         new TemporalSplit(validation: false), new TemporalSplit(validation: true),
         new Prequential(), new HourByHour(), new GivenRankings(), new ReRanking(), new OffPolicyEstimates(), new DelayedLabels(),
+        new CtrChronological(validation: false), new CtrChronological(validation: true),
+        new MultiTaskChronological(validation: false), new MultiTaskChronological(validation: true),
     ]);
 
     public IReadOnlyList<IProtocol> All { get; } = all;

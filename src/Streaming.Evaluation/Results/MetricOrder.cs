@@ -18,7 +18,7 @@ public static class MetricOrder
     private static readonly HashSet<string> Higher =
     [
         "auc", "gauc", "uauc", "csauc", "hr", "hit-rate", "recall", "precision", "f1", "map", "mrr", "ndcg", "coverage", "novelty", "diversity",
-        "intra-list-diversity", "ild", "accuracy", "ctr", "window-auc",
+        "intra-list-diversity", "ild", "accuracy", "ctr", "window-auc", "after-click-auc",
     ];
 
     private static readonly HashSet<string> Lower =

@@ -50,6 +50,7 @@ internal static class EvaluateVerbs
         {
             var protocol = protocols.Find(parse.GetValue(_protocol) ?? throw Missing("--protocol NAME"));
             if (models.Length == 0 && !allModels) throw Missing($"--model NAME, one or more of {string.Join(", ", protocol.Models)}");
+            if (models is ["all"]) models = [.. protocol.Models];
             if (models.Length == 0) models = [.. protocol.Models.Except(Recommenders.All.Where(m => m.NeedsLibtorch).Select(m => m.Name))];
             var seeds = parse.GetValue(_seeds);
             if (seeds is < 1 or > SeedsMax) throw new FormatException($"--seeds is {seeds}; allowed is 1 to {SeedsMax}");
@@ -81,7 +82,7 @@ internal static class EvaluateVerbs
         var command = new Command(
             "evaluate", "Run a model on recorded data under a named protocol. Each figure comes with its mean and spread over the seeds and, where the "
                 + "protocol has users to draw again, the 95 % bootstrap interval of the first run.");
-        var model = new Option<string[]>("--model") { Description = "Model of that protocol; may be repeated, or several with commas", HelpName = "NAME" };
+        var model = new Option<string[]>("--model") { Description = "Model of that protocol, or all; may be repeated, or several with commas", HelpName = "NAME" };
         var list = new Option<bool>("--list") { Description = "Print the protocols with their models, and run nothing" };
         command.Options.Add(model);
         model.CompletionSources.Add(_ => protocols.All.SelectMany(p => p.Models).Distinct().Order(StringComparer.Ordinal).Select(m => new CompletionItem(m)));
