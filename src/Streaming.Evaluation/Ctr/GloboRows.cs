@@ -7,11 +7,11 @@ namespace Streaming.Evaluation.Ctr;
 /// <summary>
 /// Rows from news clicks without impressions: every click that is not its session's first is a row of label 1, and four articles stand beside it with label 0, drawn
 /// by the clicks of the hour before it, the session's own left out. So popularity alone tells little: what the session read must. The last 55 hourly files are read, as
-/// hour-by-hour does, and every second session counts, by its hash; what is popular is counted over all.
+/// hour-by-hour does, and every fourth session counts, by its hash; what is popular is counted over all.
 /// </summary>
 internal static class GloboRows
 {
-    private const int FilesMax = 55, SessionsShare = 2, NegativeCount = 4, SequenceMax = 10, TriesMax = 50;
+    private const int FilesMax = 55, SessionsShare = 4, NegativeCount = 4, SequenceMax = 10, TriesMax = 50;
     private const long HourMs = 3_600_000;
 
     private static readonly string[] ContextNames = ["environment", "device_group", "os", "country", "region", "referrer_type"];

@@ -11,7 +11,7 @@ namespace Streaming.Evaluation.Ctr;
 /// </summary>
 internal static class TaobaoFunnelRows
 {
-    private const int NegativeCount = 4, TriesMax = 100, HistoryMax = 20;
+    private const int NegativeCount = 2, TriesMax = 100, HistoryMax = 20;
     private const long HalfHourMs = 1_800_000, DayMs = 86_400_000;
 
     private static readonly string[] Names = ["item", "category", "user", "hour", "item-seen", "category-seen", "category-in-cart", "item-in-cart", "category-last-seen"];

@@ -30,7 +30,7 @@ public sealed class CtrChronological(bool validation) : IProtocol
     {
         what.Check(this);
         var rows = Read(what.DataPath, cancel);
-        return Run(rows, CtrSettings.Of(rows.Name, what.Model), what, cancel);
+        return Run(rows, CtrSettings.Of(rows.Name), what, cancel);
     }
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/>, on rows and with options that are given.</summary>

@@ -26,7 +26,7 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
 
     public string Description => validation
         ? "Validation for tuning: the last 20 % of the requests by time are taken away, and the last 20 % of what is left are the test."
-        : "Views, and four items each that others viewed at that time as negatives; labels click, cart and buy (within 24 hours of the view, and before the split for what is "
+        : "Views, and two items each that others viewed at that time as negatives; labels click, cart and buy (within 24 hours of the view, and before the split for what is "
           + "learned). The last 20 % by time are the test; early stopping by the log-loss, summed over the tasks, of the last 10 % before. GAUC is over users with both labels.";
 
     public IReadOnlyList<string> Models { get; } = [SingleTask, .. Rankers.All.Where(r => r.IsMultiTask).Select(r => r.Name)];
@@ -34,7 +34,7 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
         what.Check(this);
-        return Run(Read(what.DataPath, cancel), CtrSettings.Of("taobao-behavior", what.Model), what, cancel);
+        return Run(Read(what.DataPath, cancel), CtrSettings.Of("taobao-behavior"), what, cancel);
     }
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/>, on rows and with options that are given.</summary>
