@@ -11,6 +11,10 @@ public interface IRanker
     /// same length. Allocates nothing once warm.
     /// </summary>
     void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores);
+
+    /// <summary>The same for a list that says how the probabilities of several goals make one score; rankers of one goal have no use for that.</summary>
+    void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, GoalFusion fusion, Span<float> scores) =>
+        Score(user, items, surface, nowMs, scores);
 }
 
 /// <summary>Policies of arms that come and go while lists are built. Changes only while no list is built; shards ask at once.</summary>

@@ -102,6 +102,12 @@ public sealed class Trainer : ICheckpointed
     public void OnExample(Example example)
     {
         if (IsRepeat(example.User, example.Source, example.Ordinal)) return;
+        // The label was learned when it came; the goals that follow it are of models that have them.
+        if (example.IsFollowUp)
+        {
+            foreach (var other in _others) other.OnFollowUp(example);
+            return;
+        }
         if (example.ItemId is { } id) _onUnknownItem?.Invoke(id, example.ShownMs);
         var user = StableHash.Of(example.User);
         var positive = example.Label > 0.5f;

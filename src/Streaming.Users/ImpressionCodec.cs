@@ -7,7 +7,7 @@ namespace Streaming.Users;
 
 /// <summary>
 /// The persisted form of the impressions in a join. Neighbours mostly come from one list, so each writes only what differs
-/// from the one before; values that are all 1, no team, no slate and no dense features are left out.
+/// from the one before; values that are all 1, no team, no slate, no goals and no dense features are left out.
 /// </summary>
 internal static class ImpressionCodec
 {
@@ -15,7 +15,7 @@ internal static class ImpressionCodec
     private enum Same : ushort
     {
         None = 0, Surface = 1, Arm = 2, RequestId = 4, Models = 8, Vector = 16, Ones = 32, Source = 64, Shown = 128, NoPropensity = 256,
-        NewHistory = 512, Team = 1024, Dense = 2048, Slate = 4096, All = 8191,
+        NewHistory = 512, Team = 1024, Dense = 2048, Slate = 4096, Goals = 8192, All = 16383,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -55,6 +55,11 @@ internal static class ImpressionCodec
                 UserStateCodec.WriteKeys(into, p.History);
             }
             if ((same & Same.Slate) != 0) UserStateCodec.WriteKeys(into, p.Slate);
+            if ((same & Same.Goals) != 0)
+            {
+                into.VarInt(p.GoalsKnown);
+                into.VarInt(p.GoalsMet);
+            }
             before = p;
         }
     }
@@ -70,7 +75,7 @@ internal static class ImpressionCodec
     private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
     {
         var flags = reader.VarInt();
-        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory | Same.Team | Same.Dense | Same.Slate);
+        const Same needsBefore = Same.All & ~(Same.Ones | Same.NoPropensity | Same.NewHistory | Same.Team | Same.Dense | Same.Slate | Same.Goals);
         if (flags > (ulong)Same.All || (before is null && ((Same)flags & needsBefore) != 0))
             throw new FormatException($"an impression has the unknown flags {flags:x}");
         var same = (Same)flags;
@@ -101,12 +106,14 @@ internal static class ImpressionCodec
         if ((same & Same.NewHistory) != 0) (inSession, history) = (reader.Count(), UserStateCodec.Keys(ref reader));
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
         var slate = (same & Same.Slate) != 0 ? UserStateCodec.Keys(ref reader) : [];
+        var (known, met) = (same & Same.Goals) != 0 ? (reader.VarInt(), reader.VarInt()) : (0, 0);
+        if (known > ushort.MaxValue || (met & ~known) != 0) throw new FormatException($"an impression has the goals {known:x}, of which {met:x} are met");
         return new PendingImpression
         {
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense, Slate = slate,
+            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense, Slate = slate, GoalsKnown = (ushort)known, GoalsMet = (ushort)met,
         };
     }
 
@@ -120,6 +127,7 @@ internal static class ImpressionCodec
         if (p.Team != Team.None) same |= Same.Team;
         if (p.Dense.Length > 0) same |= Same.Dense;
         if (p.Slate.Length > 0) same |= Same.Slate;
+        if (p.GoalsKnown != 0) same |= Same.Goals;
         if (before is null) return same;
         if (p.Surface == before.Surface) same |= Same.Surface;
         if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;

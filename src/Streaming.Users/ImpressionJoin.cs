@@ -9,11 +9,13 @@ namespace Streaming.Users;
 /// The join of impressions with the actions that label them. An impression waits in the half-open window
 /// [shown, shown + <see cref="UsersSettings.AttributionWindowMs"/>); at its end it leaves as a negative, and for
 /// <see cref="UsersSettings.LateWindowMs"/> more a positive action corrects it. Each impression becomes at most one negative and
-/// one positive example. Holds buffers: one per shard.
+/// one positive example. Each of <see cref="UsersSettings.Goals"/> is labelled by the same rule: 1 when its action comes, 0 when the window ends, and a late 1
+/// corrects; with the impression's own label where both come at once, else as a record that follows it. Holds buffers: one per shard.
 /// </summary>
 internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models, long seed)
 {
     private readonly ImpressionCapture _capture = new(models, settings.ExampleHistoryMax);
+    private readonly ushort _goals = Goals.MaskOf(settings.GoalKinds());
     private readonly HashSet<ulong> _inRequest = [];
     private readonly List<PendingImpression> _captured = [];
     private readonly ulong _salt = StableHash.Combine((ulong)seed, StableHash.Of("users:negatives"));
@@ -64,15 +66,20 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     {
         if (Find(state, itemKey, e.RequestId) is { } shown)
         {
-            if (shown.Label == ImpressionLabel.Settled) return false;
-            var isCorrection = shown.Label == ImpressionLabel.Negative;
-            outlet.Label(shown, 1, weight, e.Kind, e.TimeMs, isCorrection: isCorrection);
+            var isSettled = shown.Label == ImpressionLabel.Settled;
+            var isCorrection = isSettled ? (shown.GoalsKnown & Goals.Bit(e.Kind)) != 0 : shown.Label == ImpressionLabel.Negative;
+            var met = Meet(shown, e.Kind);
+            // What was settled before it had goals has let its features go.
+            if (isSettled && (met == 0 || shown.Features.Length == 0)) return false;
+            outlet.Label(shown, 1, weight, e.Kind, e.TimeMs, isCorrection: isCorrection, goalsKnown: met, goalsMet: met, isFollowUp: isSettled);
             Settle(shown);
+            if (isSettled) return false;
             models.LearnUser(state, itemKey, 1, weight);
             return false;
         }
         var unreported = CaptureNow(state, e, itemKey, outlet);
-        outlet.Label(unreported, 1, weight, e.Kind, e.TimeMs);
+        var first = Meet(unreported, e.Kind);
+        outlet.Label(unreported, 1, weight, e.Kind, e.TimeMs, goalsKnown: first, goalsMet: first);
         Settle(unreported);
         Enqueue(state, unreported, nowMs, outlet);
         models.LearnUser(state, itemKey, 1, weight);
@@ -87,7 +94,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     {
         if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown)
         {
-            outlet.Label(shown, 0, 1, e.Kind, e.TimeMs);
+            outlet.Label(shown, 0, 1, e.Kind, e.TimeMs, goalsKnown: Deny(shown));
             shown.Label = ImpressionLabel.Negative;
         }
         models.LearnUser(state, itemKey, 0, 1);
@@ -100,7 +107,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     public void Rate(UserState state, UserEvent e, ulong itemKey, float label, in Outlet outlet)
     {
         outlet.Label(CaptureNow(state, e, itemKey, outlet), label, 1, e.Kind, e.TimeMs);
-        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown) Settle(shown);
+        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown) Close(shown);
         models.LearnUser(state, itemKey, label, 1);
     }
 
@@ -113,7 +120,7 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         if (state.WakeMs <= nowMs) state.WakeMs = 0;
         foreach (var impression in state.Pending)
         {
-            if (impression.Label != ImpressionLabel.Waiting) continue;
+            if (impression.Label != ImpressionLabel.Waiting && !OwesGoals(impression)) continue;
             var due = WindowEnd(impression);
             if (state.WakeMs != 0 && state.WakeMs <= due) return;
             state.WakeMs = due;
@@ -165,12 +172,15 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         if (impression.Label == ImpressionLabel.Waiting)
         {
             impression.Label = ImpressionLabel.Negative;
+            var denied = Deny(impression);
             if (IsKept(state, impression))
             {
-                outlet.Label(impression, 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate);
+                outlet.Label(impression, 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate, goalsKnown: denied);
                 models.LearnUser(state, impression.ItemKey, 0, 1);
             }
         }
+        else if (OwesGoals(impression))
+            outlet.Label(impression, 1, 1, EventKind.Impression, labelMs, goalsKnown: Deny(impression), isFollowUp: true);
         if (settings.ClosedMax == 0 || LateEnd(impression) <= nowMs) return;
         InsertByTime(state.Closed, impression);
         if (state.Closed.Count > settings.ClosedMax) state.Closed.RemoveAt(0);
@@ -186,8 +196,36 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         return StableHash.Unit(StableHash.Combine(_salt, place)) < settings.NegativeSampleRate;
     }
 
+    /// <summary>Whether the end of its window still has goals to label 0.</summary>
+    private bool OwesGoals(PendingImpression impression) =>
+        impression.Label == ImpressionLabel.Settled && (_goals & ~impression.GoalsKnown) != 0 && impression.Features.Length > 0;
+
+    /// <summary>Notes that an action has met its goal; returns the goal, or none where it is none or was met before.</summary>
+    private ushort Meet(PendingImpression impression, EventKind kind)
+    {
+        var met = (ushort)(Goals.Bit(kind) & _goals & ~impression.GoalsMet);
+        impression.GoalsMet |= met;
+        impression.GoalsKnown |= met;
+        return met;
+    }
+
+    /// <summary>Notes that all other goals are not met, by now; returns them.</summary>
+    private ushort Deny(PendingImpression impression)
+    {
+        var denied = (ushort)(_goals & ~impression.GoalsKnown);
+        impression.GoalsKnown |= denied;
+        return denied;
+    }
+
+    /// <summary>Its label is 1. What may still meet a goal keeps its features until nothing can any more.</summary>
+    private void Settle(PendingImpression impression)
+    {
+        impression.Label = ImpressionLabel.Settled;
+        if ((_goals & ~impression.GoalsMet) == 0) Close(impression);
+    }
+
     /// <summary>Nothing more can be learned from it: what is left only tells later actions so.</summary>
-    private static void Settle(PendingImpression impression)
+    private static void Close(PendingImpression impression)
     {
         impression.Label = ImpressionLabel.Settled;
         impression.Features = [];

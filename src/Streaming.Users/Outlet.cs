@@ -14,7 +14,8 @@ internal readonly struct Outlet(UserState state, LogPosition source, IUserEffect
 {
     public LogPosition Source => source;
 
-    public void Label(PendingImpression shown, float label, float weight, EventKind action, long labelMs, float sampleRate = 1, bool isCorrection = false) =>
+    public void Label(PendingImpression shown, float label, float weight, EventKind action, long labelMs, float sampleRate = 1, bool isCorrection = false,
+        ushort goalsKnown = 0, ushort goalsMet = 0, bool isFollowUp = false) =>
         effects.Emit(new Example
         {
             Source = source, Ordinal = NextOrdinal(), User = state.User, ItemKey = shown.ItemKey, ItemId = shown.ItemId,
@@ -23,6 +24,7 @@ internal readonly struct Outlet(UserState state, LogPosition source, IUserEffect
             ListVersion = shown.ListVersion, ModelVersion = shown.ModelVersion, Propensity = shown.Propensity,
             Features = shown.Features, Values = shown.Values, UserVector = shown.UserVector,
             History = shown.History, HistoryInSession = shown.HistoryInSession, Team = shown.Team, Dense = shown.Dense, Slate = shown.Slate,
+            GoalsKnown = goalsKnown, GoalsMet = goalsMet, IsFollowUp = isFollowUp,
         });
 
     public void Interact(UserEvent e, ulong itemKey, string? itemId, float weight, ulong[] recent, int userActions) =>

@@ -225,6 +225,12 @@ public sealed class PendingImpression
 
     public ImpressionLabel Label { get; set; }
 
+    /// <summary>Goals whose label has left (<see cref="Core.Events.Goals"/>).</summary>
+    public ushort GoalsKnown { get; set; }
+
+    /// <summary>Those of them that were met.</summary>
+    public ushort GoalsMet { get; set; }
+
     internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + Dense.Length + 2 * (History.Length + Slate.Length));
 }
 

@@ -11,18 +11,19 @@ namespace Streaming.Users;
 /// The persisted form of <see cref="UserState"/>: a version byte, then the fields in a fixed order, times as differences. Equal states
 /// give equal bytes, and a state that was written and read back goes on bit for bit as the original: collections keep
 /// their order. The user's id is the record's key and not part of it. Version 2, written only where a list has teams, has them after each list's propensities; version 3, written
-/// only where a list was shuffled, the teams and after them how many of its items were.
+/// only where a list was shuffled, the teams and after them how many of its items were; version 4, written only where an impression has goals, both.
 /// </summary>
 public static class UserStateCodec
 {
     private const byte Version = 1;
     private const byte VersionWithTeams = 2;
     private const byte VersionWithSlates = 3;
+    private const byte VersionWithGoals = 4;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(UserState state, ByteWriter into)
     {
-        var version = HasSlates(state) ? VersionWithSlates : HasTeams(state) ? VersionWithTeams : Version;
+        var version = HasGoals(state) ? VersionWithGoals : HasSlates(state) ? VersionWithSlates : HasTeams(state) ? VersionWithTeams : Version;
         into.Byte(version);
         into.Signed(state.LastEventMs);
         into.Signed(state.LastEventMs - state.FirstEventMs);
@@ -63,7 +64,7 @@ public static class UserStateCodec
     public static UserState Read(ReadOnlySpan<byte> bytes, int dimension, string user)
     {
         var reader = new ByteReader(bytes);
-        var version = reader.Version(VersionWithSlates, "a user's state");
+        var version = reader.Version(VersionWithGoals, "a user's state");
         var state = new UserState(user, dimension);
         state.LastEventMs = reader.Signed();
         state.FirstEventMs = state.LastEventMs - reader.Signed();
@@ -301,6 +302,15 @@ public static class UserStateCodec
     {
         foreach (var list in state.Lists)
             if (list.Teams.Length > 0) return true;
+        return false;
+    }
+
+    private static bool HasGoals(UserState state)
+    {
+        foreach (var p in state.Pending)
+            if (p.GoalsKnown != 0) return true;
+        foreach (var p in state.Closed)
+            if (p.GoalsKnown != 0) return true;
         return false;
     }
 

@@ -79,6 +79,7 @@ public sealed class RandomRecords(int seed)
         for (var i = 0; i < values.Length; i++) values[i] = unit ? 1f : Float();
         var history = new ulong[Random.Next(2) * Random.Next(20)];
         for (var i = 0; i < history.Length; i++) history[i] = (ulong)Random.NextInt64();
+        var known = Random.Next(2) == 0 ? (ushort)0 : (ushort)(Goals.AllowedMask & Random.Next(1 << 16));
         return new Example
         {
             Source = new LogPosition(Random.Next(64), Random.NextInt64(-1, long.MaxValue)), Ordinal = Random.Next(1000), User = Text(),
@@ -90,6 +91,7 @@ public sealed class RandomRecords(int seed)
             History = history, HistoryInSession = Random.Next(history.Length + 1), Team = (Team)Random.Next(3),
             Dense = [.. Enumerable.Range(0, Random.Next(2) * 5).Select(_ => Float())],
             Slate = [.. Enumerable.Range(0, Random.Next(2) * Random.Next(2, 8)).Select(_ => (ulong)Random.NextInt64())],
+            GoalsKnown = known, GoalsMet = (ushort)(known & Random.Next(1 << 16)), IsFollowUp = Random.Next(4) == 0,
         };
     }
 

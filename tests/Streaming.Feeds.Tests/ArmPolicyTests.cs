@@ -13,7 +13,7 @@ public sealed class ArmPolicyTests
     {
         ["Feeds:ListLength"] = "7", ["Feeds:Quotas:*"] = "3", ["Feeds:ExploreEvery"] = "2", ["Feeds:ExploreEpsilon"] = "0.9", ["Feeds:SeenMax"] = "1",
         ["Feeds:ServedMax"] = "2", ["Feeds:RepeatClickedAfterMs"] = "5", ["Feeds:DiversityWindow"] = "3", ["Feeds:DiversityMax"] = "2", ["Feeds:MmrLambda"] = "0.3",
-        ["Feeds:SlateShare"] = "0.4", ["Feeds:Diversity"] = "dpp",
+        ["Feeds:SlateShare"] = "0.4", ["Feeds:Diversity"] = "dpp", ["Feeds:GoalFusion"] = "multiplicative", ["Feeds:GoalWeights:*"] = "3",
     };
 
     public static TheoryData<string> All() => [.. Tunables.All];
@@ -23,7 +23,7 @@ public sealed class ArmPolicyTests
     [MemberData(nameof(All))]
     public void Every_tunable_setting_reaches_the_plan_and_no_surface_undoes_it(string tunable)
     {
-        var key = tunable.Replace("*", FeedChannels.Popular);
+        var key = tunable.Replace("*", tunable.StartsWith("Feeds:GoalWeights", StringComparison.Ordinal) ? Core.Events.Goals.Positive : FeedChannels.Popular);
         var problems = new SettingsProblems();
         var settings = Tunables.Apply(new StreamingSettings(), new Dictionary<string, string> { [key] = Values[tunable] }, "arm", problems).Feeds;
         problems.List.ShouldBeEmpty();

@@ -29,6 +29,8 @@ public sealed class SettingsTests
     {
         Problems(new FeedsSettings { MmrLambda = 1.5 }).ShouldHaveSingleItem().ShouldStartWith("Feeds:MmrLambda");
         Problems(new FeedsSettings { Diversity = "none" }).ShouldHaveSingleItem().ShouldStartWith("Feeds:Diversity");
+        Problems(new FeedsSettings { GoalFusion = "max" }).ShouldHaveSingleItem().ShouldStartWith("Feeds:GoalFusion");
+        Problems(new FeedsSettings { GoalWeights = { ["positive"] = -1 } }).ShouldHaveSingleItem().ShouldStartWith("Feeds:GoalWeights:positive");
         Problems(new FeedsSettings { CandidatesMax = 10 }).ShouldHaveSingleItem().ShouldStartWith("Feeds:CandidatesMax");
         Problems(new FeedsSettings { TrendingHalfLifeMs = 86_400_000 * 2L }).ShouldHaveSingleItem().ShouldStartWith("Feeds:TrendingHalfLifeMs");
     }

@@ -49,6 +49,30 @@ public sealed class DeepReplayTests : IDisposable
         }
     }
 
+    [TorchFact]
+    public async Task Several_goals_are_learned_the_same_every_time_and_after_a_stop()
+    {
+        var settings = Settings with
+        {
+            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = ["esmm", "fm"] },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["esmm"] = .4, ["fm"] = .4 } },
+            Feeds = Settings.Feeds with { GoalFusion = FeedsSettings.FusionMultiplicative, GoalWeights = new() { ["click"] = 2 } },
+        };
+        settings.Validate().ShouldBeEmpty();
+        var straight = await EndAsync("straight", int.MaxValue, 0, settings);
+        var (several, one) = (straight.Deep[0], straight.Deep[1]);
+        one.Examples.ShouldBe(straight.Outcome!.Examples, "what follows a label is not for a ranker of one goal");
+        several.Examples.ShouldBeGreaterThan(one.Examples);
+        foreach (var model in straight.Deep)
+        {
+            model.Serving.ShouldBeGreaterThan(0);
+            model.Auc.ShouldBeInRange(0.01, 0.99);
+        }
+        var cut = await EndAsync("stopped", 20, 1, settings);
+        cut.Outcome.ShouldBeNull();
+        (await EndAsync("stopped", int.MaxValue, 0, settings)).ShouldBeEquivalentTo(straight);
+    }
+
     [Fact]
     public async Task Without_deep_models_nothing_of_this_is_there()
     {
@@ -60,9 +84,9 @@ public sealed class DeepReplayTests : IDisposable
     private sealed record End(Outcome? Outcome, List<(string Name, long Examples, long Serving, double Auc, double Entropy)> Deep);
 
     /// <summary>Replays until the end, or until so many rounds have run; then there is no outcome.</summary>
-    private async Task<End> EndAsync(string folder, int rounds, int checkpointMs)
+    private async Task<End> EndAsync(string folder, int rounds, int checkpointMs, StreamingSettings? settings = null)
     {
-        await using var rig = await NodeRig.OpenAsync(_folder.Sub(folder), Settings, learnsDeepInRounds: true);
+        await using var rig = await NodeRig.OpenAsync(_folder.Sub(folder), settings ?? Settings, learnsDeepInRounds: true);
         var runner = new ReplayRunner(rig.Node, 32);
         try
         {

@@ -34,6 +34,25 @@ public sealed class CodecTests
         + "AwYAAAAAAAAABQAAAAAAAAAHAAAAAAAAAAMAAAA/AACAPwAAgD8AAgIAAEA/AACAvwAAAD8AAIC+AAAAPgIAAAAAAAAAQAAAwD+Anaz++WICAABAQAAAAAAA"
         + "ACBA6KSs/vliAQIAAAAAAACAPwAAwECgv6v++WI=";
 
+    /// <summary>Version 4, of <see cref="WithGoals"/>.</summary>
+    private const string Golden4 =
+        "BNCsrP75YtCMAQaaARIQDgQAAAAAAAAeQAIIGBYE8i4GjAEKAQIFamF6egEBBGFnZQM0MAECc7CNrP75YtAPAQEAAAAAAAAACAAAAMDoBwICAAAAAAAAAAAAAIBAgH3/"
+        + "/////////wcAAKBA6IQBAqAaBQAAAAAAAAAAAAYKAuYuCgVob21lCGxlYXJuZWQYA3IxB2Z0cmw6MwIChAMAAIUDAAACAAAAPwAAgD4BAACAPp9ABgAAAAAAAAACBHNp"
+        + "eAYMAuQuDAAAgD4ChAMAAIUDAAACAACAPwAAAD+QAYABAQAHAAAAAAAAAAEABg4C4i4OBWhvbWUIbGVhcm5lZBgAB2Z0cmw6MwAAgD4ChAMAAIUDAAACAACAPwAAAD8C"
+        + "AAAAPwAAgD4CHgAAAAAAAAAAAKA/4F0GCgAAAAAAAAAAAAC/kE4CAgkAAAAAAAAAAQIEBsA+CAAAAAAAAAACAAIA8C4CZAAAAAAAAAAyAAAAAAAAAAEGYmx1ZXMCGAVo"
+        + "b21lCGxlYXJuZWQHZnRybDozAgUAAAAAAAAABgAAAAAAAAACAAAAPwAAgD8CAQIAGgVob21lCGxlYXJuZWQHZnRybDozAwYAAAAAAAAABQAAAAAAAAAHAAAAAAAAAAMA"
+        + "AAA/AACAPwAAgD8AAgIAAEA/AACAvwAAAD8AAIC+AAAAPgIAAAAAAAAAQAAAwD+Anaz++WICAABAQAAAAAAAACBA6KSs/vliAQIAAAAAAACAPwAAwECgv6v++WI=";
+
+    /// <summary>The same with an impression that has met one goal and missed another.</summary>
+    private static UserState WithGoals()
+    {
+        var s = Shuffled();
+        s.Pending[1] = Impression(6, ImpressionLabel.Settled, "r1", [1, 0.5f]);
+        s.Pending[1].GoalsKnown = Goals.MaskOf([EventKind.Like, EventKind.Purchase]);
+        s.Pending[1].GoalsMet = Goals.Bit(EventKind.Purchase);
+        return s;
+    }
+
     /// <summary>The sample with a list of two rankings, and an impression of it with dense features.</summary>
     private static UserState Interleaved()
     {
@@ -106,12 +125,14 @@ public sealed class CodecTests
         Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden2), 2, "u")).ShouldBe(Convert.FromBase64String(Golden2));
         Convert.ToBase64String(Bench.Encode(Shuffled())).ShouldBe(Golden3);
         Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden3), 2, "u")).ShouldBe(Convert.FromBase64String(Golden3));
+        Convert.ToBase64String(Bench.Encode(WithGoals())).ShouldBe(Golden4);
+        Bench.Encode(UserStateCodec.Read(Convert.FromBase64String(Golden4), 2, "u")).ShouldBe(Convert.FromBase64String(Golden4));
     }
 
     [Fact]
     public void Every_field_comes_back()
     {
-        var (a, b) = (Shuffled(), UserStateCodec.Read(Bench.Encode(Shuffled()), 2, "u"));
+        var (a, b) = (WithGoals(), UserStateCodec.Read(Bench.Encode(WithGoals()), 2, "u"));
         b.ShouldBeEquivalentTo(a);
         b.Marks.ToArray().ShouldBe(a.Marks.ToArray());
         b.Interests.ToArray().ShouldBe(a.Interests.ToArray());
@@ -130,11 +151,11 @@ public sealed class CodecTests
     [Fact]
     public void Cut_short_lengthened_newer_or_of_another_dimension_is_a_format_error()
     {
-        var bytes = Bench.Encode(Shuffled());
+        var bytes = Bench.Encode(WithGoals());
         for (var length = 0; length < bytes.Length; length++) Should.Throw<FormatException>(() => UserStateCodec.Read(bytes.AsSpan(0, length), 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read([.. bytes, 0], 2, "u"));
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 3, "u"));
-        bytes[0] = 4;
+        bytes[0] = 5;
         Should.Throw<FormatException>(() => UserStateCodec.Read(bytes, 2, "u")).Message.ShouldContain("newer build");
     }
 
@@ -142,10 +163,11 @@ public sealed class CodecTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
+    [InlineData(4)]
     public void Corrupt_bytes_read_as_something_or_throw_a_format_error_and_never_allocate_much(int seed)
     {
         var random = new Random(seed);
-        var good = Bench.Encode(seed switch { 1 => Sample(), 2 => Interleaved(), _ => Shuffled() });
+        var good = Bench.Encode(seed switch { 1 => Sample(), 2 => Interleaved(), 3 => Shuffled(), _ => WithGoals() });
         int read = 0, refused = 0;
         for (var round = 0; round < 4_000; round++)
         {

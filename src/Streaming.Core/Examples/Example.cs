@@ -86,6 +86,18 @@ public sealed class Example
     /// </summary>
     public ulong[] Slate { get; init; } = [];
 
+    /// <summary>Goals beyond <see cref="Label"/> that this record labels (<see cref="Goals"/>); none where <c>Users:Goals</c> is empty.</summary>
+    public ushort GoalsKnown { get; init; }
+
+    /// <summary>Those of them that were met: label 1.</summary>
+    public ushort GoalsMet { get; init; }
+
+    /// <summary>
+    /// Whether another record has brought this impression's <see cref="Label"/>, which is 1, and this one brings goals alone: only models of several tasks
+    /// learn it.
+    /// </summary>
+    public bool IsFollowUp { get; init; }
+
     /// <summary>How many of <see cref="History"/>, from its start, belong to the session that was open then.</summary>
     public int HistoryInSession { get; init; }
 }

@@ -12,7 +12,7 @@ public readonly record struct ExampleRecord(Example? Example, Interaction? Inter
 /// <summary>
 /// Binary form of the <c>examples</c> topic. Byte 0 is the version, byte 1 the kind, byte 2 the flags; then the members in
 /// order. What nearly always has its default (values and weights of 1, an unknown propensity, no team) costs one flag bit; all eight are taken. An example drawn from a slate
-/// is a kind of its own, which ends with the slate.
+/// is a kind of its own, which ends with the slate; one that labels goals is another, which ends with further bits, the goals known and met, and the slate where a bit says so.
 /// </summary>
 public static class ExampleCodec
 {
@@ -21,11 +21,18 @@ public static class ExampleCodec
     private const byte InteractionKind = 2;
     private const byte ForgottenKind = 3;
     private const byte SlateExampleKind = 4;
+    private const byte GoalsExampleKind = 5;
 
     [Flags]
     private enum Flags : byte
     {
         None = 0, Correction = 1, UnitValues = 2, UnitWeight = 4, UnitRate = 8, NoPropensity = 16, History = 32, Team = 64, Dense = 128,
+    }
+
+    [Flags]
+    private enum GoalFlags : byte
+    {
+        None = 0, FollowUp = 1, Slate = 2, All = 3,
     }
 
     /// <summary>Appends the example.</summary>
@@ -42,7 +49,8 @@ public static class ExampleCodec
             | (example.History.Length > 0 ? Flags.History : 0)
             | (example.Team != Team.None ? Flags.Team : 0)
             | (example.Dense.Length > 0 ? Flags.Dense : 0);
-        Head(into, example.Slate.Length > 0 ? SlateExampleKind : ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
+        var hasGoals = example.GoalsKnown != 0 || example.IsFollowUp;
+        Head(into, hasGoals ? GoalsExampleKind : example.Slate.Length > 0 ? SlateExampleKind : ExampleKind, flags, example.Source, example.Ordinal, example.User, example.ItemKey, example.ItemId);
         into.Signed(example.ShownMs);
         into.Signed(example.LabelMs - example.ShownMs);
         into.Single(example.Label);
@@ -65,6 +73,12 @@ public static class ExampleCodec
         {
             into.Count(example.HistoryInSession);
             Keys(into, example.History);
+        }
+        if (hasGoals)
+        {
+            into.Byte((byte)((example.IsFollowUp ? GoalFlags.FollowUp : 0) | (example.Slate.Length > 0 ? GoalFlags.Slate : 0)));
+            into.VarInt(example.GoalsKnown);
+            into.VarInt(example.GoalsMet);
         }
         if (example.Slate.Length > 0) Keys(into, example.Slate);
     }
@@ -104,11 +118,11 @@ public static class ExampleCodec
             throw new FormatException($"an interaction of the examples topic has unknown flags {(byte)flags}");
         var record = kind switch
         {
-            ExampleKind or SlateExampleKind => new ExampleRecord(ReadExample(ref reader, flags, kind == SlateExampleKind), null),
+            ExampleKind or SlateExampleKind or GoalsExampleKind => new ExampleRecord(ReadExample(ref reader, flags, kind), null),
             InteractionKind => new ExampleRecord(null, ReadInteraction(ref reader, flags)),
             ForgottenKind => new ExampleRecord(
                 null, null, new Forgotten { Source = new LogPosition(reader.SignedInt32(), reader.Signed()), User = reader.UInt64() }),
-            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} to {SlateExampleKind}"),
+            _ => throw new FormatException($"a record of the examples topic has kind {kind}; known are {ExampleKind} to {GoalsExampleKind}"),
         };
         if (!reader.AtEnd) throw new FormatException($"{reader.Remaining} bytes follow a record of the examples topic");
         return record;
@@ -128,7 +142,7 @@ public static class ExampleCodec
         into.String(itemId);
     }
 
-    private static Example ReadExample(ref ByteReader reader, Flags flags, bool hasSlate)
+    private static Example ReadExample(ref ByteReader reader, Flags flags, byte kind)
     {
         var names = StringCache.Shared;
         var source = new LogPosition(reader.SignedInt32(), reader.Signed());
@@ -156,6 +170,7 @@ public static class ExampleCodec
         var dense = (flags & Flags.Dense) != 0 ? reader.Singles() : [];
         var (inSession, history) = (flags & Flags.History) != 0 ? (reader.Count(), Keys(ref reader)) : (0, []);
         if (inSession > history.Length) throw new FormatException($"{inSession} of {history.Length} past items cannot be of the session");
+        var (isFollowUp, hasSlate, known, met) = kind == GoalsExampleKind ? ReadGoals(ref reader) : (false, kind == SlateExampleKind, (ushort)0, (ushort)0);
         var slate = hasSlate ? Keys(ref reader) : [];
         return new Example
         {
@@ -163,7 +178,19 @@ public static class ExampleCodec
             Label = label, Weight = weight, SampleRate = sampleRate, IsCorrection = (flags & Flags.Correction) != 0, Action = action,
             Position = position, Surface = surface, Arm = arm, ListVersion = listVersion, ModelVersion = modelVersion,
             Propensity = propensity, Team = team, Dense = dense, Features = features, Values = values, UserVector = userVector, History = history, HistoryInSession = inSession, Slate = slate,
+            GoalsKnown = known, GoalsMet = met, IsFollowUp = isFollowUp,
         };
+    }
+
+    private static (bool IsFollowUp, bool HasSlate, ushort Known, ushort Met) ReadGoals(ref ByteReader reader)
+    {
+        var flags = (GoalFlags)reader.Byte();
+        if ((flags & ~GoalFlags.All) != 0) throw new FormatException($"an example has unknown flags of goals {(byte)flags}");
+        var (known, met) = (reader.VarInt(), reader.VarInt());
+        // A mask without a goal would not be written as one; goals are met only where known.
+        if ((known & ~(ulong)Goals.AllowedMask) != 0 || (met & ~known) != 0 || (known == 0 && (flags & GoalFlags.FollowUp) == 0))
+            throw new FormatException($"an example has the goals {known:x}, of which {met:x} are met");
+        return ((flags & GoalFlags.FollowUp) != 0, (flags & GoalFlags.Slate) != 0, (ushort)known, (ushort)met);
     }
 
     private static float[] Values(ref ByteReader reader, int count, Flags flags)

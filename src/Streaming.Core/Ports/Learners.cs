@@ -25,6 +25,12 @@ public interface IStreamLearner : ICheckpointed
 {
     void OnExample(Example example);
     void OnInteraction(Interaction interaction);
+
+    /// <summary>Told of <see cref="Example.IsFollowUp"/> in place of <see cref="OnExample"/>, which has had the impression.</summary>
+    void OnFollowUp(Example example)
+    {
+        // Most learn no goals.
+    }
 }
 
 /// <summary>A model that scores examples: predict first, learn after, so that every prediction is on unseen data.</summary>

@@ -10,7 +10,7 @@ public sealed record DeepSettings
     public static readonly IReadOnlyList<string> Known =
     [
         "din", "two_tower", "drn", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
-        "shared_bottom", "mmoe", "ple",
+        "shared_bottom", "esmm", "mmoe", "ple",
     ];
 
     /// <summary>What <see cref="UsersSettings.ExampleHistoryMax"/> becomes where it is 0 and deep models are on.</summary>

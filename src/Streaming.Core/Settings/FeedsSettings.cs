@@ -180,6 +180,23 @@ public sealed record FeedsSettings
     [Tunable]
     public string Diversity { get; init; } = DiversityMmr;
 
+    /// <summary>The sum over goals of w_k p_k.</summary>
+    public const string FusionAdditive = "additive";
+
+    /// <summary>The product over goals of p_k^w_k.</summary>
+    public const string FusionMultiplicative = "multiplicative";
+
+    /// <summary>How a ranker of several goals makes one score of their probabilities: <see cref="FusionAdditive"/> or <see cref="FusionMultiplicative"/>.</summary>
+    [Tunable]
+    public string GoalFusion { get; init; } = FusionAdditive;
+
+    /// <summary>
+    /// w_k of the goal of that name, at least 0: <see cref="Events.Goals.Positive"/> or one of <see cref="UsersSettings.Goals"/>. Those not named have the weight of
+    /// their action, the first goal 1.
+    /// </summary>
+    [Tunable]
+    public Dictionary<string, double> GoalWeights { get; init; } = [];
+
     /// <summary>Lists remembered per user, to tie impressions to them.</summary>
     public int ListsRememberedMax { get; init; } = 8;
 
@@ -206,6 +223,9 @@ public sealed record FeedsSettings
         problems.InRange("Feeds:DiversityWindow", DiversityWindow, 0, 1000);
         problems.InRange("Feeds:DiversityMax", DiversityMax, 1, 1000);
         problems.InRange("Feeds:MmrLambda", MmrLambda, 0, 1);
+        if (GoalFusion is not (FusionAdditive or FusionMultiplicative))
+            problems.Add("Feeds:GoalFusion", $"is '{GoalFusion}'; allowed are '{FusionAdditive}' and '{FusionMultiplicative}'");
+        foreach (var (goal, weight) in GoalWeights) problems.InRange($"Feeds:GoalWeights:{goal}", weight, 0, 1000);
         if (Diversity is not (DiversityMmr or DiversityDpp)) problems.Add("Feeds:Diversity", $"is '{Diversity}'; allowed are '{DiversityMmr}' and '{DiversityDpp}'");
         problems.InRange("Feeds:ListsRememberedMax", ListsRememberedMax, 1, 1000);
         problems.InRange("Feeds:SegmentsMax", SegmentsMax, 1, 100_000);

@@ -1,3 +1,5 @@
+using Streaming.Core.Events;
+
 namespace Streaming.Core.Settings;
 
 /// <summary>All settings. Bound from appsettings.json, environment and flags; an unknown or bad key stops the start.</summary>
@@ -35,6 +37,8 @@ public sealed record StreamingSettings
         if (Deep.Models.Contains("drn") && Users.NegativeSampleRate < 1)
             problems.Add("Users:NegativeSampleRate", "must be 1 with the model 'drn': it learns from lists, which need every slot");
         Feeds.Validate(problems);
+        foreach (var goal in Feeds.GoalWeights.Keys.Where(g => g != Goals.Positive && !Users.Goals.Contains(g)))
+            problems.Add($"Feeds:GoalWeights:{goal}", $"is no goal; there are {string.Join(", ", Users.Goals.Prepend(Goals.Positive))} (Users:Goals)");
         Experiments.Validate(problems);
         foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))
             problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))})");

@@ -1,3 +1,5 @@
+using Streaming.Core.Events;
+
 namespace Streaming.Core.Settings;
 
 /// <summary>The user actor: sessions, join, interests, bounds.</summary>
@@ -58,6 +60,12 @@ public sealed record UsersSettings
         ["dislike"] = -2, ["hide"] = -3, ["search"] = 0,
     };
 
+    /// <summary>
+    /// Goals beyond the first positive action, by event type ("like", "purchase"; <see cref="Events.Goals.Allowed"/>): each is labelled for every impression, 1 when
+    /// the action comes and 0 when the attribution window ends, for rankers of several tasks. They shape those models: another list starts them anew.
+    /// </summary>
+    public string[] Goals { get; init; } = [];
+
     /// <summary>Rating at or above which the label is positive.</summary>
     public double RatingPositiveAt { get; init; } = 4;
 
@@ -96,8 +104,18 @@ public sealed record UsersSettings
     /// <summary>Records waiting in a shard's mailbox before the log is read no further.</summary>
     public int MailboxRecordsMax { get; init; } = 8192;
 
+    /// <summary>The kinds of <see cref="Goals"/>, in their order; of sound settings.</summary>
+    public IReadOnlyList<EventKind> GoalKinds() => [.. Goals.Select(name => EventKinds.Parse(name))];
+
     public void Validate(SettingsProblems problems)
     {
+        for (var i = 0; i < Goals.Length; i++)
+        {
+            if (!Events.Goals.Allowed.Contains(EventKinds.Parse(Goals[i])))
+                problems.Add($"Users:Goals:{i}", $"is '{Goals[i]}'; allowed are {string.Join(", ", Events.Goals.Allowed.Select(EventKinds.Name))}");
+            else if (Goals.Take(i).Contains(Goals[i])) problems.Add($"Users:Goals:{i}", $"names '{Goals[i]}' a second time");
+            else if (!(ActionWeights.GetValueOrDefault(Goals[i]) > 0)) problems.Add($"Users:Goals:{i}", $"is '{Goals[i]}', which is no positive action: Users:ActionWeights:{Goals[i]} must be above 0");
+        }
         problems.InRange("Users:SessionGapMs", SessionGapMs, 1_000, 86_400_000);
         problems.InRange("Users:SessionActionsMax", SessionActionsMax, 1, 1000);
         problems.InRange("Users:AttributionWindowMs", AttributionWindowMs, 1, 86_400_000L * 30);

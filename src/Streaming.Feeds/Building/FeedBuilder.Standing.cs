@@ -34,7 +34,7 @@ public sealed partial class FeedBuilder
         _filter.Start(user, plan, nowMs);
         _merger.Merge(user, plan, new RecallRequest(surface, nowMs));
         Span<float> scores = stackalloc float[items.Length];
-        if (plan.Arm.Ranks) RankerOf(plan).Score(user, items, surface, nowMs, scores);
+        if (plan.Arm.Ranks) RankerOf(plan).Score(user, items, surface, nowMs, plan.Fusion, scores);
         for (var i = 0; i < items.Length; i++)
         {
             var found = Find(_merger.Kept, items[i], out var rank, out var channel) || Find(_merger.Reserve, items[i], out rank, out channel);

@@ -177,7 +177,7 @@ public sealed partial class FeedBuilder : IFeedBuilder
             var at = Descending.Index(_recallOrder[i]);
             (_keys[i], _scores[i]) = (set.Keys[at], set.Ranks[at]);
         }
-        if (plan.Arm.Ranks) Score(RankerOf(plan), user, surface, nowMs, count);
+        if (plan.Arm.Ranks) Score(RankerOf(plan), plan, user, surface, nowMs, count);
         Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
         for (var r = 0; r < count; r++)
         {
@@ -185,14 +185,14 @@ public sealed partial class FeedBuilder : IFeedBuilder
             var at = Descending.Index(_recallOrder[i]);
             _placed[i] = _slate.Add(set.Keys[at], set.Items[at], _scores[i], set.Channels[at]);
         }
-        if (plan.Arm.Interleaving is { } policy) AddOpposed(policy, set, user, surface, nowMs, count);
+        if (plan.Arm.Interleaving is { } policy) AddOpposed(policy, plan, set, user, surface, nowMs, count);
     }
 
     /// <summary>Puts what <see cref="AddRanked"/> has just added into the opponent's order.</summary>
-    private void AddOpposed(InterleavingPolicy policy, CandidateSet set, UserState user, string surface, long nowMs, int count)
+    private void AddOpposed(InterleavingPolicy policy, ListPlan plan, CandidateSet set, UserState user, string surface, long nowMs, int count)
     {
         var opponent = _opponent!;
-        Score(policy.Opponent, user, surface, nowMs, count);
+        Score(policy.Opponent, plan, user, surface, nowMs, count);
         Descending.Sort(_scores.AsSpan(0, count), _rankOrder);
         for (var r = 0; r < count; r++)
         {
@@ -223,7 +223,7 @@ public sealed partial class FeedBuilder : IFeedBuilder
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _keys[count++] = _slate.Keys[slot.Index];
         if (count == 0 || !plan.Arm.Ranks) return;
-        Score(RankerOf(plan), user, surface, nowMs, count);
+        Score(RankerOf(plan), plan, user, surface, nowMs, count);
         count = 0;
         foreach (var slot in slots)
             if (slot.Index >= _slate.RankedCount) _slate.Scores[slot.Index] = _scores[count++];
@@ -231,9 +231,9 @@ public sealed partial class FeedBuilder : IFeedBuilder
 
     private IRanker RankerOf(ListPlan plan) => plan.Arm.Ranker ?? _ranker;
 
-    private void Score(IRanker ranker, UserState user, string surface, long nowMs, int count)
+    private void Score(IRanker ranker, ListPlan plan, UserState user, string surface, long nowMs, int count)
     {
-        ranker.Score(user, _keys.AsSpan(0, count), surface, nowMs, _scores.AsSpan(0, count));
+        ranker.Score(user, _keys.AsSpan(0, count), surface, nowMs, plan.Fusion, _scores.AsSpan(0, count));
         // A model that has diverged must not take the list's order with it.
         for (var i = 0; i < count; i++)
             if (!float.IsFinite(_scores[i])) _scores[i] = 0f;

@@ -22,6 +22,7 @@ internal sealed class ListPlan
         Window = arm.Diversifies ? rule.DiversityWindow ?? settings.DiversityWindow : 0;
         WindowMax = rule.DiversityMax ?? settings.DiversityMax;
         Lambda = arm.Diversifies ? (float)settings.MmrLambda : 1f;
+        Fusion = GoalFusion.Of(settings);
         Diversity = settings.Diversity == FeedsSettings.DiversityDpp ? Diversity.Dpp : Diversity.Mmr;
         ExploreEvery = arm.Explores ? settings.ExploreEvery : 0;
         Epsilon = settings.ExploreEpsilon;
@@ -52,6 +53,9 @@ internal sealed class ListPlan
 
     /// <summary>Weight of relevance against diversity; 1 for relevance alone.</summary>
     public float Lambda { get; }
+
+    /// <summary>How several goals make one score.</summary>
+    public GoalFusion Fusion { get; }
 
     /// <summary>What keeps items unlike each other.</summary>
     public Diversity Diversity { get; }

@@ -18,13 +18,13 @@ public sealed class LearningBatch(int historyMax, params uint[] denseFeatures)
     /// <summary>Event time at which the newest label became known, Unix ms; 0 when empty.</summary>
     public long NewestMs { get; private set; }
 
-    /// <summary>Whether a row's prediction counts: a correction's impression was scored already.</summary>
+    /// <summary>Whether a row's prediction counts: the impression of a correction, or of what follows a label, was scored already.</summary>
     public bool IsScored(int row) => _isScored[row];
 
     public void Add(Example example)
     {
         Rows.Add(example);
-        _isScored.Add(!example.IsCorrection);
+        _isScored.Add(example is { IsCorrection: false, IsFollowUp: false });
         NewestMs = Math.Max(NewestMs, example.LabelMs);
     }
 

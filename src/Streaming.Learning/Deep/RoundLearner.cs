@@ -59,6 +59,8 @@ public sealed class RoundLearner : IStreamLearner, IDisposable
         if (_waiting.Count >= _settings.Deep.BatchSizeMax) Step();
     }
 
+    public void OnFollowUp(Example example) => OnExample(example);
+
     public void OnInteraction(Interaction interaction)
     {
         // Rows are examples; what an interaction says of its item the catalogue knows.

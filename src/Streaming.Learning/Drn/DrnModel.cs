@@ -63,7 +63,7 @@ public sealed class DrnModel : IDeepModel
     public ulong DrawOf(ulong user, long listVersion) => StableHash.Combine(StableHash.Combine(_drawSeed, user), (ulong)listVersion);
 
     /// <inheritdoc/>
-    public bool Learns(Example example) => example.Arm == ModelName && example.ListVersion > 0 && example.Dense.Length == DrnFeatures.StateLength + DrnFeatures.ActionLength;
+    public bool Learns(Example example) => !example.IsFollowUp && example.Arm == ModelName && example.ListVersion > 0 && example.Dense.Length == DrnFeatures.StateLength + DrnFeatures.ActionLength;
 
     /// <summary>Q of each row, at its position; 0 for a row without an example of this arm.</summary>
     public void Predict(ExampleBatch batch, Span<float> into)

@@ -23,7 +23,7 @@ public interface IDeepModel : IDisposable
     void Predict(ExampleBatch batch, Span<float> into);
 
     /// <summary>Whether the model learns from and predicts examples like this one; a worker leaves the others out.</summary>
-    bool Learns(Example example) => true;
+    bool Learns(Example example) => !example.IsFollowUp;
 
     /// <summary>Drops what the model keeps of a user beside the rows of its tables: the user asked to be forgotten.</summary>
     void Forget(ulong user)

@@ -40,7 +40,7 @@ public sealed class FieldBatch
     /// <summary>Event time of the newest row, Unix ms.</summary>
     public long NewestMs { get; private set; } = long.MinValue;
 
-    /// <summary>Shape [B, K] row-major.</summary>
+    /// <summary>Shape [B, K] row-major; NaN where a label is not known, which then is not learned.</summary>
     public ReadOnlySpan<float> Labels => _labels.AsSpan(0, Count * _shape.Tasks);
 
     /// <summary>Shape [B], weights of the rows' losses.</summary>

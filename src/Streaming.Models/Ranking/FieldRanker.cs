@@ -116,13 +116,26 @@ public sealed class FieldRanker
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
         var (logits, input) = _own.Pass.Forward(batch, learning: true, nowMs);
         if (Shape.PositionsMax > 0) logits = logits + _positions.Learned(batch.Positions, _device).unsqueeze(1);
-        var labels = TensorMemory.Tensor(batch.Labels, [batch.Count, Shape.Tasks], _device);
-        var weights = TensorMemory.Tensor(batch.RowWeights, [batch.Count, 1], _device);
+        var (labels, weights) = Labels(batch);
         var loss = (_own.Network.Losses(logits, labels) * weights).sum(1).mean();
         (input.ExtraLoss is { } extra ? loss + extra : loss).backward();
         _optimizer.Step();
         _own.Pass.Apply(batch, _options.Regularisation, nowMs);
         return loss.item<float>();
+    }
+
+    /// <summary>Labels of shape [B, K] and their weights, of a shape that broadcasts to it: 0 where the label is not known.</summary>
+    private (torch.Tensor Labels, torch.Tensor Weights) Labels(FieldBatch batch)
+    {
+        var (rows, tasks) = (batch.Count, Shape.Tasks);
+        if (tasks == 1) return (TensorMemory.Tensor(batch.Labels, [rows, 1], _device), TensorMemory.Tensor(batch.RowWeights, [rows, 1], _device));
+        var (labels, weights) = (batch.Labels.ToArray(), new float[rows * tasks]);
+        for (var at = 0; at < labels.Length; at++)
+        {
+            if (float.IsNaN(labels[at])) labels[at] = 0f;
+            else weights[at] = batch.RowWeights[at / tasks];
+        }
+        return (TensorMemory.Tensor(labels, [rows, tasks], _device), TensorMemory.Tensor(weights, [rows, tasks], _device));
     }
 
     /// <summary>Another network on the same tables, for a thread that only predicts, on the CPU.</summary>
@@ -136,6 +149,7 @@ public sealed class FieldRanker
     [
         ("fields", Shape.Fields), ("target fields", Shape.TargetFields), ("dense columns", Shape.DenseColumns), ("positions", Shape.PositionsMax),
         ("tasks", Shape.Tasks), ("vector columns", _own.Network.VectorColumns), ("dense weights", Weights.Dense.Count),
+        .. Shape.Tasks > 1 ? [("tasks of code", Shape.TasksCode)] : ((string, int)[])[],
     ];
 
     public void Save(Stream into) => DeepCheckpoint.Save(into, FormatVersion, Sizes, Weights, _optimizer);

@@ -60,7 +60,7 @@ internal sealed class LiveFields(IItemCatalog catalog, int historyMax, int sideK
     /// <summary>Adds the row of an item for the user that was begun.</summary>
     /// <param name="withSequence">Whether the row writes the sequence itself.</param>
     public void AddItem(
-        FieldBatch into, ulong item, bool withSequence, ReadOnlySpan<float> dense, float label = 0, long shownMs = 0, int position = -1, float weight = 1)
+        FieldBatch into, ulong item, bool withSequence, ReadOnlySpan<float> dense, ReadOnlySpan<float> labels = default, long shownMs = 0, int position = -1, float weight = 1)
     {
         var sides = SidesOf(item);
         into.Bag(item);
@@ -76,7 +76,7 @@ internal sealed class LiveFields(IItemCatalog catalog, int historyMax, int sideK
         }
         if (into.Shape.HasCrosses) AddCrosses(into, item, sides);
         if (withSequence) AddSteps(into);
-        into.EndRow(dense, [label], shownMs, position, weight);
+        into.EndRow(dense, labels, shownMs, position, weight);
     }
 
     /// <summary>Target by past item, and side by side: what the wide part remembers.</summary>

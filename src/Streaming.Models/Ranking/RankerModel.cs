@@ -1,3 +1,5 @@
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
 using Streaming.Core.Items;
 using Streaming.Models.Deep;
 using TorchSharp;
@@ -15,6 +17,8 @@ public sealed class RankerModel : IDeepModel
     private readonly LiveFields _fields;
     private readonly FieldBatch _batch;
     private readonly bool _readsSequence;
+    private readonly float[] _labels;
+    private float[] _probabilities = [];
 
     /// <param name="name">One of <see cref="Rankers"/>.</param>
     /// <param name="options">Widths and step sizes.</param>
@@ -22,11 +26,17 @@ public sealed class RankerModel : IDeepModel
     /// <param name="denseColumns">Of the examples' batches.</param>
     /// <param name="catalog">Knows the items' side information; read whenever a batch is.</param>
     /// <param name="device">Where it learns; null for the CPU.</param>
-    public RankerModel(string name, RankerOptions options, int historyMax, int denseColumns, IItemCatalog catalog, torch.Device? device = null)
+    /// <param name="goals">What a ranker of several tasks learns beside the label; others leave them. Null for none.</param>
+    public RankerModel(
+        string name, RankerOptions options, int historyMax, int denseColumns, IItemCatalog catalog, torch.Device? device = null, IReadOnlyList<EventKind>? goals = null)
     {
         var ranker = Rankers.Find(name);
-        (Name, HistoryMax, _catalog) = (name, historyMax, catalog);
-        var shape = LiveFields.Shape(historyMax, denseColumns, positionsMax: 32, ranker.HasCrosses);
+        (Name, HistoryMax, _catalog, Goals) = (name, historyMax, catalog, ranker.IsMultiTask ? goals ?? [] : []);
+        var shape = LiveFields.Shape(historyMax, denseColumns, positionsMax: 32, ranker.HasCrosses) with
+        {
+            Tasks = 1 + Goals.Count, TasksCode = Goals.Aggregate(0, (code, kind) => code * 16 + (int)kind),
+        };
+        _labels = new float[shape.Tasks];
         _ranker = new FieldRanker(name, shape, options, ranker.Recipe, device);
         _fields = new LiveFields(catalog, historyMax, SideKeysMax);
         _batch = new FieldBatch(shape);
@@ -40,9 +50,16 @@ public sealed class RankerModel : IDeepModel
     /// <summary>Past items that count at most.</summary>
     public int HistoryMax { get; }
 
+    /// <summary>Tasks 2 to K; the first is the label of every example.</summary>
+    public IReadOnlyList<EventKind> Goals { get; }
+
+    /// <inheritdoc/>
+    public bool Learns(Example example) => !example.IsFollowUp || (example.GoalsKnown & Core.Events.Goals.MaskOf(Goals)) != 0;
+
     /// <summary>h: columns of the network's last hidden layer; 0 where it tells none.</summary>
     public int HiddenColumns => _ranker.HiddenColumns;
 
+    /// <summary>The first task's.</summary>
     public void Predict(ExampleBatch batch, Span<float> into) => Predict(batch, into, default);
 
     /// <inheritdoc cref="Predict(ExampleBatch, Span{float})"/>
@@ -50,8 +67,20 @@ public sealed class RankerModel : IDeepModel
     public void Predict(ExampleBatch batch, Span<float> into, Span<float> hidden)
     {
         if (into.Length != batch.Count) throw new ArgumentException($"{batch.Count} rows, and a place for {into.Length}");
-        _ranker.Predict(Rows(batch), into, hidden);
+        if (Goals.Count == 0)
+        {
+            _ranker.Predict(Rows(batch), into, hidden);
+            return;
+        }
+        var tasks = _labels.Length;
+        if (_probabilities.Length < batch.Count * tasks) _probabilities = new float[batch.Count * tasks];
+        PredictGoals(batch, _probabilities.AsSpan(0, batch.Count * tasks), hidden);
+        for (var row = 0; row < batch.Count; row++) into[row] = _probabilities[row * tasks];
     }
+
+    /// <summary>As <see cref="Predict(ExampleBatch, Span{float})"/>, of all tasks.</summary>
+    /// <param name="into">Shape [B, K] row-major.</param>
+    public void PredictGoals(ExampleBatch batch, Span<float> into, Span<float> hidden = default) => _ranker.Predict(Rows(batch), into, hidden);
 
     public float Learn(ExampleBatch batch) => _ranker.Learn(Rows(batch));
 
@@ -62,9 +91,22 @@ public sealed class RankerModel : IDeepModel
         {
             _fields.BeginUser(batch.Users[row], batch.History(row), batch.InSession[row], batch.Surfaces[row], batch.ShownMs[row]);
             _fields.AddItem(
-                _batch, batch.Items[row], _readsSequence, batch.DenseRow(row), batch.Labels[row], batch.ShownMs[row], batch.Positions[row], batch.Weights[row]);
+                _batch, batch.Items[row], _readsSequence, batch.DenseRow(row), LabelsOf(batch, row), batch.ShownMs[row], batch.Positions[row], batch.Weights[row]);
         }
         return _batch;
+    }
+
+    /// <summary>Shape [K]: each is labelled by one record of an impression, unless a late action corrects it; NaN for those that this record does not tell.</summary>
+    private float[] LabelsOf(ExampleBatch batch, int row)
+    {
+        var source = batch.Source(row);
+        _labels[0] = source is { IsFollowUp: true } ? float.NaN : batch.Labels[row];
+        for (var k = 0; k < Goals.Count; k++)
+        {
+            var bit = Core.Events.Goals.Bit(Goals[k]);
+            _labels[k + 1] = source is null || (source.GoalsKnown & bit) == 0 ? float.NaN : (source.GoalsMet & bit) != 0 ? 1f : 0f;
+        }
+        return _labels;
     }
 
     /// <summary>What scores candidates of one user after another on a thread of its own.</summary>
@@ -94,14 +136,18 @@ public sealed class CandidateRows : IDisposable
     /// <summary>Takes over the dense weights as they now stand; rows of tables are always read from the model itself.</summary>
     public void Refresh() => _scorer.Refresh();
 
+    /// <summary>K.</summary>
+    public int Tasks => _batch.Shape.Tasks;
+
     /// <inheritdoc cref="DinScorer.Score"/>
+    /// <remarks>Scores are of shape [items, K] row-major: the probabilities of all tasks.</remarks>
     public void Score(
         ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, ReadOnlySpan<float> dense,
         Span<float> scores)
     {
         var columns = _batch.Shape.DenseColumns;
         if (dense.Length != items.Length * columns) throw new ArgumentException($"{dense.Length} dense values for {items.Length} items of {columns}");
-        if (scores.Length != items.Length) throw new ArgumentException($"{items.Length} items, and a place for {scores.Length}");
+        if (scores.Length != items.Length * Tasks) throw new ArgumentException($"{items.Length} items of {Tasks} tasks, and a place for {scores.Length}");
         _batch.Clear();
         _batch.SharesSequence = true;
         _fields.BeginUser(user, history, inSession, surface, nowMs);

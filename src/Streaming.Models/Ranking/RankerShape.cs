@@ -25,6 +25,9 @@ public sealed record RankerShape(int Fields)
     /// <summary>K: labels of a row.</summary>
     public int Tasks { get; init; } = 1;
 
+    /// <summary>Tells tasks of one number from others, so that a file of the one is no file of the other; 0 for a single one.</summary>
+    public int TasksCode { get; init; }
+
     /// <summary>F: vectors that a network sees, the dense ones last.</summary>
     public int Vectors => Fields + DenseColumns;
 

@@ -41,7 +41,7 @@ public static class DeepZoo
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
             DrnModel.ModelName => new DrnModel(settings.Deep.Drn, settings.Node.Seed, settings.Users.AttributionWindowMs),
             _ when Rankers.Live.Contains(name) => new RankerModel(
-                name, new RankerOptions { Seed = seed }, historyMax, DenseInputs.ColumnsOf(settings), catalog, device),
+                name, new RankerOptions { Seed = seed }, historyMax, DenseInputs.ColumnsOf(settings), catalog, device, settings.Users.GoalKinds()),
             _ => throw new ArgumentException($"there is no deep model '{name}'; there are {string.Join(", ", DeepSettings.Known)}", nameof(name)),
         };
     }
@@ -100,7 +100,7 @@ public sealed class DeepServing : IDisposable
                 _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
             if (model is Din or RankerModel)
             {
-                var ranker = DeepRanker.Of(model, users, () => replica.Version);
+                var ranker = DeepRanker.Of(model, users, () => replica.Version, settings.Users.ActionWeights);
                 _owned.Add(ranker);
                 arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, () => replica.Version > 0), Version = () => $"{name}:{replica.Version}" });
             }
@@ -186,7 +186,7 @@ public sealed class DeepServing : IDisposable
         IRanker ranker;
         if (model is Din or RankerModel)
         {
-            var own = DeepRanker.Of(model, _users, () => replica.Version);
+            var own = DeepRanker.Of(model, _users, () => replica.Version, _settings.Users.ActionWeights);
             (owner, ranker) = (own, own);
         }
         else
@@ -238,11 +238,14 @@ public sealed class DeepServing : IDisposable
     /// <summary>The deep ranker once there is a version of it that may serve; before that the live one.</summary>
     private sealed class OnceServed(IRanker deep, UserModels users, Func<bool> isServed) : IRanker
     {
-        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores)
+        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, Span<float> scores) =>
+            Score(user, items, surface, nowMs, GoalFusion.Default, scores);
+
+        public void Score(UserState user, ReadOnlySpan<ulong> items, string surface, long nowMs, GoalFusion fusion, Span<float> scores)
         {
             if (isServed())
             {
-                deep.Score(user, items, surface, nowMs, scores);
+                deep.Score(user, items, surface, nowMs, fusion, scores);
                 return;
             }
             var scorer = users.Scorer;

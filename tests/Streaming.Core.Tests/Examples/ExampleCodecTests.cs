@@ -45,6 +45,17 @@ public sealed class ExampleCodecTests
         Label = 1, Propensity = 0.5f, Features = [1], Values = [1], Slate = [Sample.ItemKey, 7],
     };
 
+    /// <summary>What follows the label of an impression: a like, and no purchase.</summary>
+    private static readonly Example FollowUp = new()
+    {
+        Source = Sample.Source, Ordinal = Sample.Ordinal, User = Sample.User, ItemKey = Sample.ItemKey, ShownMs = Sample.ShownMs, LabelMs = Sample.LabelMs,
+        Label = 1, Propensity = 0.5f, Features = [1], Values = [1], Slate = [Sample.ItemKey, 7], Action = EventKind.Like,
+        GoalsKnown = Goals.MaskOf([EventKind.Like, EventKind.Purchase]), GoalsMet = Goals.Bit(EventKind.Like), IsFollowUp = true,
+    };
+
+    private const string FollowUpGolden =
+        "01050e04a4130203753188776655443322110080f8b4c0e663b8170000803f0000003f040101010001010100000000039001100288776655443322110700000000000000";
+
     private const string DrawnGolden = 
         "01040e04a4130203753188776655443322110080f8b4c0e663b8170000803f0000003f0101010100010101000000000288776655443322110700000000000000";
 
@@ -90,6 +101,7 @@ public sealed class ExampleCodecTests
         Convert.ToHexStringLower(Bytes(Act)).ShouldBe(ActGolden);
         Convert.ToHexStringLower(Bytes(Interleaved)).ShouldBe(InterleavedGolden);
         Convert.ToHexStringLower(Bytes(Drawn)).ShouldBe(DrawnGolden);
+        Convert.ToHexStringLower(Bytes(FollowUp)).ShouldBe(FollowUpGolden);
     }
 
     [Fact]
@@ -99,6 +111,22 @@ public sealed class ExampleCodecTests
         Same(ExampleCodec.Read(Convert.FromHexString(ActGolden)).Interaction!, Act);
         Same(ExampleCodec.Read(Convert.FromHexString(InterleavedGolden)).Example!, Interleaved);
         Same(ExampleCodec.Read(Convert.FromHexString(DrawnGolden)).Example!, Drawn);
+        Same(ExampleCodec.Read(Convert.FromHexString(FollowUpGolden)).Example!, FollowUp);
+    }
+
+    [Fact]
+    public void Goals_that_are_none_or_met_without_being_known_are_refused()
+    {
+        var good = Convert.FromHexString(FollowUpGolden);
+        // Before the slate of two keys and its length: flags, known and met, of which the masks have two bytes and one.
+        var at = good.Length - 17 - 4;
+        good[at].ShouldBe((byte)3);
+        foreach (var (place, value) in new[] { (at, 4), (at + 1, 0x91), (at + 3, 0x20) })
+        {
+            byte[] bad = [.. good];
+            bad[place] = (byte)value;
+            Should.Throw<FormatException>(() => ExampleCodec.Read(bad));
+        }
     }
 
     [Fact]
@@ -171,6 +199,7 @@ public sealed class ExampleCodecTests
         a.Values.ShouldBe(b.Values);
         a.UserVector.ShouldBe(b.UserVector);
         a.Slate.ShouldBe(b.Slate);
+        (a.GoalsKnown, a.GoalsMet, a.IsFollowUp).ShouldBe((b.GoalsKnown, b.GoalsMet, b.IsFollowUp));
         a.History.ShouldBe(b.History);
         a.HistoryInSession.ShouldBe(b.HistoryInSession);
         a.Team.ShouldBe(b.Team);

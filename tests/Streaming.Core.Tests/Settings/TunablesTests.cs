@@ -22,9 +22,22 @@ public sealed class TunablesTests
     }
 
     [Fact]
+    public void An_arm_may_weigh_the_goals_that_there_are_and_no_others()
+    {
+        var settings = new StreamingSettings { Users = new UsersSettings { Goals = ["purchase"] } };
+        var problems = new SettingsProblems();
+        var values = new Dictionary<string, string> { ["Feeds:GoalWeights:purchase"] = "4", ["Feeds:GoalWeights:positive"] = "0.5", ["Feeds:GoalFusion"] = "multiplicative" };
+        var changed = Tunables.Apply(settings, values, "arm", problems).Feeds;
+        problems.List.ShouldBeEmpty();
+        (changed.GoalWeights["purchase"], changed.GoalWeights["positive"], changed.GoalFusion).ShouldBe((4, .5, "multiplicative"));
+        Tunables.Apply(settings, new Dictionary<string, string> { ["Feeds:GoalWeights:like"] = "4" }, "arm", problems);
+        problems.List.ShouldHaveSingleItem().ShouldContain("like");
+    }
+
+    [Fact]
     public void The_list_of_tunables_is_what_the_attribute_marks() => Tunables.All.ShouldBe(
     [
-        "Feeds:Diversity", "Feeds:DiversityMax", "Feeds:DiversityWindow", "Feeds:ExploreEpsilon", "Feeds:ExploreEvery", "Feeds:ListLength",
+        "Feeds:Diversity", "Feeds:DiversityMax", "Feeds:DiversityWindow", "Feeds:ExploreEpsilon", "Feeds:ExploreEvery", "Feeds:GoalFusion", "Feeds:GoalWeights:*", "Feeds:ListLength",
         "Feeds:MmrLambda", "Feeds:Quotas:*", "Feeds:RepeatClickedAfterMs", "Feeds:SeenMax", "Feeds:ServedMax",
         "Feeds:SlateShare",
     ]);

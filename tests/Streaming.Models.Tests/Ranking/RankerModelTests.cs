@@ -1,3 +1,5 @@
+using Streaming.Core.Events;
+using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
@@ -31,6 +33,13 @@ public sealed class DcnV2SuiteTests() : RankerSuite("dcn_v2");
 public sealed class MeanPoolingSuiteTests() : RankerSuite("mean_pooling");
 public sealed class DienSuiteTests() : RankerSuite("dien");
 public sealed class SharedBottomSuiteTests() : RankerSuite("shared_bottom");
+
+public sealed class EsmmSuiteTests : DeepModelSuite
+{
+    // A plain MLP on the contract's data, which have no second task: it needs more columns there than networks with parts of their own for products.
+    protected override IDeepModel Create(long seed) => RankerModelTests.Create("esmm", (ulong)seed, new ItemCatalog(), hidden: [32, 16]);
+}
+
 public sealed class MmoeSuiteTests() : RankerSuite("mmoe");
 public sealed class PleSuiteTests() : RankerSuite("ple");
 
@@ -40,11 +49,112 @@ public sealed class RankerModelTests
     private const int HistoryMax = 6;
     private const long NowMs = 1_700_000_000_000;
 
-    internal static RankerModel Create(string name, ulong seed, IItemCatalog catalog, int dense = 0) => new(
-        name, new RankerOptions { Dim = 8, Hidden = [16, 8], Rate = 5e-3f, TableRate = 2e-2f, InitScale = 0.1f, Seed = seed }, HistoryMax, dense, catalog, TestDevice.Torch);
+    internal static RankerModel Create(string name, ulong seed, IItemCatalog catalog, int dense = 0, IReadOnlyList<EventKind>? goals = null, int[]? hidden = null) => new(
+        name, new RankerOptions { Dim = 8, Hidden = hidden ?? [16, 8], Rate = 5e-3f, TableRate = 2e-2f, InitScale = 0.1f, Seed = seed }, HistoryMax, dense, catalog, TestDevice.Torch, goals);
 
     [Fact]
     public void Settings_know_every_live_ranker() => Rankers.Live.ShouldBe(DeepSettings.Known.Skip(3));
+
+    /// <summary>
+    /// Items of number 0 mod 4 are acted on, and of those that were, items 0 mod 8 are liked, items 4 mod 8 bought. Labels come as from the join: the action at once, its
+    /// goal in a record that follows, the other goal at the end of the window in another.
+    /// </summary>
+    private static IEnumerable<Example> Planted(int seed, int impressions)
+    {
+        var random = new Random(seed);
+        var (like, purchase) = (Goals.Bit(EventKind.Like), Goals.Bit(EventKind.Purchase));
+        for (var n = 0; n < impressions; n++)
+        {
+            var item = random.Next(16);
+            Example Record(float label, ushort known, ushort met, bool follows) => new()
+            {
+                Source = new(0, n), Ordinal = follows ? 1 : 0, User = $"u{random.Next(9)}", ItemKey = StableHash.Of($"i{item}"), ShownMs = NowMs + n, LabelMs = NowMs + n,
+                Label = label, Features = [], Values = [], GoalsKnown = known, GoalsMet = met, IsFollowUp = follows,
+            };
+            if (item % 4 != 0)
+            {
+                yield return Record(0, (ushort)(like | purchase), 0, false);
+                continue;
+            }
+            var met = item % 8 == 0 ? like : purchase;
+            yield return Record(1, 0, 0, false);
+            yield return Record(1, met, met, true);
+            yield return Record(1, (ushort)(met ^ like ^ purchase), 0, true);
+        }
+    }
+
+    [TorchFact]
+    public void Goals_are_learned_from_the_records_that_label_them_and_from_no_others()
+    {
+        foreach (var ranker in Rankers.All.Where(r => r.IsMultiTask))
+        {
+            using var model = Create(ranker.Name, 3, new ItemCatalog(), goals: [EventKind.Like, EventKind.Purchase], hidden: [32, 16]);
+            var batch = new ExampleBatch(HistoryMax);
+            foreach (var example in Planted(1, 6000))
+            {
+                model.Learns(example).ShouldBeTrue();
+                batch.Add(example);
+                if (batch.Count < 32) continue;
+                float.IsFinite(model.Learn(batch)).ShouldBeTrue();
+                batch.Clear();
+            }
+            using var candidates = model.NewCandidates();
+            candidates.Tasks.ShouldBe(3);
+            var items = Enumerable.Range(0, 16).Select(i => StableHash.Of($"i{i}")).ToArray();
+            var found = new float[16 * 3];
+            candidates.Score(StableHash.Of("u1"), [], 0, StableHash.Of(""), NowMs, items, [], found);
+            for (var i = 0; i < 16; i++)
+            {
+                var (any, like, purchase) = (found[3 * i], found[3 * i + 1], found[3 * i + 2]);
+                (any > 0.5f, like > 0.5f, purchase > 0.5f).ShouldBe((i % 4 == 0, i % 8 == 0, i % 8 == 4), $"{ranker.Name}, item {i}: {any} {like} {purchase}");
+            }
+            // The first task is what a model of one goal tells.
+            var rows = new ExampleBatch(HistoryMax);
+            foreach (var item in items) rows.Add(StableHash.Of("u1"), item, [], 0, NowMs, StableHash.Of(""));
+            var first = new float[16];
+            model.Predict(rows, first);
+            for (var i = 0; i < 16; i++) first[i].ShouldBe(found[3 * i], 1e-5f);
+        }
+    }
+
+    [TorchFact]
+    public void What_is_not_labelled_moves_nothing_and_a_file_of_other_goals_is_refused()
+    {
+        using var model = Create("shared_bottom", 3, new ItemCatalog(), goals: [EventKind.Like, EventKind.Purchase]);
+        var batch = new ExampleBatch(HistoryMax);
+        foreach (var example in Planted(1, 20)) batch.Add(example);
+        // Towers of goals that no record labels stay as they were.
+        var unlabelled = new ExampleBatch(HistoryMax);
+        for (var row = 0; row < batch.Count; row++) unlabelled.Add(batch.Users[row], batch.Items[row], [], 0, NowMs, 0, label: batch.Labels[row]);
+        float[] Tower(int task) => [.. model.Weights.Dense.Where(d => d.Name.StartsWith($"tower.{task}.", StringComparison.Ordinal)).SelectMany(Values)];
+        var (own, other) = (Tower(0), Tower(1));
+        model.Learn(unlabelled);
+        Tower(0).ShouldNotBe(own);
+        Tower(1).ShouldBe(other);
+        model.Learn(batch);
+        Tower(1).ShouldNotBe(other);
+
+        var file = new MemoryStream();
+        model.Save(file);
+        using var swapped = Create("shared_bottom", 3, new ItemCatalog(), goals: [EventKind.Purchase, EventKind.Like]);
+        file.Position = 0;
+        Should.Throw<InvalidDataException>(() => swapped.Load(file));
+        using var same = Create("shared_bottom", 3, new ItemCatalog(), goals: [EventKind.Like, EventKind.Purchase]);
+        file.Position = 0;
+        same.Load(file);
+        // A ranker of one task takes no notice of goals, nor of what follows a label.
+        using var single = Create("fm", 3, new ItemCatalog(), goals: [EventKind.Like]);
+        single.Goals.ShouldBeEmpty();
+        single.Learns(Planted(1, 200).First(e => e.IsFollowUp)).ShouldBeFalse();
+        single.Learns(Planted(1, 200).First(e => !e.IsFollowUp)).ShouldBeTrue();
+
+        static float[] Values(IDenseWeights dense)
+        {
+            var values = new float[dense.Length];
+            dense.CopyTo(values);
+            return values;
+        }
+    }
 
     [TorchFact]
     public void Candidates_of_a_user_are_scored_as_their_rows_are_predicted()
