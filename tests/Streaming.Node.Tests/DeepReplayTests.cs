@@ -50,12 +50,12 @@ public sealed class DeepReplayTests : IDisposable
     }
 
     [TorchFact]
-    public async Task Several_goals_are_learned_the_same_every_time_and_after_a_stop()
+    public async Task Several_goals_and_lists_are_learned_the_same_every_time_and_after_a_stop()
     {
         var settings = Settings with
         {
-            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = ["esmm", "fm"] },
-            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["esmm"] = .4, ["fm"] = .4 } },
+            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = ["esmm", "fm", "prm"] },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["esmm"] = .3, ["fm"] = .3, ["prm"] = .3 } },
             Feeds = Settings.Feeds with { GoalFusion = FeedsSettings.FusionMultiplicative, GoalWeights = new() { ["click"] = 2 } },
         };
         settings.Validate().ShouldBeEmpty();
@@ -63,6 +63,7 @@ public sealed class DeepReplayTests : IDisposable
         var (several, one) = (straight.Deep[0], straight.Deep[1]);
         one.Examples.ShouldBe(straight.Outcome!.Examples, "what follows a label is not for a ranker of one goal");
         several.Examples.ShouldBeGreaterThan(one.Examples);
+        straight.Deep[2].Examples.ShouldBe(one.Examples);
         foreach (var model in straight.Deep)
         {
             model.Serving.ShouldBeGreaterThan(0);

@@ -9,7 +9,7 @@ public sealed record DeepSettings
     /// <summary>Every model that <see cref="Models"/> may name.</summary>
     public static readonly IReadOnlyList<string> Known =
     [
-        "din", "two_tower", "drn", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
+        "din", "two_tower", "drn", "prm", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
         "shared_bottom", "esmm", "mmoe", "ple",
     ];
 
@@ -18,6 +18,12 @@ public sealed record DeepSettings
 
     /// <summary>Models to learn and serve; empty switches deep models off.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>Items of a list that the model "prm" orders anew at most, its base ranker's best.</summary>
+    public int PrmItemsMax { get; init; } = 50;
+
+    /// <summary>After the attribution window, how long the model "prm" waits for a list's last examples, ms of event time.</summary>
+    public int PrmCloseSlackMs { get; init; } = 5_000;
 
     /// <summary>Of the model "drn".</summary>
     public DrnSettings Drn { get; init; } = new();
@@ -102,6 +108,8 @@ public sealed record DeepSettings
             else if (Models.Take(i).Contains(Models[i])) problems.Add($"Deep:Models:{i}", $"names '{Models[i]}' a second time");
         }
         if (Device is not ("auto" or "cpu" or "cuda")) problems.Add("Deep:Device", $"is '{Device}'; allowed are 'auto', 'cpu' and 'cuda'");
+        problems.InRange("Deep:PrmItemsMax", PrmItemsMax, 2, 500);
+        problems.InRange("Deep:PrmCloseSlackMs", PrmCloseSlackMs, 0, 86_400_000);
         problems.InRange("Deep:BatchSizeMax", BatchSizeMax, 1, 65_536);
         problems.InRange("Deep:BatchWaitMs", BatchWaitMs, 0, 60_000);
         problems.InRange("Deep:PublishIntervalMs", PublishIntervalMs, 0, 3_600_000);

@@ -36,6 +36,8 @@ public sealed record StreamingSettings
         Deep.Validate(problems);
         if (Deep.Models.Contains("drn") && Users.NegativeSampleRate < 1)
             problems.Add("Users:NegativeSampleRate", "must be 1 with the model 'drn': it learns from lists, which need every slot");
+        if (Deep.Models.Contains("prm") && Users.NegativeSampleRate < 1)
+            problems.Add("Users:NegativeSampleRate", "must be 1 with the model 'prm': it learns from lists, which need every slot");
         Feeds.Validate(problems);
         foreach (var goal in Feeds.GoalWeights.Keys.Where(g => g != Goals.Positive && !Users.Goals.Contains(g)))
             problems.Add($"Feeds:GoalWeights:{goal}", $"is no goal; there are {string.Join(", ", Users.Goals.Prepend(Goals.Positive))} (Users:Goals)");

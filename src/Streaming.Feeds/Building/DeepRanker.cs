@@ -4,6 +4,7 @@ using Streaming.Core.Settings;
 using Streaming.Learning;
 using Streaming.Models.Deep;
 using Streaming.Models.Ranking;
+using Streaming.Models.Reranking;
 using Streaming.Users;
 
 namespace Streaming.Feeds.Building;
@@ -45,7 +46,7 @@ public sealed class DeepRanker : IRanker, IDisposable
         _work = new ThreadLocal<Work>(() => new Work(scorer(), historyMax), trackAllValues: true);
     }
 
-    /// <param name="model">A <see cref="Din"/> or a <see cref="RankerModel"/>; read while nobody writes to it.</param>
+    /// <param name="model">A <see cref="Din"/>, a <see cref="RankerModel"/> or a <see cref="PrmModel"/>; read while nobody writes to it.</param>
     /// <param name="users">Gives the dense columns, those of the model.</param>
     /// <param name="version">Changes whenever the model's dense weights have: they are then taken over anew.</param>
     /// <param name="actions">Weights of actions, for goals whose weight a list does not name; null for the settings' own defaults.</param>
@@ -53,10 +54,12 @@ public sealed class DeepRanker : IRanker, IDisposable
     {
         static Scorer OfDin(DinScorer own) => new(own.Score, own.Refresh, null, []);
         static Scorer OfRows(CandidateRows own, RankerModel ranker) => new(own.Score, own.Refresh, own, ranker.Goals);
+        static Scorer OfPrm(PrmCandidates own) => new(own.Score, own.Refresh, own, []);
         return model switch
         {
             Din din => new DeepRanker(() => OfDin(new DinScorer(din)), din.HistoryMax, users, version, actions),
             RankerModel ranker => new DeepRanker(() => OfRows(ranker.NewCandidates(), ranker), ranker.HistoryMax, users, version, actions),
+            PrmModel prm => new DeepRanker(() => OfPrm(prm.NewCandidates()), prm.HistoryMax, users, version, actions),
             _ => throw new ArgumentException($"{model.Name} is no ranker", nameof(model)),
         };
     }

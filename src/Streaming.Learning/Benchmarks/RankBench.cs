@@ -3,6 +3,7 @@ using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Models.Deep;
 using Streaming.Models.Ranking;
+using Streaming.Models.Reranking;
 
 namespace Streaming.Learning.Benchmarks;
 
@@ -38,7 +39,7 @@ public sealed class RankBench
     }
 
     /// <summary>Every model that <see cref="Measure"/> takes.</summary>
-    public static IReadOnlyList<string> Models { get; } = ["din", .. Rankers.Live];
+    public static IReadOnlyList<string> Models { get; } = ["din", .. Rankers.Live, PrmModel.ModelName];
 
     private int Draw(int below) => (int)(StableHash.Unit(StableHash.Combine(_seed, ++_draws)) * below);
 
@@ -52,6 +53,14 @@ public sealed class RankBench
             Train(din);
             var scorer = new DinScorer(din);
             return Time(model, calls, candidates, (user, history, items, dense, scores) => scorer.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
+        }
+        if (model == PrmModel.ModelName)
+        {
+            using var prm = new PrmModel(new RankerOptions { Seed = _seed }, itemsMax: 50, waitMs: 0, History, _denseFeatures, _catalog);
+            Train(prm);
+            using var lists = prm.NewCandidates();
+            lists.Refresh();
+            return Time(model, calls, candidates, (user, history, items, dense, scores) => lists.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
         }
         using var ranker = new RankerModel(model, new RankerOptions { Seed = _seed }, History, Dense, _catalog);
         Train(ranker);

@@ -143,7 +143,13 @@ public sealed class CandidateRows : IDisposable
     /// <remarks>Scores are of shape [items, K] row-major: the probabilities of all tasks.</remarks>
     public void Score(
         ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, ReadOnlySpan<float> dense,
-        Span<float> scores)
+        Span<float> scores) => Score(user, history, inSession, surface, nowMs, items, dense, scores, default);
+
+    /// <inheritdoc cref="Score(ulong, ReadOnlySpan{ulong}, int, ulong, long, ReadOnlySpan{ulong}, ReadOnlySpan{float}, Span{float})"/>
+    /// <param name="hidden">Shape [items, <see cref="RankerModel.HiddenColumns"/>] for the last hidden layer, or nothing.</param>
+    internal void Score(
+        ulong user, ReadOnlySpan<ulong> history, int inSession, ulong surface, long nowMs, ReadOnlySpan<ulong> items, ReadOnlySpan<float> dense,
+        Span<float> scores, Span<float> hidden)
     {
         var columns = _batch.Shape.DenseColumns;
         if (dense.Length != items.Length * columns) throw new ArgumentException($"{dense.Length} dense values for {items.Length} items of {columns}");
@@ -153,7 +159,7 @@ public sealed class CandidateRows : IDisposable
         _fields.BeginUser(user, history, inSession, surface, nowMs);
         for (var i = 0; i < items.Length; i++)
             _fields.AddItem(_batch, items[i], _readsSequence && i == 0, dense.Slice(i * columns, columns));
-        _scorer.Predict(_batch, scores);
+        _scorer.Predict(_batch, scores, hidden);
     }
 
     public void Dispose() => _scorer.Dispose();

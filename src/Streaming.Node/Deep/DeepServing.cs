@@ -13,6 +13,7 @@ using Streaming.Learning.Features;
 using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Models.Ranking;
+using Streaming.Models.Reranking;
 using Streaming.Users;
 using TorchSharp;
 
@@ -39,6 +40,9 @@ public static class DeepZoo
             // Mini-batches are cut by time, so most are small: the items shown beside the clicked ones make their softmax worth learning from.
             "two_tower" => new TwoTower(
                 new TwoTowerOptions { HistoryMax = historyMax, Seed = seed, LogNegatives = true, TableRate = 5e-3f }, catalog, device),
+            PrmModel.ModelName => new PrmModel(
+                new RankerOptions { Seed = seed }, settings.Deep.PrmItemsMax, settings.Users.AttributionWindowMs + settings.Deep.PrmCloseSlackMs, historyMax,
+                DenseInputs.Hashes(settings), catalog, device),
             DrnModel.ModelName => new DrnModel(settings.Deep.Drn, settings.Node.Seed, settings.Users.AttributionWindowMs),
             _ when Rankers.Live.Contains(name) => new RankerModel(
                 name, new RankerOptions { Seed = seed }, historyMax, DenseInputs.ColumnsOf(settings), catalog, device, settings.Users.GoalKinds()),
@@ -51,7 +55,7 @@ public static class DeepZoo
         settings.Device == "cpu" || (settings.Device == "auto" && !torch.cuda.is_available()) ? null : torch.device("cuda");
 
     /// <summary>What a model's predictions are.</summary>
-    public static DeepScores ScoresOf(string name) => name == "din" || Rankers.Live.Contains(name) ? DeepScores.Probabilities : DeepScores.Ranking;
+    public static DeepScores ScoresOf(string name) => name is "din" or PrmModel.ModelName || Rankers.Live.Contains(name) ? DeepScores.Probabilities : DeepScores.Ranking;
 
     /// <summary>Whether a model computes in tensors, and so learns only where there is libtorch.</summary>
     public static bool NeedsTensors(string name) => name != DrnModel.ModelName;
@@ -98,7 +102,7 @@ public sealed class DeepServing : IDisposable
             var device = learnsInRounds && settings.Deep.Device == "cuda" ? DeepZoo.DeviceOf(settings.Deep) : null;
             if (learnsInRounds)
                 _learners.Add(new RoundLearner(() => DeepZoo.Create(name, settings, catalog, device), DeepZoo.ScoresOf(name), settings, replica));
-            if (model is Din or RankerModel)
+            if (model is Din or RankerModel or PrmModel)
             {
                 var ranker = DeepRanker.Of(model, users, () => replica.Version, settings.Users.ActionWeights);
                 _owned.Add(ranker);
@@ -184,7 +188,7 @@ public sealed class DeepServing : IDisposable
         bool IsServed() => replica.Version == pin.Version && model is not DrnModel { IsWarm: false };
         IDisposable owner;
         IRanker ranker;
-        if (model is Din or RankerModel)
+        if (model is Din or RankerModel or PrmModel)
         {
             var own = DeepRanker.Of(model, _users, () => replica.Version, _settings.Users.ActionWeights);
             (owner, ranker) = (own, own);
