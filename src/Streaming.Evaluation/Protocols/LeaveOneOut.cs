@@ -20,7 +20,7 @@ public sealed record LeaveOneOutSplit(Interactions Train, int[] Held, int[][]? C
 /// </summary>
 public abstract class LeaveOneOut(string name, string description, bool validation) : IProtocol
 {
-    private static readonly int[] CutOffs = [5, 10, 20];
+    private static readonly int[] Usual = [5, 10, 20];
 
     public string Name => validation ? name + "-validation" : name;
 
@@ -30,6 +30,9 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     public IReadOnlyList<string> Models { get; } = [.. Recommenders.All.Select(entry => entry.Name)];
 
+    /// <summary>Cut-offs of its metrics, rising.</summary>
+    protected virtual IReadOnlyList<int> CutOffs => Usual;
+
     /// <summary>True when the test's held-out items are to be taken away and others held out.</summary>
     protected bool Validation => validation;
 
@@ -37,7 +40,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/> with a model that is not registered.</summary>
     public IReadOnlyList<Figure> Run(IRecommender model, EvaluationCase what, CancellationToken cancel) =>
-        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, what.Note, cancel, what.Training);
+        Judge(model, Split(what.DataPath, what.Seed, cancel), what.Seed, what.Progress, what.Note, cancel, what.Training, CutOffs);
 
     /// <summary>Loads the set and says what is held out.</summary>
     /// <exception cref="DataSetException">The set cannot be read or lacks what the protocol needs.</exception>
@@ -45,11 +48,12 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     /// <summary>Fits and ranks.</summary>
     public static IReadOnlyList<Figure> Judge(IRecommender model, LeaveOneOutSplit split, long seed, Action<double>? progress = null,
-        Action<string>? note = null, CancellationToken cancel = default, TrainingRun? training = null)
+        Action<string>? note = null, CancellationToken cancel = default, TrainingRun? training = null, IReadOnlyList<int>? cutOffs = null)
     {
+        cutOffs ??= Usual;
         progress = Fitting.Fit(model, split.Train, seed, progress, note, training);
         var scores = new float[split.Train.ItemCount];
-        var perUser = new List<double>[2 * CutOffs.Length];
+        var perUser = new List<double>[2 * cutOffs.Count];
         for (var m = 0; m < perUser.Length; m++) perUser[m] = [];
         for (var user = 0; user < split.Held.Length; user++)
         {
@@ -58,12 +62,12 @@ public abstract class LeaveOneOut(string name, string description, bool validati
             var history = split.Train.History(user);
             model.Score(user, history, scores);
             var candidates = split.Candidates is null ? Unseen(history, scores.Length) : split.Candidates[user];
-            Rank(scores, split.Held[user], candidates, perUser);
+            Rank(scores, split.Held[user], candidates, cutOffs, perUser);
             progress?.Invoke((user + 1.0) / split.Held.Length);
         }
         var figures = new List<Figure>();
         for (var m = 0; m < perUser.Length; m++)
-            figures.Add(new Figure($"{(m < CutOffs.Length ? "hr" : "ndcg")}@{CutOffs[m % CutOffs.Length]}", Bootstrap.Mean(perUser[m].ToArray(), seed)));
+            figures.Add(new Figure($"{(m < cutOffs.Count ? "hr" : "ndcg")}@{cutOffs[m % cutOffs.Count]}", Bootstrap.Mean(perUser[m].ToArray(), seed)));
         figures.Add(new Figure("users", perUser[0].Count));
         return figures;
     }
@@ -120,7 +124,7 @@ public abstract class LeaveOneOut(string name, string description, bool validati
         return [.. Enumerable.Range(0, itemCount).Where(item => !seen[item])];
     }
 
-    private static void Rank(float[] scores, int held, int[] candidates, List<double>[] perUser)
+    private static void Rank(float[] scores, int held, int[] candidates, IReadOnlyList<int> cutOffs, List<double>[] perUser)
     {
         // Only what scores at least as high as the held item moves its metrics; the rest need not be sorted.
         var (values, grades) = (new List<double> { scores[held] }, new List<double> { 1 });
@@ -130,11 +134,11 @@ public abstract class LeaveOneOut(string name, string description, bool validati
             values.Add(scores[item]);
             grades.Add(0);
         }
-        for (var c = 0; c < CutOffs.Length; c++)
+        for (var c = 0; c < cutOffs.Count; c++)
         {
-            var ranked = RankingMetrics.Evaluate(values.ToArray(), grades.ToArray(), CutOffs[c]);
+            var ranked = RankingMetrics.Evaluate(values.ToArray(), grades.ToArray(), cutOffs[c]);
             perUser[c].Add(ranked.HitRate);
-            perUser[CutOffs.Length + c].Add(ranked.Ndcg);
+            perUser[cutOffs.Count + c].Add(ranked.Ndcg);
         }
     }
 }

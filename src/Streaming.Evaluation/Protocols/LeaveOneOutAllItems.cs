@@ -11,6 +11,9 @@ public sealed class LeaveOneOutAllItems(bool validation) : LeaveOneOut("leave-on
     {
     }
 
+    /// <summary>The hundred is what retrieval is asked for.</summary>
+    protected override IReadOnlyList<int> CutOffs { get; } = [5, 10, 20, 100];
+
     public override LeaveOneOutSplit Split(string path, long seed, CancellationToken cancel = default)
     {
         var all = InteractionLoader.Load(path, seed, cancel).All;

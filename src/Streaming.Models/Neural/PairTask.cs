@@ -116,7 +116,8 @@ internal sealed class PairTask : ITrainingTask
         return rows[..Math.Min(usersMax, rows.Length / 5)];
     }
 
-    private static Interactions Without(Interactions train, int[] held)
+    /// <summary>The interactions but those rows.</summary>
+    internal static Interactions Without(Interactions train, int[] held)
     {
         var gone = held.ToHashSet();
         var rows = Enumerable.Range(0, train.Count).Where(row => !gone.Contains(row)).ToArray();

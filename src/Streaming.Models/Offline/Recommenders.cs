@@ -1,5 +1,6 @@
 using Streaming.Models.Classic;
 using Streaming.Models.Neural;
+using Streaming.Models.Retrieval;
 using Streaming.Models.Sequences;
 
 namespace Streaming.Models.Offline;
@@ -23,7 +24,8 @@ public sealed record RecommenderEntry(string Name, string Summary, Func<IRecomme
 /// funk-svd-sampled: dim 32 64, lambda .003 to .05, gamma .05 .1 .2, epochs 20 30. ials: dim 64 96 128, alpha0 .03 to 1, lambda .001
 /// to .02, epochs 12 16. ease: lambda 300 600 1000 2000 4000. pure-svd: dim 20 30 40 50 80. popularity-decayed: half-life 1 2 3 5 7 14
 /// 30 90 days, by temporal-split-validation on MovieLens 100k, which has real times. gmf, mlp and neumf are hardly tuned: by the metric
-/// of their own training, gmf patience 3 within 20 epochs or 10 epochs in full, neumf penalty .002 within 12 or .005 in 8; mlp not at all.
+/// of their own training, gmf patience 3 within 20 epochs or 10 epochs in full, neumf penalty .002 within 12 or .005 in 8; mlp not at all. The
+/// models of Retrieval are not tuned.
 /// </para>
 /// </summary>
 public static class Recommenders
@@ -67,6 +69,32 @@ public static class Recommenders
         new("bert4rec", "bidirectional self-attention, masked items told from the rest; trained with libtorch",
             () => new SequenceRecommender(new() { MaskShare = 0.2, Trainer = new() { Rate = 2e-3f, WarmUp = 0.05, EpochsMax = 60, Patience = 8 } },
                 (items, seed) => new Bert4Rec(items, dim: 64, blocks: 2, heads: 2, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
+        new("item2vec", "items whose neighbours in histories are alike, by skip-gram with drawn negatives; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
+                (train, seed) => new Item2Vec(train, new(), seed)), NeedsLibtorch: true),
+        new("autorec-u", "an autoencoder of users' rows; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 20, Patience = 4 } },
+                (train, seed) => new AutoRec(train, new(), seed)), NeedsLibtorch: true),
+        new("autorec-i", "an autoencoder of items' rows; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 20, Patience = 4 } },
+                (train, seed) => new AutoRec(train, new() { OfItems = true }, seed)), NeedsLibtorch: true),
+        new("transrec", "users as translations from their last item to the next; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 15, Patience = 3 } },
+                (train, seed) => new TransRec(train, new() { Negatives = 4 }, seed)), NeedsLibtorch: true),
+        new("youtube-dnn", "layers over the mean of the history and the example's age, sampled softmax; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
+                (train, seed) => new YouTubeDnn(train, new() { HistoryMax = 20 }, [128], seed)), NeedsLibtorch: true),
+        new("dssm", "two towers of tanh layers and their cosine, sampled softmax; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
+                (train, seed) => new Dssm(train, new() { HistoryMax = 20, Power = 0, Dropout = 0.1 }, [128], gamma: 20, seed)), NeedsLibtorch: true),
+        new("two-tower", "the live path's two towers, corrected in-batch softmax; trained with libtorch",
+            () => new TwoTowerRecommender(new() { EpochsMax = 8 }, new() { Dim = 64, VectorDim = 64, HiddenColumns = [128] }), NeedsLibtorch: true),
+        new("mind", "several interests by dynamic routing, sampled softmax; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
+                (train, seed) => new Mind(train, new() { HistoryMax = 20 }, new(), seed)), NeedsLibtorch: true),
+        new("sdm", "the session's LSTM and attention, gated with what came before it, sampled softmax; trained with libtorch",
+            () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
+                (train, seed) => new Sdm(train, new() { HistoryMax = 30 }, heads: 2, shortMax: 10, seed)), NeedsLibtorch: true),
     ];
 
     /// <exception cref="ArgumentException">No model has that name; the message lists those that there are.</exception>

@@ -99,14 +99,14 @@ internal sealed class SequenceTask : ITrainingTask
     }
 
     /// <summary>1 / log2(rank + 1). Where scores are equal the held item stands behind, so that a model that knows nothing gains nothing.</summary>
-    private static double Gain(Span<float> scores, int[] history, int held)
+    internal static double Gain(Span<float> scores, int[] history, int held, int cutOff = CutOff)
     {
         var own = scores[held];
         foreach (var item in history) scores[item] = float.NegativeInfinity;
         scores[held] = float.NegativeInfinity;
         var rank = 0;
         foreach (var score in scores) if (score >= own) rank++;
-        return rank < CutOff ? 1 / Math.Log2(rank + 2) : 0;
+        return rank < cutOff ? 1 / Math.Log2(rank + 2) : 0;
     }
 
     /// <summary>

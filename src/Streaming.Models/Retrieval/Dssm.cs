@@ -1,0 +1,58 @@
+using Streaming.Models.Layers;
+using Streaming.Models.Neural;
+using Streaming.Models.Offline;
+using TorchSharp;
+
+namespace Streaming.Models.Retrieval;
+
+/// <summary>
+/// Two towers of tanh layers, y = tanh(W x + b), and the logit gamma cos(y_user, y_item) (Huang et al. 2013, "Learning Deep Structured Semantic Models
+/// for Web Search using Clickthrough Data", equations 3 to 5). The paper's towers read hashed letter trigrams of a query and a title; here the query is
+/// the bag of the history's items and the document the item, so that their first layer is a row for each item, as its word hashing is a row
+/// for each trigram. Items are drawn uniformly, as the paper's. Features: sequence items.
+/// Known number: none for these data.
+/// </summary>
+public sealed class Dssm : RetrievalNetwork
+{
+    private readonly double _gamma;
+    private readonly DenseParameter _query, _document;
+    private readonly Mlp _queryTower, _documentTower;
+
+    /// <param name="train">What it learns from.</param>
+    /// <param name="options">Sizes and examples.</param>
+    /// <param name="hidden">Columns of the hidden layers of both towers.</param>
+    /// <param name="gamma">Smoothing factor of the softmax.</param>
+    /// <param name="seed">Of the first values.</param>
+    public Dssm(Interactions train, RetrievalOptions options, IReadOnlyList<int> hidden, double gamma, ulong seed)
+        : base(train, options)
+    {
+        _gamma = gamma;
+        _query = PairNetwork.Table("query", train.ItemCount + 1, options.Dim, seed, 0.3);
+        _document = PairNetwork.Table("document", train.ItemCount + 1, options.Dim, seed, 0.3);
+        _queryTower = new Mlp("query.tower", options.Dim, hidden, options.Dim, (_, _) => new Tanh(), seed);
+        _documentTower = new Mlp("document.tower", options.Dim, hidden, options.Dim, (_, _) => new Tanh(), seed);
+        Parameters = [_query, _document, .. _queryTower.Parameters, .. _documentTower.Parameters];
+    }
+
+    public override IReadOnlyList<DenseParameter> Parameters { get; }
+
+    protected override torch.Tensor Interests(HistoryBatch batch, bool learning)
+    {
+        // The first layer is linear in the bag, so that its tanh comes after the mean.
+        var bag = Drop(Mean(Embed(_query, batch.Items), batch.There), learning).tanh();
+        return (torch.nn.functional.normalize(_queryTower.Forward(bag, learning).tanh()) * _gamma).unsqueeze(1);
+    }
+
+    protected override torch.Tensor ItemVectors(torch.Tensor numbers) =>
+        torch.nn.functional.normalize(_documentTower.Forward(Embed(_document, numbers).tanh(), false).tanh());
+
+    /// <summary>tanh x.</summary>
+    private sealed class Tanh : ILayer
+    {
+        public IEnumerable<DenseParameter> Parameters => [];
+
+        public IEnumerable<DenseBuffer> Buffers => [];
+
+        public torch.Tensor Forward(torch.Tensor x, bool learning) => x.tanh();
+    }
+}
