@@ -2,7 +2,7 @@ using Streaming.Models.Ranking;
 
 namespace Streaming.Evaluation.Ctr;
 
-/// <summary>How rankers are trained on each set, all of them alike: chosen on the validation twins, which never look at the test.</summary>
+/// <summary>How rankers are trained on each set, all of them alike: chosen on the validation twins of criteo, taobao-ads and ranklens, which never look at the test.</summary>
 internal static class CtrSettings
 {
     /// <param name="set">Name of the data set.</param>
