@@ -1,4 +1,3 @@
-using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
 using Streaming.Evaluation.Metrics;
@@ -17,6 +16,10 @@ namespace Streaming.Evaluation.Protocols;
 public sealed class ReRanking : IProtocol
 {
     public const string Base = "deepfm";
+
+    /// <summary>The base trained on the re-rankers' lists too: what they gain over it is not what more lists give.</summary>
+    public const string BaseOnAll = "deepfm-all";
+
     public const string Mmr = "deepfm-mmr";
     public const string Dpp = "deepfm-dpp";
     public const string Prm = "deepfm-prm";
@@ -37,7 +40,7 @@ public sealed class ReRanking : IProtocol
         "Lists as they were shown, with at least one click, in time order: the first 50 % train the base ranker, the next 30 % the re-ranker, the last 20 % are the test, "
         + "where the shown items are ranked against each other and the clicked ones are relevant. Diversity is that of the first ten by tags and categories.";
 
-    public IReadOnlyList<string> Models { get; } = [Base, Mmr, Dpp, Prm, PrmOnBase];
+    public IReadOnlyList<string> Models { get; } = [Base, BaseOnAll, Mmr, Dpp, Prm, PrmOnBase];
 
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
@@ -51,6 +54,7 @@ public sealed class ReRanking : IProtocol
         Func<RankedList, float[]> score = what.Model switch
         {
             Base => list => list.Scores,
+            BaseOnAll => OnAll(lists, test, catalog, tested, what, cancel),
             Mmr => list => Diverse(list, Feeds.Building.Diversity.Mmr),
             Dpp => list => Diverse(list, Feeds.Building.Diversity.Dpp),
             _ => Learned(train, tested, what, cancel),
@@ -70,6 +74,15 @@ public sealed class ReRanking : IProtocol
         for (var a = 0; a < first.Length; a++)
         for (var b = a + 1; b < first.Length; b++, pairs++) unlike += 1 - list.Similarity(first[a], first[b]);
         means.Add(list.User, ten.Ndcg, ten.AveragePrecision, ten.ReciprocalRank, five.Ndcg, ten.Ndcg - before.Ndcg, pairs == 0 ? double.NaN : unlike / pairs);
+    }
+
+    private static Func<RankedList, float[]> OnAll(
+        List<CapturedList> lists, int test, IItemCatalog catalog, List<RankedList> tested, EvaluationCase what, CancellationToken cancel)
+    {
+        using var ranker = BaseRanker.Trained(lists[..test], catalog, what, cancel);
+        var scored = ranker.Rank(lists[test..]);
+        var byList = Enumerable.Range(0, tested.Count).ToDictionary(i => tested[i], i => scored[i].Scores);
+        return list => byList[list];
     }
 
     /// <summary>Scores that give the order.</summary>

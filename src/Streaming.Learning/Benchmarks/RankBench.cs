@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Streaming.Core.Events;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Models.Deep;
@@ -12,7 +13,7 @@ public sealed record RankLatency(string Model, double P50Ms, double P99Ms, doubl
 
 /// <summary>
 /// Latency of every ranker of the live path on the same planted users and items, after some mini-batches, so that the rows are there. Shapes are the node's:
-/// histories of 20, ten dense figures, items with a category, an author and two tags.
+/// histories of 20, ten dense figures, items with a category, an author and two tags; three tasks for the rankers of several.
 /// </summary>
 public sealed class RankBench
 {
@@ -52,7 +53,7 @@ public sealed class RankBench
             using var din = new Din(new DinOptions { HistoryMax = History, HiddenColumns = [64, 32], DenseColumns = Dense, Seed = _seed }, _catalog);
             Train(din);
             var scorer = new DinScorer(din);
-            return Time(model, calls, candidates, (user, history, items, dense, scores) => scorer.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
+            return Time(model, calls, candidates, 1, (user, history, items, dense, scores) => scorer.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
         }
         if (model == PrmModel.ModelName)
         {
@@ -60,13 +61,13 @@ public sealed class RankBench
             Train(prm);
             using var lists = prm.NewCandidates();
             lists.Refresh();
-            return Time(model, calls, candidates, (user, history, items, dense, scores) => lists.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
+            return Time(model, calls, candidates, 1, (user, history, items, dense, scores) => lists.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
         }
-        using var ranker = new RankerModel(model, new RankerOptions { Seed = _seed }, History, Dense, _catalog);
+        using var ranker = new RankerModel(model, new RankerOptions { Seed = _seed }, History, Dense, _catalog, goals: [EventKind.Like, EventKind.Purchase]);
         Train(ranker);
         using var rows = ranker.NewCandidates();
         rows.Refresh();
-        return Time(model, calls, candidates, (user, history, items, dense, scores) => rows.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
+        return Time(model, calls, candidates, rows.Tasks, (user, history, items, dense, scores) => rows.Score(user, history, History / 2, _surface, NowMs, items, dense, scores));
     }
 
     private ulong[] Some(int count) => [.. Enumerable.Range(0, count).Select(_ => _keys[Draw(Items)])];
@@ -86,9 +87,9 @@ public sealed class RankBench
         }
     }
 
-    private RankLatency Time(string model, int calls, int candidates, Action<ulong, ulong[], ulong[], float[], float[]> score)
+    private RankLatency Time(string model, int calls, int candidates, int tasks, Action<ulong, ulong[], ulong[], float[], float[]> score)
     {
-        var (times, scores) = (new double[calls], new float[candidates]);
+        var (times, scores) = (new double[calls], new float[candidates * tasks]);
         for (var call = -calls / 10; call < calls; call++)
         {
             var (user, history, items, dense) = (StableHash.Of($"user {Draw(Users)}"), Some(History), Some(candidates), Figures(candidates));

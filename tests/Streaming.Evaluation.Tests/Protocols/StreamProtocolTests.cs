@@ -38,7 +38,7 @@ public sealed class StreamProtocolTests
     [TorchFact("ranklens")]
     public void Prm_improves_the_order_of_its_base_ranker_on_lists_that_neither_has_seen()
     {
-        var figures = Run(new ReRanking(), ReRanking.PrmOnBase, "ranklens");
+        var figures = Run(new ReRanking(), ReRanking.Prm, "ranklens");
         figures[ReRanking.OverBase].Low.ShouldBeGreaterThan(0, "the paired interval");
         foreach (var figure in figures.Values) IsInside(figure);
     }
