@@ -45,7 +45,8 @@ public sealed class ListGate(Func<ItemCatalog> catalog, bool knowsAll)
     public int Passing(in FeedListView list, ListFilter? filter, long nowMs, Span<int> into)
     {
         var items = catalog();
-        if (filter is null && !items.MayBar) return -1;
+        // Where others make the lists, their clocks and how far they were say nothing of when.
+        if (filter is null && !items.MayBar(knowsAll ? list.BuiltMs : long.MinValue, nowMs)) return -1;
         var count = 0;
         for (var i = 0; i < list.Count; i++)
         {

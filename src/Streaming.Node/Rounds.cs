@@ -88,6 +88,7 @@ internal sealed class Rounds : IDisposable
         if (WasHeldBack) return 1;
         var started = Stopwatch.GetTimestamp();
         ApplyItems(limits);
+        _models.Catalog.Pass(nowMs);
         var taken = ReadEvents(limits, receivedMs);
         var read = Stopwatch.GetTimestamp();
         _threads.Block(_host.DrainAsync(CancellationToken.None));

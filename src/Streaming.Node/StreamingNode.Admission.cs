@@ -8,17 +8,31 @@ namespace Streaming.Node;
 /// <summary>What goes on beside the rounds: ticks, and measuring what <see cref="Admission"/> decides by.</summary>
 public sealed partial class StreamingNode
 {
-    /// <summary>On Kafka every look costs a round trip per partition; back-pressure is in no such hurry.</summary>
-    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(500);
+    /// <summary>
+    /// Between two looks at the backlog: often, so that what is let in meanwhile is not more than the node takes; less often where a look costs
+    /// more than a hundredth of that, as on Kafka, where it is a round trip per partition.
+    /// </summary>
+    private static readonly TimeSpan LagInterval = TimeSpan.FromMilliseconds(20), LagIntervalMax = TimeSpan.FromMilliseconds(500);
 
     private readonly Admission _admission;
     private readonly Lock _measuring = new();
     private long _lagMeasured;
+    private TimeSpan _lagTook;
+
+    private bool IsLagDue
+    {
+        get
+        {
+            var interval = 100 * _lagTook;
+            return _parts.Time.GetElapsedTime(_lagMeasured) >= (interval < LagInterval ? LagInterval : interval > LagIntervalMax ? LagIntervalMax : interval);
+        }
+    }
 
     /// <summary>Looks at how far the actors are behind and at what the disk has left.</summary>
     private void Measure()
     {
         if (!_measuring.TryEnter()) return;
+        var started = _parts.Time.GetTimestamp();
         try
         {
             MeasureNow();
@@ -33,6 +47,7 @@ public sealed partial class StreamingNode
         }
         finally
         {
+            _lagTook = _parts.Time.GetElapsedTime(started);
             _measuring.Exit();
         }
     }

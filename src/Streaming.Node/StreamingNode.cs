@@ -142,7 +142,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         StartDeep();
         _statistics = ExperimentStatistics.Start(_parts, () => Splitter.Now.Version, new ArmStopper(Experiments), new BanditMover(Experiments, NowMs));
         // Beside the rounds: one that is starved of its core must not keep its own measure from being taken.
-        await using var measuring = _parts.Time.CreateTimer(_ => Measure(), null, LagInterval, LagInterval);
+        await using var measuring = _parts.Time.CreateTimer(_ => { if (IsLagDue) Measure(); }, null, LagInterval, LagInterval);
         // Pauses go by a clock that nobody sets: one put back by an hour would end ticks and checkpoints for as long.
         var lastCheckpoint = _parts.Time.GetTimestamp();
         long? lastTick = null;
@@ -308,7 +308,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         cancel.ThrowIfCancellationRequested();
         // Between rounds, when no shard is at work.
-        return _shards.Sum(shard => shard.Sum(state => state.Pending.Count(p => p.Label == ImpressionLabel.Waiting)));
+        return _shards.Sum(shard => shard.Sum(state => state.Pending.CountOf(ImpressionLabel.Waiting)));
     });
 
     /// <summary>
@@ -365,7 +365,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
             _admission.BusyRound(EventPositions.Sum() - from.Sum(), took.TotalSeconds);
         _clockMs = Math.Max(_clockMs, _shards.Max(s => s.ClockMs));
         Volatile.Write(ref _applied, EventPositions);
-        if (limits is null && (_parts.Time.GetElapsedTime(_lagMeasured) >= LagInterval || (work == 0 && _admission.LagOffsets > 0))) Measure();
+        if (limits is null && (IsLagDue || (work == 0 && _admission.LagOffsets > 0))) Measure();
         Interlocked.Exchange(ref _roundEnd, NewRoundEnd()).TrySetResult();
         if (!_rounds.WasHeldBack) _parts.Witness?.Round(new RoundInput(new RoundLimits(EventPositions, ItemPositions), nowMs, _rounds.Quiet, requests, wanted));
         return work;

@@ -10,12 +10,10 @@ namespace Streaming.Users;
 internal sealed class ImpressionCapture(IUserModels models, int historyMax)
 {
     private readonly FeatureBuffer _buffer = new();
+    private readonly ulong[] _history = new ulong[historyMax];
 
     /// <summary>What is known of the list behind an event; <see cref="Items"/> is empty where the list itself is forgotten.</summary>
     public readonly record struct Origin(string Arm, long Version, string Models, ulong[] Items, float[] Propensities, Team[] Teams, int Shuffled = 0);
-
-    /// <summary>The user's side of a moment, shared by the items of one event.</summary>
-    public readonly record struct Moment(float[] Vector, ulong[] History, int InSession);
 
     public string? UnknownItemId(ulong itemKey, string item) => models.Items.TryGet(itemKey, out _) ? null : item;
 
@@ -36,24 +34,22 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         return new Origin("", 0, models.Versions, [], [], []);
     }
 
-    /// <summary>
-    /// Captures one shown item as of now.
-    /// </summary>
-    public PendingImpression Capture(
-        UserState state, UserEvent e, LogPosition source, int ordinal, ulong itemKey, string item, int position,
-        float propensity, Team team, in Origin origin, in Moment moment)
+    /// <summary>Captures one shown item as of now: it waits from here on. Returns where.</summary>
+    public int Capture(
+        UserState state, UserEvent e, LogPosition source, int ordinal, ulong itemKey, string item, int position, float propensity, Team team, in Origin origin,
+        ImpressionQueue into)
     {
         var context = new ShownContext(e.TimeMs, e.Surface, position);
         models.Features(state, itemKey, context, _buffer);
-        return new PendingImpression
+        var history = _history.AsSpan(0, Math.Min(_history.Length, state.History.Count));
+        PastItems.Newest(state, history, out var inSession);
+        return into.Add(itemKey, e.TimeMs, ImpressionLabel.Waiting, new ImpressionFields
         {
-            ItemKey = itemKey, ItemId = UnknownItemId(itemKey, item), Source = source, Ordinal = ordinal, ShownMs = e.TimeMs,
-            Position = position, Surface = e.Surface, Arm = origin.Arm, RequestId = e.RequestId, ListVersion = origin.Version,
-            ModelVersion = origin.Models, Propensity = propensity, Team = team,
-            Features = _buffer.Features.ToArray(), Values = _buffer.Values.ToArray(), UserVector = moment.Vector,
-            History = moment.History, HistoryInSession = moment.InSession, Dense = models.DenseFeatures(state, itemKey, context, origin.Arm),
-            Slate = SlateOf(origin, itemKey, position),
-        };
+            Source = source, Ordinal = ordinal, Position = position, ItemId = UnknownItemId(itemKey, item), Surface = e.Surface, Arm = origin.Arm,
+            RequestId = e.RequestId, ListVersion = origin.Version, ModelVersion = origin.Models, Propensity = propensity, Team = team,
+            Features = _buffer.Features, Values = _buffer.Values, Dense = models.DenseFeatures(state, itemKey, context, origin.Arm),
+            Slate = SlateOf(origin, itemKey, position), UserVector = state.Embedding, History = history, HistoryInSession = inSession,
+        });
     }
 
     /// <summary>The explicit propensity, else the list's for this item (tried at its position first), else NaN.</summary>
@@ -69,26 +65,15 @@ internal sealed class ImpressionCapture(IUserModels models, int historyMax)
         stated != Team.None || origin.Teams.Length == 0 ? stated : Teams.Of(origin.Teams, SlotOf(origin, itemKey, position));
 
     /// <summary>What could have stood in the item's place with the same probability, the item first.</summary>
-    private static ulong[] SlateOf(in Origin origin, ulong itemKey, int position)
+    private static ReadOnlySpan<ulong> SlateOf(in Origin origin, ulong itemKey, int position)
     {
         if (origin.Shuffled == 0) return [];
         var at = SlotOf(origin, itemKey, position);
-        return at >= 0 && at < origin.Shuffled - 1 ? origin.Items[at..origin.Shuffled] : [];
+        return at >= 0 && at < origin.Shuffled - 1 ? origin.Items.AsSpan(at..origin.Shuffled) : [];
     }
 
     private static int SlotOf(in Origin origin, ulong itemKey, int position) =>
         (uint)position < (uint)origin.Items.Length && origin.Items[position] == itemKey ? position : Array.IndexOf(origin.Items, itemKey);
-
-    /// <summary>The user as of now: copies.</summary>
-    public Moment MomentOf(UserState state)
-    {
-        var vector = state.Embedding.Length == 0 ? [] : state.Embedding.AsSpan().ToArray();
-        var count = Math.Min(historyMax, state.History.Count);
-        if (count == 0) return new Moment(vector, [], 0);
-        var history = new ulong[count];
-        PastItems.Newest(state, history, out var inSession);
-        return new Moment(vector, history, inSession);
-    }
 
     private static Origin Of(ListRef list) => new(list.Arm, list.Version, list.Models, list.Items, list.Propensities, list.Teams, list.Shuffled);
 }

@@ -19,33 +19,34 @@ internal static class ImpressionCodec
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Write(ByteWriter into, List<PendingImpression> impressions, long baseMs)
+    public static void Write(ByteWriter into, ImpressionQueue impressions, long baseMs)
     {
         into.Count(impressions.Count);
-        PendingImpression? before = null;
-        foreach (var p in impressions)
+        PackedImpression before = default;
+        for (var i = 0; i < impressions.Count; i++)
         {
-            var same = Compare(p, before);
+            var p = impressions.At(i);
+            var same = Compare(p, before, isFirst: i == 0);
             into.VarInt((ulong)same);
             into.UInt64(p.ItemKey);
             into.Byte((byte)p.Label);
-            into.String(p.ItemId);
+            Text(into, p.ItemId, p.HasItemId);
             if ((same & Same.Source) == 0) UserStateCodec.WritePosition(into, p.Source);
             into.Signed(p.Ordinal);
             if ((same & Same.Shown) == 0) into.Signed(baseMs - p.ShownMs);
             into.Signed(p.Position);
-            if ((same & Same.Surface) == 0) into.String(p.Surface);
+            if ((same & Same.Surface) == 0) Text(into, p.Surface);
             if ((same & Same.Arm) == 0)
             {
-                into.String(p.Arm);
+                Text(into, p.Arm);
                 into.Signed(p.ListVersion);
             }
-            if ((same & Same.RequestId) == 0) into.String(p.RequestId);
-            if ((same & Same.Models) == 0) into.String(p.ModelVersion);
+            if ((same & Same.RequestId) == 0) Text(into, p.RequestId, p.HasRequestId);
+            if ((same & Same.Models) == 0) Text(into, p.ModelVersion);
             if ((same & Same.NoPropensity) == 0) into.Single(p.Propensity);
             if ((same & Same.Team) != 0) into.Byte((byte)p.Team);
             into.Count(p.Features.Length);
-            into.Raw(MemoryMarshal.AsBytes(p.Features.AsSpan()));
+            into.Raw(MemoryMarshal.AsBytes(p.Features));
             if ((same & Same.Ones) == 0) into.Singles(p.Values);
             if ((same & Same.Vector) == 0) into.Singles(p.UserVector);
             if ((same & Same.Dense) != 0) into.Singles(p.Dense);
@@ -64,12 +65,18 @@ internal static class ImpressionCodec
         }
     }
 
-    public static void Read(ref ByteReader reader, List<PendingImpression> into, long baseMs)
+    public static void Read(ref ByteReader reader, ImpressionQueue into, long baseMs)
     {
         var count = reader.Count(14);
-        into.EnsureCapacity(count);
         PendingImpression? before = null;
         for (var i = 0; i < count; i++) into.Add(before = ReadOne(ref reader, before, baseMs));
+    }
+
+    /// <summary>As <see cref="ByteWriter.String"/> writes it.</summary>
+    private static void Text(ByteWriter into, ReadOnlySpan<byte> text, bool isThere = true)
+    {
+        into.VarInt(isThere ? (ulong)text.Length + 1 : 0);
+        into.Raw(text);
     }
 
     private static PendingImpression ReadOne(ref ByteReader reader, PendingImpression? before, long baseMs)
@@ -113,32 +120,30 @@ internal static class ImpressionCodec
             ItemKey = key, ItemId = itemId, Source = source, Ordinal = ordinal, ShownMs = shownMs, Position = position,
             Surface = surface, Arm = arm, RequestId = requestId, ListVersion = version, ModelVersion = models,
             Propensity = propensity, Features = features, Values = values, Label = (ImpressionLabel)label,
-            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense, Slate = slate, GoalsKnown = (ushort)known, GoalsMet = (ushort)met,
+            UserVector = vector, History = history, HistoryInSession = inSession, Team = (Team)team, Dense = dense, Slate = slate,
+            GoalsKnown = (ushort)known, GoalsMet = (ushort)met,
         };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static Same Compare(PendingImpression p, PendingImpression? before)
+    private static Same Compare(in PackedImpression p, in PackedImpression before, bool isFirst)
     {
         var same = Same.None;
-        if (!p.Values.AsSpan().ContainsAnyExcept(1f)) same |= Same.Ones;
+        if (p.Ones) same |= Same.Ones;
         if (BitConverter.SingleToInt32Bits(p.Propensity) == BitConverter.SingleToInt32Bits(float.NaN)) same |= Same.NoPropensity;
-        if (p.HistoryInSession != (before?.HistoryInSession ?? 0) || !p.History.AsSpan().SequenceEqual(before?.History)) same |= Same.NewHistory;
+        if (p.HistoryInSession != before.HistoryInSession || !p.History.SequenceEqual(before.History)) same |= Same.NewHistory;
         if (p.Team != Team.None) same |= Same.Team;
         if (p.Dense.Length > 0) same |= Same.Dense;
         if (p.Slate.Length > 0) same |= Same.Slate;
         if (p.GoalsKnown != 0) same |= Same.Goals;
-        if (before is null) return same;
-        if (p.Surface == before.Surface) same |= Same.Surface;
-        if (p.Arm == before.Arm && p.ListVersion == before.ListVersion) same |= Same.Arm;
-        if (p.RequestId == before.RequestId) same |= Same.RequestId;
-        if (p.ModelVersion == before.ModelVersion) same |= Same.Models;
+        if (isFirst) return same;
+        if (p.Surface.SequenceEqual(before.Surface)) same |= Same.Surface;
+        if (p.ListVersion == before.ListVersion && p.Arm.SequenceEqual(before.Arm)) same |= Same.Arm;
+        if (p.HasRequestId == before.HasRequestId && p.RequestId.SequenceEqual(before.RequestId)) same |= Same.RequestId;
+        if (p.ModelVersion.SequenceEqual(before.ModelVersion)) same |= Same.Models;
         if (p.Source == before.Source) same |= Same.Source;
         if (p.ShownMs == before.ShownMs) same |= Same.Shown;
-        if (ReferenceEquals(p.UserVector, before.UserVector) || SameBits(p.UserVector, before.UserVector)) same |= Same.Vector;
+        if (MemoryMarshal.AsBytes(p.UserVector).SequenceEqual(MemoryMarshal.AsBytes(before.UserVector))) same |= Same.Vector;
         return same;
     }
-
-    private static bool SameBits(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
-        MemoryMarshal.AsBytes(a).SequenceEqual(MemoryMarshal.AsBytes(b));
 }

@@ -17,7 +17,8 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     private readonly ImpressionCapture _capture = new(models, settings.ExampleHistoryMax);
     private readonly ushort _goals = Goals.MaskOf(settings.GoalKinds());
     private readonly HashSet<ulong> _inRequest = [];
-    private readonly List<PendingImpression> _captured = [];
+    private readonly List<ulong> _captured = [];
+    private readonly ImpressionQueue _now = new();
     private readonly ulong _salt = StableHash.Combine((ulong)seed, StableHash.Of("users:negatives"));
 
     public string? UnknownItemId(ulong itemKey, string item) => _capture.UnknownItemId(itemKey, item);
@@ -25,34 +26,28 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     /// <summary>Ends the windows that are over by <paramref name="nowMs"/> and forgets what no late click can reach any more.</summary>
     public void Advance(UserState state, long nowMs, in Outlet outlet)
     {
-        var ended = 0;
-        while (ended < state.Pending.Count && WindowEnd(state.Pending[ended]) <= nowMs) ended++;
-        for (var i = 0; i < ended; i++) Leave(state, state.Pending[i], WindowEnd(state.Pending[i]), nowMs, outlet);
-        if (ended > 0) state.Pending.RemoveRange(0, ended);
-
-        var forgotten = 0;
-        while (forgotten < state.Closed.Count && LateEnd(state.Closed[forgotten]) <= nowMs) forgotten++;
-        if (forgotten > 0) state.Closed.RemoveRange(0, forgotten);
+        while (state.Pending.Count > 0 && WindowEnd(state.Pending.ShownMsAt(0)) <= nowMs) LeaveFirst(state, WindowEnd(state.Pending.ShownMsAt(0)), nowMs, outlet);
+        while (state.Closed.Count > 0 && LateEnd(state.Closed.ShownMsAt(0)) <= nowMs) state.Closed.RemoveFirst();
     }
 
     /// <summary>
     /// Takes in the shown items of an impression event. An item that the same request (or the same event) has shown already is
-    /// the same impression. All are captured before any of them counts as seen. Returns them; valid until the next call.
+    /// the same impression. All are captured before any of them counts as seen. Returns the items' keys; valid until the next call.
     /// </summary>
-    public List<PendingImpression> Show(UserState state, UserEvent e, long nowMs, in Outlet outlet)
+    public List<ulong> Show(UserState state, UserEvent e, long nowMs, in Outlet outlet)
     {
         _captured.Clear();
         _inRequest.Clear();
         if (e.RequestId is not null)
         {
-            NoteRequest(state.Pending, e.RequestId);
-            NoteRequest(state.Closed, e.RequestId);
+            var request = ImpressionQueue.RequestOf(e.RequestId);
+            NoteRequest(state.Pending, request);
+            NoteRequest(state.Closed, request);
         }
-        var moment = _capture.MomentOf(state);
-        if (e.Items.Count == 0) Take(state, e, new ShownItem(e.Item!, e.Position), 0, moment, outlet);
+        if (e.Items.Count == 0) Take(state, e, new ShownItem(e.Item!, e.Position), 0, outlet);
         else
-            for (var i = 0; i < e.Items.Count; i++) Take(state, e, e.Items[i], i, moment, outlet);
-        foreach (var impression in _captured) Enqueue(state, impression, nowMs, outlet);
+            for (var i = 0; i < e.Items.Count; i++) Take(state, e, e.Items[i], i, outlet);
+        Bound(state, nowMs, outlet);
         return _captured;
     }
 
@@ -64,24 +59,27 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     /// </summary>
     public bool Positive(UserState state, UserEvent e, ulong itemKey, float weight, long nowMs, in Outlet outlet)
     {
-        if (Find(state, itemKey, e.RequestId) is { } shown)
+        if (Find(state, itemKey, e.RequestId) is var (shown, at) && shown is not null)
         {
-            var isSettled = shown.Label == ImpressionLabel.Settled;
-            var isCorrection = isSettled ? (shown.GoalsKnown & Goals.Bit(e.Kind)) != 0 : shown.Label == ImpressionLabel.Negative;
-            var met = Meet(shown, e.Kind);
+            var p = shown.At(at);
+            var isSettled = p.Label == ImpressionLabel.Settled;
+            var met = NewlyMet(p, e.Kind);
             // What was settled before it had goals has let its features go.
-            if (isSettled && (met == 0 || shown.Features.Length == 0)) return false;
-            outlet.Label(shown, 1, weight, e.Kind, e.TimeMs, isCorrection: isCorrection, goalsKnown: met, goalsMet: met, isFollowUp: isSettled);
-            Settle(shown);
+            var says = !isSettled || (met != 0 && p.Features.Length > 0);
+            var isCorrection = isSettled ? (p.GoalsKnown & met) != 0 : p.Label == ImpressionLabel.Negative;
+            if (says) outlet.Label(p, 1, weight, e.Kind, e.TimeMs, isCorrection: isCorrection, goalsKnown: met, goalsMet: met, isFollowUp: isSettled);
+            shown.Know(at, met, met);
+            if (says) Settle(shown, at);
             if (isSettled) return false;
             models.LearnUser(state, itemKey, 1, weight);
             return false;
         }
-        var unreported = CaptureNow(state, e, itemKey, outlet);
-        var first = Meet(unreported, e.Kind);
-        outlet.Label(unreported, 1, weight, e.Kind, e.TimeMs, goalsKnown: first, goalsMet: first);
-        Settle(unreported);
-        Enqueue(state, unreported, nowMs, outlet);
+        var unreported = CaptureNow(state, e, itemKey, outlet, state.Pending);
+        var first = NewlyMet(state.Pending.At(unreported), e.Kind);
+        outlet.Label(state.Pending.At(unreported), 1, weight, e.Kind, e.TimeMs, goalsKnown: first, goalsMet: first);
+        state.Pending.Know(unreported, first, first);
+        Settle(state.Pending, unreported);
+        Bound(state, nowMs, outlet);
         models.LearnUser(state, itemKey, 1, weight);
         return true;
     }
@@ -92,10 +90,10 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     /// </summary>
     public void Negative(UserState state, UserEvent e, ulong itemKey, in Outlet outlet)
     {
-        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown)
+        if (Find(state, itemKey, e.RequestId) is var (shown, at) && shown?.LabelAt(at) == ImpressionLabel.Waiting)
         {
-            outlet.Label(shown, 0, 1, e.Kind, e.TimeMs, goalsKnown: Deny(shown));
-            shown.Label = ImpressionLabel.Negative;
+            outlet.Label(shown.At(at), 0, 1, e.Kind, e.TimeMs, goalsKnown: Deny(shown, at));
+            shown.SetLabel(at, ImpressionLabel.Negative);
         }
         models.LearnUser(state, itemKey, 0, 1);
     }
@@ -106,8 +104,9 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     /// </summary>
     public void Rate(UserState state, UserEvent e, ulong itemKey, float label, in Outlet outlet)
     {
-        outlet.Label(CaptureNow(state, e, itemKey, outlet), label, 1, e.Kind, e.TimeMs);
-        if (Find(state, itemKey, e.RequestId) is { Label: ImpressionLabel.Waiting } shown) Close(shown);
+        outlet.Label(_now.At(CaptureNow(state, e, itemKey, outlet, _now)), label, 1, e.Kind, e.TimeMs);
+        _now.RemoveFirst();
+        if (Find(state, itemKey, e.RequestId) is var (shown, at) && shown?.LabelAt(at) == ImpressionLabel.Waiting) shown.Close(at);
         models.LearnUser(state, itemKey, label, 1);
     }
 
@@ -118,10 +117,10 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     public void ScheduleWake(UserState state, long nowMs, IUserEffects effects)
     {
         if (state.WakeMs <= nowMs) state.WakeMs = 0;
-        foreach (var impression in state.Pending)
+        for (var i = 0; i < state.Pending.Count; i++)
         {
-            if (impression.Label != ImpressionLabel.Waiting && !OwesGoals(impression)) continue;
-            var due = WindowEnd(impression);
+            if (state.Pending.LabelAt(i) != ImpressionLabel.Waiting && !OwesGoals(state.Pending, i)) continue;
+            var due = WindowEnd(state.Pending.ShownMsAt(i));
             if (state.WakeMs != 0 && state.WakeMs <= due) return;
             state.WakeMs = due;
             effects.Wake(due);
@@ -129,67 +128,68 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
         }
     }
 
-    private long WindowEnd(PendingImpression p) => p.ShownMs + settings.AttributionWindowMs;
+    private long WindowEnd(long shownMs) => shownMs + settings.AttributionWindowMs;
 
-    private long LateEnd(PendingImpression p) => WindowEnd(p) + settings.LateWindowMs;
+    private long LateEnd(long shownMs) => WindowEnd(shownMs) + settings.LateWindowMs;
 
-    private void NoteRequest(List<PendingImpression> impressions, string requestId)
+    private void NoteRequest(ImpressionQueue impressions, ulong request)
     {
-        foreach (var p in impressions)
-            if (p.RequestId == requestId) _inRequest.Add(p.ItemKey);
+        for (var i = 0; i < impressions.Count; i++)
+            if (impressions.RequestAt(i) == request) _inRequest.Add(impressions.ItemKeyAt(i));
     }
 
-    private void Take(UserState state, UserEvent e, in ShownItem shown, int ordinal, in ImpressionCapture.Moment moment, in Outlet outlet)
+    private void Take(UserState state, UserEvent e, in ShownItem shown, int ordinal, in Outlet outlet)
     {
         var key = StableHash.Of(shown.Item);
         if (!_inRequest.Add(key)) return;
         var origin = _capture.Find(state, e, key);
         var propensity = ImpressionCapture.PropensityOf(shown.Propensity, origin, key, shown.Position);
         var team = ImpressionCapture.TeamOf(shown.Team, origin, key, shown.Position);
-        _captured.Add(_capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, team, origin, moment));
+        _capture.Capture(state, e, outlet.Source, ordinal, key, shown.Item, shown.Position, propensity, team, origin, state.Pending);
+        _captured.Add(key);
     }
 
-    private PendingImpression CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet)
+    private int CaptureNow(UserState state, UserEvent e, ulong itemKey, in Outlet outlet, ImpressionQueue into)
     {
         var origin = _capture.Find(state, e, itemKey);
         return _capture.Capture(
             state, e, outlet.Source, 0, itemKey, e.Item!, e.Position, float.NaN, ImpressionCapture.TeamOf(Team.None, origin, itemKey, e.Position),
-            origin, _capture.MomentOf(state));
+            origin, into);
     }
 
-    private void Enqueue(UserState state, PendingImpression impression, long nowMs, in Outlet outlet)
+    private void Bound(UserState state, long nowMs, in Outlet outlet)
     {
-        InsertByTime(state.Pending, impression);
-        while (state.Pending.Count > settings.PendingMax)
-        {
-            Leave(state, state.Pending[0], Math.Min(WindowEnd(state.Pending[0]), nowMs), nowMs, outlet);
-            state.Pending.RemoveAt(0);
-        }
+        while (state.Pending.Count > settings.PendingMax) LeaveFirst(state, Math.Min(WindowEnd(state.Pending.ShownMsAt(0)), nowMs), nowMs, outlet);
     }
 
-    private void Leave(UserState state, PendingImpression impression, long labelMs, long nowMs, in Outlet outlet)
+    /// <summary>The one that was shown first waits no longer.</summary>
+    private void LeaveFirst(UserState state, long labelMs, long nowMs, in Outlet outlet)
     {
-        if (impression.Label == ImpressionLabel.Waiting)
+        var pending = state.Pending;
+        if (pending.LabelAt(0) == ImpressionLabel.Waiting)
         {
-            impression.Label = ImpressionLabel.Negative;
-            var denied = Deny(impression);
-            if (IsKept(state, impression))
+            pending.SetLabel(0, ImpressionLabel.Negative);
+            var denied = Deny(pending, 0);
+            if (IsKept(state, pending.At(0)))
             {
-                outlet.Label(impression, 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate, goalsKnown: denied);
-                models.LearnUser(state, impression.ItemKey, 0, 1);
+                outlet.Label(pending.At(0), 0, 1, EventKind.Impression, labelMs, (float)settings.NegativeSampleRate, goalsKnown: denied);
+                models.LearnUser(state, pending.ItemKeyAt(0), 0, 1);
             }
         }
-        else if (OwesGoals(impression))
-            outlet.Label(impression, 1, 1, EventKind.Impression, labelMs, goalsKnown: Deny(impression), isFollowUp: true);
-        if (settings.ClosedMax == 0 || LateEnd(impression) <= nowMs) return;
-        InsertByTime(state.Closed, impression);
-        if (state.Closed.Count > settings.ClosedMax) state.Closed.RemoveAt(0);
+        else if (OwesGoals(pending, 0))
+            outlet.Label(pending.At(0), 1, 1, EventKind.Impression, labelMs, goalsKnown: Deny(pending, 0), isFollowUp: true);
+        if (settings.ClosedMax > 0 && LateEnd(pending.ShownMsAt(0)) > nowMs)
+        {
+            state.Closed.AddFrom(pending, 0);
+            if (state.Closed.Count > settings.ClosedMax) state.Closed.RemoveFirst();
+        }
+        pending.RemoveFirst();
     }
 
     /// <summary>
     /// The draw goes by who was shown what and when, so that neither what ends its window matters nor which log it came through.
     /// </summary>
-    private bool IsKept(UserState state, PendingImpression p)
+    private bool IsKept(UserState state, in PackedImpression p)
     {
         if (settings.NegativeSampleRate >= 1) return true;
         var place = StableHash.Combine(StableHash.Combine(StableHash.Of(state.User), (ulong)p.ShownMs), StableHash.Combine(p.ItemKey, (ulong)(uint)p.Ordinal));
@@ -197,69 +197,41 @@ internal sealed class ImpressionJoin(UsersSettings settings, IUserModels models,
     }
 
     /// <summary>Whether the end of its window still has goals to label 0.</summary>
-    private bool OwesGoals(PendingImpression impression) =>
-        impression.Label == ImpressionLabel.Settled && (_goals & ~impression.GoalsKnown) != 0 && impression.Features.Length > 0;
+    private bool OwesGoals(ImpressionQueue queue, int at) =>
+        _goals != 0 && queue.LabelAt(at) == ImpressionLabel.Settled && queue.At(at) is var p && (_goals & ~p.GoalsKnown) != 0 && p.Features.Length > 0;
 
-    /// <summary>Notes that an action has met its goal; returns the goal, or none where it is none or was met before.</summary>
-    private ushort Meet(PendingImpression impression, EventKind kind)
-    {
-        var met = (ushort)(Goals.Bit(kind) & _goals & ~impression.GoalsMet);
-        impression.GoalsMet |= met;
-        impression.GoalsKnown |= met;
-        return met;
-    }
+    /// <summary>The goal that an action meets; none where it is none or was met before.</summary>
+    private ushort NewlyMet(in PackedImpression shown, EventKind kind) => (ushort)(Goals.Bit(kind) & _goals & ~shown.GoalsMet);
 
     /// <summary>Notes that all other goals are not met, by now; returns them.</summary>
-    private ushort Deny(PendingImpression impression)
+    private ushort Deny(ImpressionQueue queue, int at)
     {
-        var denied = (ushort)(_goals & ~impression.GoalsKnown);
-        impression.GoalsKnown |= denied;
+        var denied = (ushort)(_goals & ~queue.At(at).GoalsKnown);
+        queue.Know(at, denied, 0);
         return denied;
     }
 
     /// <summary>Its label is 1. What may still meet a goal keeps its features until nothing can any more.</summary>
-    private void Settle(PendingImpression impression)
+    private void Settle(ImpressionQueue queue, int at)
     {
-        impression.Label = ImpressionLabel.Settled;
-        if ((_goals & ~impression.GoalsMet) == 0) Close(impression);
+        queue.SetLabel(at, ImpressionLabel.Settled);
+        if ((_goals & ~queue.At(at).GoalsMet) == 0) queue.Close(at);
     }
 
-    /// <summary>Nothing more can be learned from it: what is left only tells later actions so.</summary>
-    private static void Close(PendingImpression impression)
+    /// <summary>The impression of that very request, else the newest of the item, those that wait first; null where none is left.</summary>
+    private static (ImpressionQueue? Queue, int At) Find(UserState state, ulong itemKey, string? requestId)
     {
-        impression.Label = ImpressionLabel.Settled;
-        impression.Features = [];
-        impression.Values = [];
-        impression.UserVector = [];
-        impression.Dense = [];
-        impression.History = [];
-        impression.HistoryInSession = 0;
-        impression.Slate = [];
-    }
-
-    private static PendingImpression? Find(UserState state, ulong itemKey, string? requestId)
-    {
-        PendingImpression? newest = null;
-        return FindIn(state.Pending, itemKey, requestId, ref newest) ?? FindIn(state.Closed, itemKey, requestId, ref newest) ?? newest;
-    }
-
-    /// <summary>The impression of that very request; <paramref name="newest"/> is set to the newest of any where it was null.</summary>
-    private static PendingImpression? FindIn(List<PendingImpression> impressions, ulong itemKey, string? requestId, ref PendingImpression? newest)
-    {
-        for (var i = impressions.Count - 1; i >= 0; i--)
+        var request = ImpressionQueue.RequestOf(requestId);
+        (ImpressionQueue?, int) newest = default;
+        foreach (var queue in (ReadOnlySpan<ImpressionQueue>)[state.Pending, state.Closed])
         {
-            var p = impressions[i];
-            if (p.ItemKey != itemKey) continue;
-            if (requestId is not null && p.RequestId == requestId) return p;
-            newest ??= p;
+            for (var i = queue.Count - 1; i >= 0; i--)
+            {
+                if (queue.ItemKeyAt(i) != itemKey) continue;
+                if (request != 0 && queue.RequestAt(i) == request) return (queue, i);
+                if (newest.Item1 is null) newest = (queue, i);
+            }
         }
-        return null;
-    }
-
-    private static void InsertByTime(List<PendingImpression> impressions, PendingImpression impression)
-    {
-        var at = impressions.Count;
-        while (at > 0 && impressions[at - 1].ShownMs > impression.ShownMs) at--;
-        impressions.Insert(at, impression);
+        return newest;
     }
 }

@@ -151,8 +151,8 @@ public sealed class KeyedTable<T> : IReadOnlyDictionary<ulong, T> where T : stru
 
     private void Grow(int capacity)
     {
-        Array.Resize(ref _keys, capacity);
-        Array.Resize(ref _values, capacity);
+        _keys = Resting.Resized(_keys, capacity);
+        _values = Resting.Resized(_values, capacity);
         _slots = null;
     }
 

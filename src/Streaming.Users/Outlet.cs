@@ -1,6 +1,8 @@
+using System.Text;
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Log;
+using Streaming.Core.Wire;
 
 namespace Streaming.Users;
 
@@ -14,18 +16,21 @@ internal readonly struct Outlet(UserState state, LogPosition source, IUserEffect
 {
     public LogPosition Source => source;
 
-    public void Label(PendingImpression shown, float label, float weight, EventKind action, long labelMs, float sampleRate = 1, bool isCorrection = false,
-        ushort goalsKnown = 0, ushort goalsMet = 0, bool isFollowUp = false) =>
+    public void Label(in PackedImpression shown, float label, float weight, EventKind action, long labelMs, float sampleRate = 1, bool isCorrection = false,
+        ushort goalsKnown = 0, ushort goalsMet = 0, bool isFollowUp = false)
+    {
+        var texts = StringCache.Shared;
         effects.Emit(new Example
         {
-            Source = source, Ordinal = NextOrdinal(), User = state.User, ItemKey = shown.ItemKey, ItemId = shown.ItemId,
+            Source = source, Ordinal = NextOrdinal(), User = state.User, ItemKey = shown.ItemKey, ItemId = shown.HasItemId ? Encoding.UTF8.GetString(shown.ItemId) : null,
             ShownMs = shown.ShownMs, LabelMs = labelMs, Label = label, Weight = weight, SampleRate = sampleRate,
-            IsCorrection = isCorrection, Action = action, Position = shown.Position, Surface = shown.Surface, Arm = shown.Arm,
-            ListVersion = shown.ListVersion, ModelVersion = shown.ModelVersion, Propensity = shown.Propensity,
-            Features = shown.Features, Values = shown.Values, UserVector = shown.UserVector,
-            History = shown.History, HistoryInSession = shown.HistoryInSession, Team = shown.Team, Dense = shown.Dense, Slate = shown.Slate,
+            IsCorrection = isCorrection, Action = action, Position = shown.Position, Surface = texts.Get(shown.Surface), Arm = texts.Get(shown.Arm),
+            ListVersion = shown.ListVersion, ModelVersion = texts.Get(shown.ModelVersion), Propensity = shown.Propensity,
+            Features = shown.Features.ToArray(), Values = shown.AllValues(), UserVector = shown.UserVector.ToArray(),
+            History = shown.History.ToArray(), HistoryInSession = shown.HistoryInSession, Team = shown.Team, Dense = shown.Dense.ToArray(), Slate = shown.Slate.ToArray(),
             GoalsKnown = goalsKnown, GoalsMet = goalsMet, IsFollowUp = isFollowUp,
         });
+    }
 
     public void Interact(UserEvent e, ulong itemKey, string? itemId, float weight, ulong[] recent, int userActions) =>
         effects.Emit(new Interaction

@@ -164,7 +164,7 @@ public sealed class UserMachine
         foreach (var shown in _join.Show(state, e, nowMs, outlet))
         {
             state.Impressions++;
-            ref var marks = ref state.Marks.Slot(shown.ItemKey, out _);
+            ref var marks = ref state.Marks.Slot(shown, out _);
             if (marks.Seen == 0) state.SeenSinceList++;
             marks = marks with { Seen = marks.Seen + 1, LastMs = Math.Max(marks.LastMs, e.TimeMs) };
         }

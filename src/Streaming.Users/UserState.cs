@@ -49,10 +49,10 @@ public sealed class UserState(string user, int dimension)
     /// Impressions whose attribution window is open, by time shown. Those already labelled stay until the window ends, so that
     /// a second action on them makes no second example.
     /// </summary>
-    public List<PendingImpression> Pending { get; } = [];
+    public ImpressionQueue Pending { get; } = new();
 
     /// <summary>Impressions past their window, by time shown: a negative may still be corrected by a late click.</summary>
-    public List<PendingImpression> Closed { get; } = [];
+    public ImpressionQueue Closed { get; } = new();
 
     /// <summary>
     /// Long-term weights of tags, categories and authors by <see cref="Core.Items.InterestKey"/>: action weight x time decay,
@@ -127,9 +127,7 @@ public sealed class UserState(string user, int dimension)
         {
             long bytes = 700 + 2 * User.Length + 4 * 3 * (Embedding.Length + 8);
             bytes += Marks.ApproxBytes + Interests.ApproxBytes;
-            bytes += 32L * (History.Count + Session.Actions.Count) + 8L * (RecentEventIds.Count + Pending.Count + Closed.Count);
-            foreach (var p in Pending) bytes += p.ApproxBytes;
-            foreach (var p in Closed) bytes += p.ApproxBytes;
+            bytes += 32L * (History.Count + Session.Actions.Count) + 8L * RecentEventIds.Count + Pending.ApproxBytes + Closed.ApproxBytes;
             foreach (var list in Lists) bytes += 130 + 12L * list.Items.Length + list.Teams.Length;
             foreach (var term in RecentTerms) bytes += 24 + 2 * term.Length;
             return bytes + InterestVectors.Count * (70L + 4 * Embedding.Length);
@@ -189,8 +187,7 @@ public enum ImpressionLabel : byte
 }
 
 /// <summary>
-/// An impression in the join, with everything as it was when it was shown. The arrays are never written after capture: the
-/// released example shares them; they are let go (empty) once no further example can need them.
+/// An impression in the join, with everything as it was when it was shown.
 /// </summary>
 public sealed class PendingImpression
 {
@@ -230,8 +227,6 @@ public sealed class PendingImpression
 
     /// <summary>Those of them that were met.</summary>
     public ushort GoalsMet { get; set; }
-
-    internal long ApproxBytes => 230 + 4L * (Features.Length + Values.Length + UserVector.Length + Dense.Length + 2 * (History.Length + Slate.Length));
 }
 
 /// <summary>A list built for the user: what an impression needs to know of it.</summary>

@@ -23,7 +23,7 @@ public static class UserStateCodec
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Write(UserState state, ByteWriter into)
     {
-        var version = HasGoals(state) ? VersionWithGoals : HasSlates(state) ? VersionWithSlates : HasTeams(state) ? VersionWithTeams : Version;
+        var version = state.Pending.HasGoals || state.Closed.HasGoals ? VersionWithGoals : HasSlates(state) ? VersionWithSlates : HasTeams(state) ? VersionWithTeams : Version;
         into.Byte(version);
         into.Signed(state.LastEventMs);
         into.Signed(state.LastEventMs - state.FirstEventMs);
@@ -302,15 +302,6 @@ public static class UserStateCodec
     {
         foreach (var list in state.Lists)
             if (list.Teams.Length > 0) return true;
-        return false;
-    }
-
-    private static bool HasGoals(UserState state)
-    {
-        foreach (var p in state.Pending)
-            if (p.GoalsKnown != 0) return true;
-        foreach (var p in state.Closed)
-            if (p.GoalsKnown != 0) return true;
         return false;
     }
 

@@ -46,18 +46,17 @@ public sealed class CodecTests
     /// <summary>The same with an impression that has met one goal and missed another.</summary>
     private static UserState WithGoals()
     {
-        var s = Shuffled();
-        s.Pending[1] = Impression(6, ImpressionLabel.Settled, "r1", [1, 0.5f]);
-        s.Pending[1].GoalsKnown = Goals.MaskOf([EventKind.Like, EventKind.Purchase]);
-        s.Pending[1].GoalsMet = Goals.Bit(EventKind.Purchase);
-        return s;
+        var second = Impression(6, ImpressionLabel.Settled, "r1", [1, 0.5f]);
+        (second.GoalsKnown, second.GoalsMet) = (Goals.MaskOf([EventKind.Like, EventKind.Purchase]), Goals.Bit(EventKind.Purchase));
+        return Shuffled(second);
     }
 
     /// <summary>The sample with a list of two rankings, and an impression of it with dense features.</summary>
-    private static UserState Interleaved()
+    private static UserState Interleaved() => Interleaved(Impression(6, ImpressionLabel.Settled, "r1", []));
+
+    private static UserState Interleaved(PendingImpression second)
     {
-        var s = Sample();
-        s.Pending[0] = Impression(5, ImpressionLabel.Waiting, "r1", [1, 1], Team.B, [0.25f]);
+        var s = Sample(Impression(5, ImpressionLabel.Waiting, "r1", [1, 1], Team.B, [0.25f]), second);
         s.Lists[0] = new ListRef
         {
             Version = 12, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [5, 6], Propensities = [0.5f, 1], Teams = [Team.A, Team.B],
@@ -66,10 +65,11 @@ public sealed class CodecTests
     }
 
     /// <summary>The same with a list whose order was drawn, and an impression of it.</summary>
-    private static UserState Shuffled()
+    private static UserState Shuffled() => Shuffled(Impression(6, ImpressionLabel.Settled, "r1", [], slate: [6, 5]));
+
+    private static UserState Shuffled(PendingImpression second)
     {
-        var s = Interleaved();
-        s.Pending[1] = Impression(6, ImpressionLabel.Settled, "r1", [], slate: [6, 5]);
+        var s = Interleaved(second);
         s.Lists.Add(new ListRef
         {
             Version = 13, Surface = "home", Arm = "learned", Models = "ftrl:3", Items = [6, 5, 7], Propensities = [0.5f, 1, 1], Shuffled = 2,
@@ -78,7 +78,9 @@ public sealed class CodecTests
     }
 
     /// <summary>Every field differs from its default.</summary>
-    private static UserState Sample()
+    private static UserState Sample() => Sample(Impression(5, ImpressionLabel.Waiting, "r1", [1, 1]), Impression(6, ImpressionLabel.Settled, "r1", []));
+
+    private static UserState Sample(PendingImpression first, PendingImpression second)
     {
         var s = new UserState("u", 2)
         {
@@ -93,8 +95,8 @@ public sealed class CodecTests
         s.Session.Actions.Add(new PastAction(1, EventKind.Dislike, -2, 1_700_000_007_500));
         s.History.Add(new PastAction(2, EventKind.Custom, 4, 1_700_000_001_000));
         s.History.Add(new PastAction(ulong.MaxValue, EventKind.Purchase, 5, 1_700_000_000_500));
-        s.Pending.Add(Impression(5, ImpressionLabel.Waiting, "r1", [1, 1]));
-        s.Pending.Add(Impression(6, ImpressionLabel.Settled, "r1", []));
+        s.Pending.Add(first);
+        s.Pending.Add(second);
         s.Closed.Add(Impression(7, ImpressionLabel.Negative, null, [1, 0.5f]));
         s.Interests[30] = new Interest(1.25f, 1_700_000_003_000, 3);
         s.Interests[10] = new Interest(-0.5f, 1_700_000_004_000, 1);

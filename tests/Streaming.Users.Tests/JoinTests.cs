@@ -258,7 +258,7 @@ public sealed class JoinTests
             ("popular", 27, "pop:1", 1f), ("gone", 3, "ftrl:1", float.NaN), ("", 0, "ftrl:1", float.NaN)]);
         bench.State.Pending.Select(p => p.Team).ShouldBe([Team.A, Team.B, Team.B, Team.None, Team.None, Team.None]);
         bench.State.Pending.Take(3).Select(p => p.Ordinal).ShouldBe([0, 1, 2]);
-        bench.State.Pending[0].UserVector.ShouldBeSameAs(bench.State.Pending[1].UserVector);
+        bench.State.Pending[0].UserVector.ShouldBe(bench.State.Pending[1].UserVector);
         bench.Act(4, EventKind.Click, "b", RequestId.Format("learned", 26, 99));
         bench.Effects.Examples.ShouldHaveSingleItem().Team.ShouldBe(Team.B);
     }

@@ -62,7 +62,7 @@ public sealed class Example
     /// <summary>Hashed features, aligned with <see cref="Values"/>. Owned by the example once it is released.</summary>
     public required uint[] Features { get; init; }
 
-    /// <summary>Feature values; same length as <see cref="Features"/>.</summary>
+    /// <summary>Feature values; same length as <see cref="Features"/>. Not to be written: examples may share it.</summary>
     public required float[] Values { get; init; }
 
     /// <summary>The user's embedding when the item was shown, before this label moved it; empty where none is kept.</summary>

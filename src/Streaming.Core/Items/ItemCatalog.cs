@@ -5,14 +5,20 @@ namespace Streaming.Core.Items;
 
 /// <summary>
 /// The catalogue in memory: the <c>items</c> topic applied in order, plus a stub for every item that only events have named.
-/// One writer, between phases; readers see a stable view in between. <see cref="TryGet"/> and <see cref="MayBar"/> may be asked at any time by anybody:
-/// look-ups go by them.
+/// One writer, between phases; readers see a stable view in between. <see cref="TryGet"/> and <see cref="MayBar(long, long)"/> may be asked at any time
+/// by anybody: look-ups go by them.
 /// </summary>
 public sealed class ItemCatalog : IItemCatalog
 {
     // One writer: one lock, and no more memory than it takes.
     private readonly ConcurrentDictionary<ulong, Entry> _items = new(concurrencyLevel: 1, capacity: 1024);
-    private volatile bool _mayBar;
+
+    /// <summary>Ends of items' times that have not passed yet, soonest first; an item that was changed may be in it more than once.</summary>
+    private readonly PriorityQueue<ulong, long> _ends = new();
+    private long _passedMs;
+    private long _goneMs = long.MinValue;
+    private long _endedMs = long.MinValue;
+    private long _nextEndMs = long.MaxValue;
 
     /// <summary>Keys in order of first appearance; 0, which no key is, where one was deleted.</summary>
     private readonly List<ulong> _order = [];
@@ -20,9 +26,6 @@ public sealed class ItemCatalog : IItemCatalog
     private readonly record struct Entry(Item Item, int Slot);
 
     public int Count { get; private set; }
-
-    /// <summary>Whether an item may have gone, or come to go by its time, while a list in the cache still has it.</summary>
-    public bool MayBar => _mayBar;
 
     public long Version { get; private set; }
 
@@ -33,6 +36,31 @@ public sealed class ItemCatalog : IItemCatalog
             foreach (var key in _order)
                 if (key != 0) yield return _items[key].Item;
         }
+    }
+
+    /// <summary>
+    /// Whether an item that a list was made with may have gone since, or its time have come; false for nearly all lists, which then need not be
+    /// gone through.
+    /// </summary>
+    /// <param name="builtMs">When the list was made, by the clock that <see cref="Pass"/> goes by; <see cref="long.MinValue"/> where that is not known.</param>
+    /// <param name="nowMs">Unix ms.</param>
+    public bool MayBar(long builtMs, long nowMs) =>
+        Volatile.Read(ref _goneMs) >= builtMs || Volatile.Read(ref _endedMs) > builtMs || Volatile.Read(ref _nextEndMs) <= nowMs;
+
+    /// <summary>
+    /// Lists that are made from now on go by the catalogue as it stands. To be told after changes and whenever time has passed.
+    /// </summary>
+    /// <param name="nowMs">Unix ms; where it goes back, the latest so far stands.</param>
+    public void Pass(long nowMs)
+    {
+        _passedMs = Math.Max(_passedMs, nowMs);
+        if (_goneMs == long.MaxValue) Volatile.Write(ref _goneMs, _passedMs);
+        while (_ends.TryPeek(out _, out var endMs) && endMs <= _passedMs)
+        {
+            _ends.Dequeue();
+            Volatile.Write(ref _endedMs, endMs);
+        }
+        Volatile.Write(ref _nextEndMs, _ends.TryPeek(out _, out var next) ? next : long.MaxValue);
     }
 
     public bool TryGet(ulong key, [MaybeNullWhen(false)] out Item item)
@@ -49,7 +77,7 @@ public sealed class ItemCatalog : IItemCatalog
         var key = Ids.StableHash.Of(change.Id);
         if (change.Item is null)
         {
-            _mayBar = true;
+            Gone();
             if (!_items.TryRemove(key, out var gone)) return null;
             Count--;
             Vacate(gone.Slot);
@@ -58,7 +86,7 @@ public sealed class ItemCatalog : IItemCatalog
         var known = _items.TryGetValue(key, out var old);
         var firstSeen = known ? old.Item.FirstSeenMs : change.TimeMs;
         var item = change.Item.FirstSeenMs == firstSeen ? change.Item : WithFirstSeen(change.Item, firstSeen);
-        if (item.ExpiresMs != long.MaxValue) _mayBar = true;
+        if (item.ExpiresMs != (known ? old.Item.ExpiresMs : long.MaxValue)) EndsAt(item, sooner: known && item.ExpiresMs < old.Item.ExpiresMs);
         _items[key] = new Entry(item, known ? old.Slot : _order.Count);
         if (known) return item;
         _order.Add(key);
@@ -78,7 +106,24 @@ public sealed class ItemCatalog : IItemCatalog
     }
 
     /// <summary>It was saved and loaded: lists that are older may hold items that were deleted before.</summary>
-    internal void Loaded() => _mayBar = true;
+    internal void Loaded() => Gone();
+
+    /// <summary>Every list so far may have what now must not be in one; until time passes, new ones too.</summary>
+    private void Gone() => Volatile.Write(ref _goneMs, long.MaxValue);
+
+    private void EndsAt(Item item, bool sooner)
+    {
+        if (sooner) Gone();
+        if (item.ExpiresMs == long.MaxValue) return;
+        // Ends that no longer hold only cost a look; those of items that change all the time must not pile up.
+        if (_ends.Count > 2 * Count + 16)
+        {
+            _ends.Clear();
+            _ends.EnqueueRange(_items.Values.Where(e => e.Item.ExpiresMs != long.MaxValue && e.Item.ExpiresMs > _passedMs).Select(e => (e.Item.Key, e.Item.ExpiresMs)));
+        }
+        _ends.Enqueue(item.Key, item.ExpiresMs);
+        if (item.ExpiresMs < _nextEndMs) Volatile.Write(ref _nextEndMs, item.ExpiresMs);
+    }
 
     /// <summary>Empties a slot; once more slots are empty than taken, closes the gaps, so that a delete costs O(1) amortised.</summary>
     private void Vacate(int slot)

@@ -16,8 +16,11 @@ internal sealed partial class OverloadBench(int port, NodeProcess server, Stream
 {
     private const int Users = 5_000;
     private const int Items = 2_000;
-    private const int EventsPerPost = 50;
+    private const int EventsPerPost = 200;
     private const int CapacitySeconds = 8;
+
+    /// <summary>Each may hold a post that waits to be put off: with posts of this size enough to offer the multiple all the same.</summary>
+    private const int Connections = 384;
 
     private readonly BenchTraffic _traffic = new(Users, Items, settings.Node.Seed);
     private readonly HttpClient _http = new() { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
@@ -140,7 +143,7 @@ internal sealed partial class OverloadBench(int port, NodeProcess server, Stream
 
     private void Flood(byte[][] requests, double eventsPerS, int seconds, Posts posts, CancellationToken cancel)
     {
-        using var load = new OpenLoop(port, connections: 384, new OpenLoop.Stream(requests, eventsPerS / EventsPerPost, (_, _, status, _) =>
+        using var load = new OpenLoop(port, connections: Connections, new OpenLoop.Stream(requests, eventsPerS / EventsPerPost, (_, _, status, _) =>
         {
             if (status == 200) posts.Accepted += EventsPerPost;
             else if (status == 429) posts.PutOff += EventsPerPost;

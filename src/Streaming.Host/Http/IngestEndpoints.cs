@@ -13,6 +13,8 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
 {
     private readonly InFlightRoom _room = new((long)settings.InFlightMbMax << 20);
 
+    private readonly WaitingRoom _waiting = new(() => node.Ingest.State, TimeSpan.FromMilliseconds(settings.PutOffMs), time);
+
     /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
     private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
 
@@ -124,18 +126,25 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             await Problems.Write(context, 413, "batch-too-large", $"a batch may have {settings.BatchEventsMax} records; split it").ConfigureAwait(false);
             return;
         }
-        await AnswerAsync(context, () => append(records, context.RequestAborted)).ConfigureAwait(false);
+        // Else the log may hold on to what it was to take.
+        if (await AnswerAsync(context, () => append(records, context.RequestAborted)).ConfigureAwait(false)) RequestBody.Return(body);
     }
 
-    private Task OneEventAsync(HttpContext context, ReadOnlyMemory<byte> json) =>
-        AnswerAsync(context, () => node.Ingest.EventsAsync([json], context.RequestAborted));
-
-    private Task OneItemAsync(HttpContext context, ReadOnlyMemory<byte> json) =>
-        AnswerAsync(context, () => node.Ingest.ItemsAsync([json], context.RequestAborted));
-
-    private async Task AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]>> append)
+    private async Task OneEventAsync(HttpContext context, ReadOnlyMemory<byte> json)
     {
         if (await PutOffAsync(context).ConfigureAwait(false)) return;
+        await AnswerAsync(context, () => node.Ingest.EventsAsync([json], context.RequestAborted)).ConfigureAwait(false);
+    }
+
+    private async Task OneItemAsync(HttpContext context, ReadOnlyMemory<byte> json)
+    {
+        if (await PutOffAsync(context).ConfigureAwait(false)) return;
+        await AnswerAsync(context, () => node.Ingest.ItemsAsync([json], context.RequestAborted)).ConfigureAwait(false);
+    }
+
+    /// <summary>Returns whether the log has answered for the records.</summary>
+    private async Task<bool> AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]>> append)
+    {
         IngestOutcome[] outcomes;
         try
         {
@@ -144,18 +153,19 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         catch (EventLogException problem)
         {
             await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
-            return;
+            return false;
         }
         var rejected = outcomes.Count(o => o.Problem is not null);
         if (outcomes is [{ Problem: { } reason }])
         {
             await Problems.Write(context, 400, "rejected", reason).ConfigureAwait(false);
-            return;
+            return true;
         }
         context.Response.StatusCode = rejected == outcomes.Length && rejected > 0 ? 400 : 200;
         context.Response.ContentType = "application/json";
         WriteOutcomes(context.Response.BodyWriter, outcomes, rejected);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+        return true;
     }
 
     /// <summary>Starts an append, which parses its records on this thread, when it is its turn; waiting for the disk takes none.</summary>
@@ -177,9 +187,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     /// <summary>Answers "later" when the node takes no events now, nor within <c>Serving:PutOffMs</c>.</summary>
     private async Task<bool> PutOffAsync(HttpContext context)
     {
-        const int lookMs = 50;
-        for (var left = settings.PutOffMs; left > 0 && node.Ingest.State == AdmissionState.Behind; left -= lookMs)
-            await Task.Delay(Math.Min(left, lookMs), context.RequestAborted).ConfigureAwait(false);
+        await _waiting.WaitAsync().WaitAsync(context.RequestAborted).ConfigureAwait(false);
         switch (node.Ingest.State)
         {
             case AdmissionState.Behind:
@@ -220,12 +228,12 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         json.WriteEndObject();
     }
 
-    private async Task<ReadOnlyMemory<byte>?> BodyAsync(HttpContext context)
+    private async Task<ArraySegment<byte>?> BodyAsync(HttpContext context)
     {
-        ReadOnlyMemory<byte>? body;
+        ArraySegment<byte>? body;
         try
         {
-            body = await RequestBody.ReadAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
+            body = await RequestBody.RentAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
         }
         catch (BadHttpRequestException problem) when (problem.StatusCode == 413)
         {

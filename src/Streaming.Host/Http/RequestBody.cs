@@ -7,23 +7,35 @@ namespace Streaming.Host.Http;
 internal static class RequestBody
 {
     /// <summary>The whole body; null when it is larger than <paramref name="bytesMax"/>.</summary>
-    public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int bytesMax, CancellationToken cancel)
+    public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int bytesMax, CancellationToken cancel) =>
+        await RentAsync(request, bytesMax, cancel).ConfigureAwait(false) is { } rented ? (ReadOnlyMemory<byte>)rented : null;
+
+    /// <summary>
+    /// The same in an array that can be given back (<see cref="Return"/>): under load hundreds of bodies wait for the disk at once, and what waits
+    /// through a collection of the garbage makes it longer. Who does not give it back lets the collector have it.
+    /// </summary>
+    public static async Task<ArraySegment<byte>?> RentAsync(HttpRequest request, int bytesMax, CancellationToken cancel)
     {
         if (request.ContentLength > bytesMax) return null;
         var reader = request.BodyReader;
         while (true)
         {
             var result = await reader.ReadAsync(cancel).ConfigureAwait(false);
-            if (result.Buffer.Length > bytesMax) return null;
+            var length = result.Buffer.Length;
+            if (length > bytesMax) return null;
             if (result.IsCompleted)
             {
-                ReadOnlyMemory<byte> body = result.Buffer.ToArray();
+                var body = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent((int)length), 0, (int)length);
+                result.Buffer.CopyTo(body);
                 reader.AdvanceTo(result.Buffer.End);
                 return body;
             }
             reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         }
     }
+
+    /// <summary>Nobody reads it any more.</summary>
+    public static void Return(ArraySegment<byte> body) => ArrayPool<byte>.Shared.Return(body.Array!);
 
     /// <summary>
     /// The records of a body: the elements of a JSON array, the lines of NDJSON, or the body itself. An array that is not whole

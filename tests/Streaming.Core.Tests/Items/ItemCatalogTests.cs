@@ -76,4 +76,46 @@ public sealed class ItemCatalogTests
         var item = new Item("i") { ExpiresMs = 10 };
         (item.IsExpired(9), item.IsExpired(10), new Item("i").IsExpired(long.MaxValue - 1)).ShouldBe((false, true, false));
     }
+
+    [Fact]
+    public void Only_lists_made_before_an_item_went_or_whose_item_ends_need_be_gone_through()
+    {
+        static ItemChange Until(string id, long endMs) => new(id, new Item(id) { ExpiresMs = endMs }, 1);
+        var catalog = new ItemCatalog();
+        catalog.Apply(Upsert("a", 1));
+        catalog.Pass(100);
+        catalog.MayBar(50, 110).ShouldBeFalse();
+        catalog.Apply(new ItemChange("a", null, 2));
+        // Made while the change is being applied: nobody knows from which catalogue.
+        catalog.MayBar(1_000, 1_000).ShouldBeTrue();
+        catalog.Pass(120);
+        catalog.MayBar(100, 130).ShouldBeTrue();
+        catalog.MayBar(120, 130).ShouldBeTrue("a list of the round before may have the same millisecond");
+        catalog.MayBar(121, 130).ShouldBeFalse();
+        // A clock that goes back does not make lists of before look like lists of after.
+        catalog.Pass(200);
+        catalog.Apply(new ItemChange("a", null, 3));
+        catalog.Pass(150);
+        catalog.MayBar(199, 205).ShouldBeTrue();
+        catalog.MayBar(201, 205).ShouldBeFalse();
+
+        catalog.Apply(Until("b", 300));
+        catalog.Pass(210);
+        catalog.MayBar(210, 299).ShouldBeFalse();
+        catalog.MayBar(210, 300).ShouldBeTrue("no round has come since");
+        catalog.Pass(310);
+        catalog.MayBar(299, 320).ShouldBeTrue();
+        catalog.MayBar(300, 320).ShouldBeFalse();
+
+        catalog.Apply(Until("c", 900));
+        catalog.Pass(400);
+        catalog.Apply(Until("c", 390));
+        catalog.Pass(410);
+        catalog.MayBar(405, 411).ShouldBeTrue("it was made with an item that ended sooner than was thought");
+        catalog.MayBar(411, 420).ShouldBeFalse();
+        for (var i = 0; i < 10_000; i++) catalog.Apply(Until("c", 1_000 + i));
+        catalog.Pass(420);
+        catalog.MayBar(415, 999).ShouldBeFalse();
+        catalog.MayBar(415, 20_000).ShouldBeTrue();
+    }
 }
