@@ -132,7 +132,7 @@ public sealed partial class ReadmeTests
 }
 
 /// <summary>A test that needs these programs on the path.</summary>
-public sealed class CommandsFactAttribute : FactAttribute
+public class CommandsFactAttribute : FactAttribute
 {
     public CommandsFactAttribute(params string[] commands)
     {

@@ -94,10 +94,64 @@ public sealed class ClientTests
             try { await client.feed("bob", { limit: 0 }); } catch (problem) { refused = problem instanceof StreamingError && `${problem.status} ${problem.type}`; }
             console.log(JSON.stringify({ source: feed.source, items: feed.items.map((i) => i.item).sort(), because: reasons.items.some((i) => i.because?.item === "m1"), refused }));
             """);
-        using var node = Process.Start(new ProcessStartInfo("node", [script]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var (code, said, complaints) = await NodeAsync(script);
+        code.ShouldBe(0, complaints);
+        said.Trim().ShouldBe("""{"source":"own","items":["m2","m4","m6","m8"],"because":true,"refused":"400 bad-limit"}""");
+    }
+
+    [CompilerFact]
+    public async Task The_compiler_makes_the_script_and_types_that_take_right_calls_and_no_others()
+    {
+        using var folder = new TemporaryFolder();
+        var (code, said, _) = await NodeAsync(CompilerFactAttribute.Compiler, "--project", TypeScript, "--outDir", folder.Path);
+        code.ShouldBe(0, said);
+        // npm run build puts the stamp above the script.
+        Regex.Replace(await File.ReadAllTextAsync(Path.Combine(TypeScript, "dist", "index.js")), "^// of .*\n", "").ShouldBe(await File.ReadAllTextAsync(Path.Combine(folder.Path, "index.js")));
+
+        const string Start = """
+            import { StreamingClient, type Schemas } from "./index.js";
+            const client = new StreamingClient("http://127.0.0.1:8080");
+
+            """;
+        var right = folder.Write("right.ts", Start + """
+            const sent: Schemas["IngestResult"] = await client.sendEvents([{ type: "click", user: "ann", item: "m1", surface: "home" }], "once");
+            const feed = await client.feed("ann", { surface: "home", after: sent.results[0]?.position, limit: 3, categories: "even" });
+            const shown: string[] = feed.items.map((i) => i.item);
+            const because: string | null | undefined = (await client.explain("ann", { limit: 1 })).items[0]?.because?.item;
+            await client.putUser(because ?? "ann", { interests: shown });
+            """);
+        (code, said, _) = await CheckAsync(right);
+        code.ShouldBe(0, said);
+        var wrong = folder.Write("wrong.ts", Start + """
+            await client.feed("ann", { limit: "three" });
+            await client.feed("ann", { pages: 3 });
+            await client.sendEvents([{ type: "click" }]);
+            (await client.feed("ann")).itms;
+            """);
+        (code, said, _) = await CheckAsync(wrong);
+        code.ShouldNotBe(0);
+        Regex.Matches(said, @"wrong\.ts\((\d+),").Select(m => m.Groups[1].Value).Distinct().ShouldBe(["3", "4", "5", "6"], said);
+    }
+
+    private static Task<(int Code, string Said, string Complaints)> CheckAsync(string file) => NodeAsync(
+        CompilerFactAttribute.Compiler, "--noEmit", "--strict", "--target", "ES2022", "--module", "ES2022", "--moduleResolution", "bundler", "--lib", "ES2022,DOM", file);
+
+    private static async Task<(int Code, string Said, string Complaints)> NodeAsync(params string[] arguments)
+    {
+        using var node = Process.Start(new ProcessStartInfo("node", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var (said, complaints) = (node.StandardOutput.ReadToEndAsync(), node.StandardError.ReadToEndAsync());
         await node.WaitForExitAsync();
-        node.ExitCode.ShouldBe(0, await complaints);
-        (await said).Trim().ShouldBe("""{"source":"own","items":["m2","m4","m6","m8"],"because":true,"refused":"400 bad-limit"}""");
+        return (node.ExitCode, await said, await complaints);
+    }
+
+    /// <summary>Runs where Node.js is, and the compiler that the client's lock file names.</summary>
+    private sealed class CompilerFactAttribute : CommandsFactAttribute
+    {
+        public static readonly string Compiler = Path.Combine(TypeScript, "node_modules", "typescript", "bin", "tsc");
+
+        public CompilerFactAttribute() : base("node")
+        {
+            if (Skip is null && !File.Exists(Compiler)) Skip = "needs TypeScript: npm ci in src/Streaming.Client/typescript";
+        }
     }
 }
