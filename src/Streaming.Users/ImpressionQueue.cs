@@ -13,17 +13,25 @@ public sealed class ImpressionQueue : IReadOnlyList<PendingImpression>
 {
     private const int BlockMin = 256, BlockMax = 4096;
 
+    /// <summary>What an empty queue holds on to at most, bytes.</summary>
+    private const int KeptEmpty = 1024;
+
+    /// <summary>Emptied blocks that a thread keeps for the next queue that is short of one, when those that emptied them have their own.</summary>
+    private const int SparesMax = 64;
+
     [ThreadStatic] private static ByteWriter? _scratch;
+    [ThreadStatic] private static Stack<byte[]>? _spares;
 
     private Slot[] _slots = [];
     private int _first;
 
-    /// <summary>Filled one after the other; let go from the front, as what lies in them leaves.</summary>
+    /// <summary>Filled one after the other; each is used again when all that lay in it has left.</summary>
     private readonly List<Block> _blocks = [];
 
-    /// <summary>How many blocks were let go so far: slots count from there.</summary>
+    /// <summary>How many blocks have left the list so far: slots count from there.</summary>
     private int _gone;
 
+    /// <summary>An emptied block for the next to be filled, so that a queue that stays as long as it is allocates nothing.</summary>
     private byte[]? _spare;
 
     private record struct Place(int Block, int Start, int Bytes);
@@ -40,7 +48,7 @@ public sealed class ImpressionQueue : IReadOnlyList<PendingImpression>
 
     private struct Block(byte[] bytes)
     {
-        public readonly byte[] Bytes = bytes;
+        public byte[] Bytes = bytes;
         public int End;
 
         /// <summary>Pieces of slots that lie in it.</summary>
@@ -190,7 +198,7 @@ public sealed class ImpressionQueue : IReadOnlyList<PendingImpression>
         _first++;
         if (--Count > 0) return;
         _first = 0;
-        if (_slots.Length > BlockMin) _slots = [];
+        if (_slots.Length > KeptEmpty / 64) _slots = [];
     }
 
     private ref Slot SlotAt(int index)
@@ -243,26 +251,46 @@ public sealed class ImpressionQueue : IReadOnlyList<PendingImpression>
 
     private byte[] NewBlock(int bytes)
     {
-        if (_spare is { } spare && spare.Length >= bytes)
-        {
-            _spare = null;
-            return spare;
-        }
         // A user who comes once takes little; one of many impressions has few blocks.
-        var size = _blocks.Count == 0 ? BlockMin : Math.Min(BlockMax, 2 * _blocks[^1].Bytes.Length);
-        return Resting.Array<byte>(Math.Max(bytes, size));
+        var size = Math.Max(bytes, _blocks.Count == 0 ? BlockMin : Math.Min(BlockMax, 2 * _blocks[^1].Bytes.Length));
+        if (size != BlockMax) return Resting.Array<byte>(size);
+        var spare = _spare ?? (Spares.TryPop(out var other) ? other : Resting.Array<byte>(BlockMax));
+        _spare = null;
+        return spare;
     }
 
     private void Release(in Place place)
     {
         if (place.Bytes == 0) return;
-        Blocks[place.Block - _gone].Pieces--;
-        while (_blocks.Count > 0 && _blocks[0].Pieces == 0)
+        var at = place.Block - _gone;
+        ref var block = ref Blocks[at];
+        if (--block.Pieces > 0) return;
+        if (at == _blocks.Count - 1) block.End = 0;
+        else
         {
-            // The last emptied serves for the next to be filled, so that a queue that stays as long as it is allocates nothing.
-            _spare = _blocks.Count > 1 ? _blocks[0].Bytes : null;
+            Spare(block.Bytes);
+            block.Bytes = [];
+        }
+        while (_blocks.Count > 1 && _blocks[0].Pieces == 0)
+        {
             _blocks.RemoveAt(0);
             _gone++;
         }
+        if (_blocks is not [{ Pieces: 0, Bytes.Length: > KeptEmpty }]) return;
+        _spare ??= _blocks[0].Bytes;
+        _blocks.Clear();
+        _gone++;
+        // An empty queue keeps none.
+        if (_spare.Length == BlockMax && Spares.Count < SparesMax) Spares.Push(_spare);
+        _spare = null;
+    }
+
+    private static Stack<byte[]> Spares => _spares ??= new Stack<byte[]>();
+
+    private void Spare(byte[] block)
+    {
+        if (block.Length != BlockMax) return;
+        if (_spare is null) _spare = block;
+        else if (Spares.Count < SparesMax) Spares.Push(block);
     }
 }

@@ -97,4 +97,26 @@ public sealed class ImpressionQueueTests
         }
         (apart.ApproxBytes - together.ApproxBytes).ShouldBeGreaterThan(49 * 64 * sizeof(float));
     }
+
+    [Fact]
+    public void One_whose_time_is_far_ahead_does_not_keep_the_room_of_those_that_leave_before_it()
+    {
+        var random = new Random(5);
+        PendingImpression[] drawn = [.. Enumerable.Range(0, 100).Select(_ => WithValues(Draw(random, 1, new float[16], []), random)).Where(p => p.Slate.Length == 0)];
+        var queue = new ImpressionQueue();
+        queue.Add(Draw(random, long.MaxValue, new float[16], []));
+        void Pass(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                queue.Add(drawn[i % drawn.Length]);
+                if (queue.Count > 50) queue.RemoveFirst();
+            }
+        }
+        Pass(1_000);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Pass(20_000);
+        // Six megabytes have passed through.
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(200_000);
+    }
 }
