@@ -26,7 +26,7 @@ internal static class EvaluateVerbs
         private readonly Option<bool> _record = new("--record") { Description = "Put the results into the ledger, in place of older ones of the same model, data set and protocol" };
         private readonly Option<string?> _ledger = new("--ledger") { Description = $"The ledger; default {Ledger.PlaceInCheckout} of the checkout", HelpName = "FILE" };
         private readonly Option<bool> _json = new("--json") { Description = "No terminal view; end with one JSON line on stdout" };
-        private readonly Option<double?> _minutes = new("--minutes") { Description = "Time of a training after which no further epoch begins; default none", HelpName = "N" };
+        private readonly Option<double?> _minutes = new("--minutes") { Description = "Time of a training after which no further epoch begins, and by which its step size has fallen to its end; default none", HelpName = "N" };
         private readonly Option<string> _device = new("--device") { Description = "Where models are trained and score: cpu or cuda", DefaultValueFactory = _ => "cpu" };
         private readonly Option<string?> _checkpoint = new("--checkpoint")
         {

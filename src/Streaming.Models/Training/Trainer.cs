@@ -7,7 +7,8 @@ namespace Streaming.Models.Training;
 /// <summary>
 /// Trains offline: mini-batches with Adam under a schedule of step sizes, a validation metric after every epoch, early stopping, and the
 /// parameters of the best epoch in the end. With a checkpoint file, a training that was cut goes on at the epoch it was in, bit for
-/// bit on the CPU.
+/// bit on the CPU. With a time limit the schedule is drawn together so that it ends where the time does (Li et al. 2020, "Budgeted
+/// Training": a step size that reaches 0 within the budget is most of what a longer training gains).
 /// </summary>
 /// <param name="options">How.</param>
 /// <param name="device">Where it computes; null for the CPU.</param>
@@ -27,9 +28,11 @@ public sealed class Trainer(TrainerOptions options, torch.Device? device = null)
         var state = new TrainingState(task.Parameters, optimizer);
         if (options.CheckpointFile is { } file && File.Exists(file)) state.Load(file);
         var (clock, first) = (Stopwatch.StartNew(), state.Epochs);
-        while (state.Epochs < options.EpochsMax && state.Epochs - state.BestEpoch < options.Patience && (state.Epochs == first || !(clock.Elapsed > options.TimeMax)))
+        var budget = new TrainingBudget(options, first);
+        while (state.Epochs < options.EpochsMax && state.Epochs - state.BestEpoch < options.Patience && budget.Allows(clock.Elapsed))
         {
             var epoch = state.Epochs;
+            budget.BeginEpoch(clock.Elapsed);
             var batches = task.BeginEpoch(epoch);
             double sum = 0;
             TrainingProgress Now(int done, double validation)
@@ -41,7 +44,7 @@ public sealed class Trainer(TrainerOptions options, torch.Device? device = null)
             for (var batch = 0; batch < batches; batch++)
             {
                 cancel.ThrowIfCancellationRequested();
-                optimizer.Rate = options.RateAt((epoch + (double)batch / batches) / options.EpochsMax);
+                optimizer.Rate = options.RateAt(budget.Place((double)batch / batches));
                 var loss = Step(task, optimizer, batch);
                 if (!float.IsFinite(loss)) throw new InvalidOperationException($"epoch {epoch + 1}, mini-batch {batch + 1} of {batches}: the loss is {loss}");
                 sum += loss;

@@ -30,7 +30,7 @@ public sealed record TrainerOptions
     /// <summary>Epochs without a better validation metric after which it stops.</summary>
     public int Patience { get; init; } = 3;
 
-    /// <summary>Time after which no further epoch begins, one being run in any case; null for none.</summary>
+    /// <summary>Time after which no further epoch begins, one being run in any case, and in which the schedule ends; null for none.</summary>
     public TimeSpan? TimeMax { get; init; }
 
     /// <summary>Where it keeps its state after every epoch and goes on from; null for nowhere.</summary>

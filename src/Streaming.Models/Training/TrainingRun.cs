@@ -8,7 +8,7 @@ public sealed record TrainingRun
     /// <summary>Where it computes; null for the model's own choice, which is the CPU.</summary>
     public torch.Device? Device { get; init; }
 
-    /// <summary>Time after which no further epoch begins, one being run in any case; null for none. The schedule of step sizes is still that of all epochs.</summary>
+    /// <summary>Time after which no further epoch begins, one being run in any case; null for none. The schedule of step sizes ends with the time (<see cref="Trainer"/>).</summary>
     public TimeSpan? TimeMax { get; init; }
 
     /// <summary>As <see cref="TrainerOptions.CheckpointFile"/>; null for the model's own.</summary>
