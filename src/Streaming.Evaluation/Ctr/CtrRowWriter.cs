@@ -10,14 +10,19 @@ internal sealed class CtrRowWriter
     private readonly bool _readsSequence;
     private readonly HashSet<ulong> _known = [];
     private readonly float[] _labels;
+    private readonly double _hiddenShare;
+    private Draws _draws;
+    private bool _hides;
 
     /// <param name="shape">Of the rows.</param>
     /// <param name="readsSequence">Whether the history is written step by step; else it is pooled.</param>
     /// <param name="fit">What is learned from.</param>
     /// <param name="rareBelow">Rows that a value must be in, the steps of histories counted too, to have a key of its own.</param>
-    public CtrRowWriter(RankerShape shape, bool readsSequence, IReadOnlyList<CtrRow> fit, int rareBelow)
+    /// <param name="hiddenShare">As <see cref="CtrOptions.HiddenShare"/>.</param>
+    /// <param name="seed">Of what is hidden.</param>
+    public CtrRowWriter(RankerShape shape, bool readsSequence, IReadOnlyList<CtrRow> fit, int rareBelow, double hiddenShare = 0, ulong seed = 1)
     {
-        (_shape, _readsSequence, _labels) = (shape, readsSequence, new float[shape.Tasks]);
+        (_shape, _readsSequence, _labels, _hiddenShare, _draws) = (shape, readsSequence, new float[shape.Tasks], hiddenShare, new Draws(seed));
         var counts = new Dictionary<ulong, int>();
         foreach (var row in fit)
         {
@@ -35,8 +40,13 @@ internal sealed class CtrRowWriter
     }
 
     /// <summary>Adds a row with its labels as they are known at a moment.</summary>
-    public void Write(FieldBatch into, CtrRow row, long knownMs)
+    /// <param name="into">The mini-batch.</param>
+    /// <param name="row">What is added.</param>
+    /// <param name="knownMs">The moment, Unix ms.</param>
+    /// <param name="hide">Whether some values are written as unknown ones.</param>
+    public void Write(FieldBatch into, CtrRow row, long knownMs, bool hide = false)
     {
+        _hides = hide && _hiddenShare > 0;
         for (var field = 0; field < row.Fields.Length; field++) WriteBag(into, field, row.Fields[field]);
         var steps = row.Steps.AsSpan(Math.Max(0, row.Steps.Length - _shape.SequenceMax));
         for (var field = 0; field < _shape.PooledFields; field++)
@@ -60,5 +70,5 @@ internal sealed class CtrRowWriter
         into.EndBag();
     }
 
-    private ulong KeyOf(int field, ulong key) => _known.Contains(key) ? key : CtrKeys.Rare(field);
+    private ulong KeyOf(int field, ulong key) => _known.Contains(key) && !(_hides && _draws.Chance(_hiddenShare)) ? key : CtrKeys.Rare(field);
 }

@@ -21,8 +21,8 @@ public sealed class CtrChronological(bool validation) : IProtocol
 
     public string Description => validation
         ? "Validation for tuning: the last 20 % of the requests by time are taken away, and the last 20 % of what is left are the test."
-        : "The last 20 % of the requests by time are the test, every shown item a row with its click as label; rankers are trained on the rows before, and stop by the "
-          + "log-loss of the last 10 % of those. No crosses; GAUC is over users with both labels.";
+        : "The last 20 % of the requests by time are the test, every shown item a row with its click as label; rankers are trained on the rows before: options and "
+          + "passes by the log-loss of the last 10 % of those, which are learned too in the end. No crosses; GAUC is over users with both labels.";
 
     public IReadOnlyList<string> Models { get; } = [.. Rankers.All.Where(r => !r.IsMultiTask).Select(r => r.Name)];
 
@@ -34,7 +34,7 @@ public sealed class CtrChronological(bool validation) : IProtocol
     }
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/>, on rows and with options that are given.</summary>
-    internal IReadOnlyList<Figure> Run(CtrRows rows, CtrOptions options, EvaluationCase what, CancellationToken cancel)
+    internal IReadOnlyList<Figure> Run(CtrRows rows, IReadOnlyList<CtrOptions> options, EvaluationCase what, CancellationToken cancel)
     {
         var split = CtrSplit.Of(rows.Rows, validation);
         var training = new CtrTraining(Rankers.Find(what.Model), rows.Shape, split, options, what.Seed, what.Training?.Device);

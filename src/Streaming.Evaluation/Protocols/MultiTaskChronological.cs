@@ -27,7 +27,7 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
     public string Description => validation
         ? "Validation for tuning: the last 20 % of the requests by time are taken away, and the last 20 % of what is left are the test."
         : "Views, and two items each that others viewed at that time as negatives; labels click, cart and buy (within 24 hours of the view, and before the split for what is "
-          + "learned). The last 20 % by time are the test; early stopping by the log-loss, summed over the tasks, of the last 10 % before. GAUC is over users with both labels.";
+          + "learned). The last 20 % by time are the test; options and passes by the normalised entropies, summed, of the last 10 % before, learned too in the end. GAUC is over users with both labels.";
 
     public IReadOnlyList<string> Models { get; } = [SingleTask, .. Rankers.All.Where(r => r.IsMultiTask).Select(r => r.Name)];
 
@@ -38,7 +38,7 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
     }
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/>, on rows and with options that are given.</summary>
-    internal IReadOnlyList<Figure> Run(CtrRows rows, CtrOptions options, EvaluationCase what, CancellationToken cancel)
+    internal IReadOnlyList<Figure> Run(CtrRows rows, IReadOnlyList<CtrOptions> options, EvaluationCase what, CancellationToken cancel)
     {
         var split = CtrSplit.Of(rows.Rows, validation);
         var scores = what.Model == SingleTask ? OneByOne(rows, split, options, what, cancel) : Together(rows, split, options, what, cancel);
@@ -56,14 +56,14 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
         return figures;
     }
 
-    private static double[][] Together(CtrRows rows, CtrSplit split, CtrOptions options, EvaluationCase what, CancellationToken cancel)
+    private static double[][] Together(CtrRows rows, CtrSplit split, IReadOnlyList<CtrOptions> options, EvaluationCase what, CancellationToken cancel)
     {
         var training = new CtrTraining(Rankers.Find(what.Model), rows.Shape, split, options, what.Seed, what.Training?.Device);
         training.Fit(what.Progress, what.Note, what.Training?.TimeMax, cancel);
         return training.Predict(split.Test);
     }
 
-    private static double[][] OneByOne(CtrRows rows, CtrSplit split, CtrOptions options, EvaluationCase what, CancellationToken cancel)
+    private static double[][] OneByOne(CtrRows rows, CtrSplit split, IReadOnlyList<CtrOptions> options, EvaluationCase what, CancellationToken cancel)
     {
         var scores = new double[rows.Tasks.Count][];
         for (var task = 0; task < scores.Length; task++)

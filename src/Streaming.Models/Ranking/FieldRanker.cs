@@ -55,6 +55,7 @@ public sealed class FieldRanker
     {
         shape.Check();
         options.Check();
+        if (options.StartLogOdds.Count > 0 && options.StartLogOdds.Count != shape.Tasks) throw new ArgumentException($"{options.StartLogOdds.Count} first log-odds and {shape.Tasks} tasks");
         (_name, Shape, _options, _recipe, _device) = (name, shape, options, recipe, device ?? torch.CPU);
         var network = recipe.Network(shape, options);
         var (linear, vectors) = (recipe.Linear(options.TableRate), recipe.Vectors(options.TableRate));
@@ -88,7 +89,8 @@ public sealed class FieldRanker
     {
         var dense = new DenseFields(Shape, network, _options);
         var pass = new RankerPass(
-            Shape, network, dense, _linear is null ? null : new TableLookup(_linear, linear), _vectors is null ? null : new TableLookup(_vectors, vectors), device);
+            Shape, network, dense, _linear is null ? null : new TableLookup(_linear, linear), _vectors is null ? null : new TableLookup(_vectors, vectors), device,
+            _options.StartLogOdds);
         return new Replica(network, dense, pass);
     }
 

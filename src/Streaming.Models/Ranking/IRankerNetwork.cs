@@ -32,6 +32,10 @@ public interface IRankerNetwork
     /// <param name="learning">Whether the pass will be learned from.</param>
     torch.Tensor Logits(RankerInput x, bool learning);
 
+    /// <summary>Shape [K]: what must be added to <see cref="Logits"/> of 0 for probabilities that are the rates.</summary>
+    /// <param name="rates">Of the labels, each between 0 and 1.</param>
+    float[] LogOddsOf(IReadOnlyList<double> rates) => [.. rates.Select(r => (float)Math.Log(r / (1 - r)))];
+
     /// <summary>Shape [B, K], from what <see cref="Logits"/> gave.</summary>
     torch.Tensor Probabilities(torch.Tensor logits) => logits.sigmoid();
 

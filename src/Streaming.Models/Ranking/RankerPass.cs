@@ -16,6 +16,7 @@ internal sealed class RankerPass
     private readonly DenseFields _denseFields;
     private readonly TableLookup? _linear, _vectors;
     private readonly torch.Device _device;
+    private readonly float[] _start;
     private int[] _linearNumbers = [], _vectorNumbers = [];
     private float[] _sums = [], _pooled = [], _steps = [], _mask = [];
     private float[] _linearGradients = [], _vectorGradients = [];
@@ -23,8 +24,10 @@ internal sealed class RankerPass
 
     /// <param name="linear">Table of first-order weights, null where the network reads none.</param>
     /// <param name="vectors">Table of vectors, null where the network reads none.</param>
-    public RankerPass(RankerShape shape, IRankerNetwork network, DenseFields denseFields, TableLookup? linear, TableLookup? vectors, torch.Device device) =>
-        (_shape, _network, _denseFields, _linear, _vectors, _device) = (shape, network, denseFields, linear, vectors, device);
+    /// <param name="start">As <see cref="RankerOptions.StartLogOdds"/>.</param>
+    public RankerPass(
+        RankerShape shape, IRankerNetwork network, DenseFields denseFields, TableLookup? linear, TableLookup? vectors, torch.Device device, IReadOnlyList<float> start) =>
+        (_shape, _network, _denseFields, _linear, _vectors, _device, _start) = (shape, network, denseFields, linear, vectors, device, [.. start]);
 
     private int Columns => _network.VectorColumns;
 
@@ -56,7 +59,8 @@ internal sealed class RankerPass
             (sequence, mask) = (_stepsLeaf, TensorMemory.Tensor(_mask.AsSpan(0, own * length), [own, length], _device));
         }
         var input = new RankerInput(_shape, rows, linear, vectors, sequence, mask);
-        return (_network.Logits(input, learning), input);
+        var logits = _network.Logits(input, learning);
+        return (_start.Length == 0 ? logits : logits + TensorMemory.Tensor(_start, [1, _start.Length], _device), input);
     }
 
     /// <summary>One optimiser step on every row that the batch of the last <see cref="Forward"/> read, after backward().</summary>

@@ -68,6 +68,12 @@ public sealed record RankerOptions
     /// <summary>New vectors are uniform in [-scale, scale); first-order weights start at 0.</summary>
     public float InitScale { get; init; } = 0.05f;
 
+    /// <summary>
+    /// Added to the network's K log-odds, so that training starts at the rates of the labels and not at one half: a rare label's rate else is what all weights learn first. It is
+    /// not saved. None for 0.
+    /// </summary>
+    public IReadOnlyList<float> StartLogOdds { get; init; } = [];
+
     /// <summary>Mini-batches that name a key before it gets a row.</summary>
     public int AdmitCount { get; init; } = 1;
 

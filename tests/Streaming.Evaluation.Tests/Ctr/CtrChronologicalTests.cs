@@ -3,6 +3,7 @@ using Streaming.Evaluation.Ctr;
 using Streaming.Evaluation.DataSets;
 using Streaming.Evaluation.Protocols;
 using Streaming.Models.Ranking;
+using Streaming.Models.Ranking.MultiTask;
 using Streaming.Suites;
 
 namespace Streaming.Evaluation.Tests.Ctr;
@@ -77,12 +78,62 @@ public sealed class CtrChronologicalTests
         batch.Steps(0).ShouldBe(2);
     }
 
+    [Fact]
+    public void Values_are_hidden_while_learning_only_and_as_often_as_said()
+    {
+        var rows = Planted(400);
+        var writer = new CtrRowWriter(rows.Shape, readsSequence: false, rows.Rows, rareBelow: 1, hiddenShare: 0.25);
+        var batch = new FieldBatch(rows.Shape);
+        double Hidden(bool learning)
+        {
+            batch.Clear();
+            foreach (var row in rows.Rows) writer.Write(batch, row, 0, learning);
+            return Enumerable.Range(0, batch.Count).Average(r => batch.Keys[batch.FieldAt(r, 0).Start] == CtrKeys.Rare(0) ? 1.0 : 0);
+        }
+        Hidden(learning: true).ShouldBe(0.25, 0.05);
+        Hidden(learning: false).ShouldBe(0);
+    }
+
+    [TorchFact]
+    public void A_training_starts_at_the_rates_of_all_tasks()
+    {
+        // Nothing is learned yet, and vectors of 0 leave the dense biases alone.
+        var rows = Planted(400);
+        var options = Quick with { Ranker = Quick.Ranker with { InitScale = 0 } };
+        var split = CtrSplit.Of(rows.Rows, validation: false);
+        var rate = split.Fit.Average(r => r.Label(0, split.ValidationFromMs - 1) ? 1.0 : 0);
+        new CtrTraining(Rankers.Find("lr"), rows.Shape, split, [options], 1).Predict(split.Test)[0].ShouldAllBe(p => Math.Abs(p - rate) < 0.002);
+        var esmm = new Esmm(rows.Shape with { Tasks = 2 }, options.Ranker);
+        var start = esmm.LogOddsOf([0.2, 0.01]);
+        Sigmoid(start[0]).ShouldBe(0.2, 1e-4);
+        (Sigmoid(start[0]) * Sigmoid(start[1])).ShouldBe(0.01, 1e-4, "a later task's is among the clicked");
+
+        static double Sigmoid(float x) => 1 / (1 + Math.Exp(-x));
+    }
+
+    [TorchFact]
+    public void What_only_the_validation_part_shows_is_learned_in_the_end()
+    {
+        // An item that comes with the validation part, and is always clicked there.
+        var rows = Planted(1000);
+        var split = CtrSplit.Of(rows.Rows, validation: false);
+        ulong[][] fields = [[CtrKeys.Of(0, 777)], [CtrKeys.Of(1, 1)]];
+        split = split with { Validation = [.. split.Validation.Select(r => r with { Fields = fields, LabelMs = [r.TimeMs] })] };
+        double Predicted(bool refits)
+        {
+            var training = new CtrTraining(Rankers.Find("lr"), rows.Shape, split, [Quick with { Refits = refits, RareBelow = 5 }], 1);
+            training.Fit(null, null, null, default);
+            return training.Predict([split.Test[0] with { Fields = fields }])[0][0];
+        }
+        Predicted(refits: true).ShouldBeGreaterThan(Predicted(refits: false) + 0.1);
+    }
+
     [TorchFact]
     public void A_taste_that_only_pairs_show_is_found_by_what_reads_pairs()
     {
         var rows = Planted(1500);
         var options = Quick;
-        IReadOnlyList<Figure> Run(string model) => new CtrChronological().Run(rows, options, new EvaluationCase(model, "", 1), default);
+        IReadOnlyList<Figure> Run(string model) => new CtrChronological().Run(rows, [options], new EvaluationCase(model, "", 1), default);
         double Auc(string model) => Run(model).Single(f => f.Metric == "auc").Value;
         Auc("lr").ShouldBeLessThan(0.65);
         Auc("fm").ShouldBeGreaterThan(0.8);
@@ -98,7 +149,7 @@ public sealed class CtrChronologicalTests
         var options = Quick;
         foreach (var model in new[] { MultiTaskChronological.SingleTask, "esmm" })
         {
-            var figures = new MultiTaskChronological().Run(rows, options, new EvaluationCase(model, "", 1), default).ToDictionary(f => f.Metric, f => f.Value);
+            var figures = new MultiTaskChronological().Run(rows, [options], new EvaluationCase(model, "", 1), default).ToDictionary(f => f.Metric, f => f.Value);
             figures["auc@task0"].ShouldBeGreaterThan(0.7, model);
             figures["gauc@task1"].ShouldBeGreaterThan(0.6, model);
             double.IsNaN(figures["after-task0-auc@task1"]).ShouldBeTrue("every clicked row has the second label");

@@ -36,6 +36,8 @@ public sealed class Esmm : IRankerNetwork
         return torch.cat([.. _towers.Select(t => t.Forward(flat, learning))], 1);
     }
 
+    public float[] LogOddsOf(IReadOnlyList<double> rates) => [.. rates.Select((r, k) => k == 0 ? r : Math.Min(r / rates[0], 1 - Epsilon)).Select(r => (float)Math.Log(r / (1 - r)))];
+
     public torch.Tensor Probabilities(torch.Tensor logits)
     {
         var own = logits.sigmoid();
