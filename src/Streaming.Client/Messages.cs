@@ -79,9 +79,10 @@ public sealed record RecordResult(string? Position, string? Error);
 /// <param name="Offset">Entries before the page.</param>
 /// <param name="Total">Entries of all pages.</param>
 /// <param name="Items">The page.</param>
+/// <param name="Next"><see cref="FeedQuery.Offset"/> of the next page; null on the last one.</param>
 public sealed record FeedPage(
     string RequestId, string User, string Surface, string Arm, string Source, long ListVersion, long AgeMs, long LastEventMs, string Models, int Offset, int Total,
-    IReadOnlyList<FeedItem> Items);
+    IReadOnlyList<FeedItem> Items, int? Next);
 
 /// <summary>An entry, with the recall channel that found it.</summary>
 public sealed record FeedItem(string Item, double Score, string Channel);
@@ -125,6 +126,30 @@ public sealed record ItemReason(string Item, int Position, double Score, string 
 
 /// <summary>A past action, and what the item would be without it.</summary>
 public sealed record PastActionReason(string? Item, string Action, long TimeMs, double ScoreWithout, string? ChannelWithout);
+
+/// <summary>An item that the same users act on, or near by its vector.</summary>
+public sealed record SimilarItem(string Item, double Score);
+
+/// <summary>A record that could not be used.</summary>
+/// <param name="Offset">Names it for a retry.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Topic">Where it stood; "ingest" for one that was refused at the door.</param>
+/// <param name="Position">Its place there.</param>
+/// <param name="TimeMs">When it was set aside, Unix ms.</param>
+/// <param name="Retried">Whether this node has sent it again.</param>
+/// <param name="Bytes">Of the record.</param>
+/// <param name="Payload">Its beginning.</param>
+public sealed record DeadLetterEntry(long Offset, string Reason, string Topic, string? Position, long TimeMs, bool Retried, int Bytes, string Payload);
+
+/// <summary>A change of the experiments.</summary>
+/// <param name="Offset">Where it lies in the log.</param>
+/// <param name="Version">That it made.</param>
+/// <param name="ChangedMs">When, Unix ms.</param>
+/// <param name="ChangedBy">Who.</param>
+/// <param name="Why">As they said.</param>
+/// <param name="Changes">In words.</param>
+/// <param name="InForce">False where another writer's came before it; it never applied.</param>
+public sealed record AuditEntry(long Offset, long Version, long ChangedMs, string ChangedBy, string Why, IReadOnlyList<string> Changes, bool InForce);
 
 /// <summary>How the client and the API spell things.</summary>
 internal static class Wire

@@ -49,19 +49,55 @@ public sealed class StreamingClient(HttpClient http, string? apiKey = null)
     public async IAsyncEnumerable<FeedItem> GetAllAsync(string user, FeedQuery? query = null, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
     {
         query ??= new FeedQuery();
-        for (var offset = query.Offset ?? 0; ;)
+        for (int? offset = query.Offset ?? 0; offset is not null;)
         {
             var page = await GetFeedAsync(user, query with { Offset = offset }, cancel).ConfigureAwait(false);
             foreach (var item in page.Items) yield return item;
-            offset += page.Items.Count;
-            if (page.Items.Count == 0 || offset >= page.Total) yield break;
+            offset = page.Next;
         }
     }
+
+    /// <summary>The popular list of a surface or tag, best first, a page at a time.</summary>
+    /// <param name="surface">Null for the default one.</param>
+    /// <param name="tag">Null for all.</param>
+    /// <param name="pageSize">1 to 1000; the node's default where null.</param>
+    /// <param name="cancel">Ends it.</param>
+    public IAsyncEnumerable<FeedItem> GetPopularAsync(string? surface = null, string? tag = null, int? pageSize = null, CancellationToken cancel = default) =>
+        PagesAsync<FeedItem>("v1/popular", "items", "offset", cancel, ("surface", surface), ("tag", tag), ("limit", Text(pageSize)));
+
+    /// <summary>Items like this one, best first, a page at a time.</summary>
+    /// <inheritdoc cref="GetPopularAsync"/>
+    public IAsyncEnumerable<SimilarItem> GetSimilarAsync(string item, int? pageSize = null, CancellationToken cancel = default) =>
+        PagesAsync<SimilarItem>($"v1/items/{Uri.EscapeDataString(item)}/similar", "items", "offset", cancel, ("limit", Text(pageSize)));
+
+    /// <summary>The newest records that could not be used, newest first, a page at a time; what is set aside meanwhile is not among them. Needs an operator's key.</summary>
+    /// <param name="pageSize">1 to 200.</param>
+    /// <param name="cancel">Ends it.</param>
+    public IAsyncEnumerable<DeadLetterEntry> GetDeadLettersAsync(int? pageSize = null, CancellationToken cancel = default) =>
+        PagesAsync<DeadLetterEntry>("v1/dead-letters", "letters", "before", cancel, ("limit", Text(pageSize)));
+
+    /// <summary>Who changed the experiments, newest first, a page at a time; what is changed meanwhile is not among them. Needs an operator's key.</summary>
+    /// <param name="pageSize">1 to 1000.</param>
+    /// <param name="cancel">Ends it.</param>
+    public IAsyncEnumerable<AuditEntry> GetAuditAsync(int? pageSize = null, CancellationToken cancel = default) =>
+        PagesAsync<AuditEntry>("v1/experiments/audit", "entries", "before", cancel, ("limit", Text(pageSize)));
 
     /// <summary>Why the first items of the user's list are in it.</summary>
     public async Task<IReadOnlyList<ItemReason>> ExplainAsync(string user, string? surface = null, int limit = 10, CancellationToken cancel = default) =>
         (await CallAsync<Reasons>(
             HttpMethod.Get, $"v1/explain/{Uri.EscapeDataString(user)}{Query(("surface", surface), ("limit", limit.ToString(CultureInfo.InvariantCulture)))}", null, null, cancel).ConfigureAwait(false)).Items;
+
+    private async IAsyncEnumerable<T> PagesAsync<T>(
+        string path, string entries, string cursor, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel, params (string Name, string? Value)[] asked)
+    {
+        for (string? next = null; ;)
+        {
+            var page = await CallAsync<JsonElement>(HttpMethod.Get, path + Query([.. asked, (cursor, next)]), null, null, cancel).ConfigureAwait(false);
+            foreach (var entry in page.GetProperty(entries).Deserialize<T[]>(Wire.Json)!) yield return entry;
+            if (page.GetProperty("next") is not { ValueKind: not JsonValueKind.Null } there) yield break;
+            next = there.ToString();
+        }
+    }
 
     private sealed record Reasons(IReadOnlyList<ItemReason> Items);
 
@@ -96,8 +132,10 @@ public sealed class StreamingClient(HttpClient http, string? apiKey = null)
     private sealed record Problem(string? Type, string? Title, string? Detail);
 
     private static string TextOf(FeedQuery query) => Query(
-        ("surface", query.Surface), ("limit", query.Limit?.ToString(CultureInfo.InvariantCulture)), ("offset", query.Offset?.ToString(CultureInfo.InvariantCulture)), ("after", query.After),
-        ("wait_ms", query.WaitMs?.ToString(CultureInfo.InvariantCulture)), ("tags", Joined(query.Tags)), ("exclude", Joined(query.Exclude)), ("categories", Joined(query.Categories)), ("arm", query.Arm));
+        ("surface", query.Surface), ("limit", Text(query.Limit)), ("offset", Text(query.Offset)), ("after", query.After),
+        ("wait_ms", Text(query.WaitMs)), ("tags", Joined(query.Tags)), ("exclude", Joined(query.Exclude)), ("categories", Joined(query.Categories)), ("arm", query.Arm));
+
+    private static string? Text(int? number) => number?.ToString(CultureInfo.InvariantCulture);
 
     private static string? Joined(IReadOnlyList<string> names) => names.Count == 0 ? null : string.Join(',', names);
 

@@ -9,11 +9,12 @@ namespace Streaming.Node;
 /// <param name="Retried">Whether this process has sent it again.</param>
 public sealed record KeptLetter(long Offset, DeadLetter Letter, bool Retried);
 
-/// <summary>The newest dead letters.</summary>
+/// <summary>A page of the newest dead letters.</summary>
 /// <param name="Letters">Newest first.</param>
+/// <param name="Next">The page behind begins before this; null where there is none.</param>
 /// <param name="Seen">How many of the topic have been counted so far.</param>
 /// <param name="IsComplete">Whether that is all of it; a long topic takes several calls.</param>
-public sealed record KeptLetters(IReadOnlyList<KeptLetter> Letters, long Seen, bool IsComplete);
+public sealed record KeptLetters(IReadOnlyList<KeptLetter> Letters, long? Next, long Seen, bool IsComplete);
 
 /// <summary>How a retry ended.</summary>
 public enum LetterRetry
@@ -65,24 +66,23 @@ public sealed class DeadLetters : IDisposable
 
     /// <summary>The newest letters; those that cannot be read any more (of deleted users, or of another build) are left out.</summary>
     /// <param name="limit">At most so many, up to <see cref="KeptMax"/>.</param>
+    /// <param name="before">Only those before this offset: <see cref="KeptLetters.Next"/> of the page before.</param>
     /// <param name="cancel">Ends the wait for another call.</param>
     /// <exception cref="EventLogException">The log does not answer.</exception>
-    public async Task<KeptLetters> NewestAsync(int limit, CancellationToken cancel = default)
+    public async Task<KeptLetters> NewestAsync(int limit, long before = long.MaxValue, CancellationToken cancel = default)
     {
         await _turn.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
             var end = await CatchUpAsync(cancel).ConfigureAwait(false);
             var letters = new List<KeptLetter>();
-            if (_offsets.Count > 0)
+            var page = LogPage.Before(_offsets.ToArray(), before, limit, out var next);
+            await LogPage.ReadAsync(_log, Topics.DeadLetter, page, _time, (batch, i) =>
             {
-                using var reader = _log.OpenReader(Topics.DeadLetter, 0, _offsets.ElementAt(Math.Max(0, _offsets.Count - limit)));
-                while (await ReadAsync(reader, BatchRecords, end, cancel).ConfigureAwait(false) > 0)
-                    for (var i = 0; i < _batch.Count; i++)
-                        if (Read(_batch.Value(i)) is { } letter) letters.Add(new KeptLetter(_batch.Offset(i), letter, _retried.Contains(_batch.Offset(i))));
-            }
+                if (Read(batch.Value(i)) is { } letter) letters.Add(new KeptLetter(batch.Offset(i), letter, _retried.Contains(batch.Offset(i))));
+            }, cancel).ConfigureAwait(false);
             letters.Reverse();
-            return new KeptLetters([.. letters.Take(limit)], _seen, _reader!.Offset >= end);
+            return new KeptLetters(letters, next, _seen, _reader!.Offset >= end);
         }
         finally
         {

@@ -170,14 +170,18 @@ internal static class AbVerb
     {
         var command = new Command("audit", "Who changed what, when and why, newest first.");
         var limit = new Option<int>("--limit") { Description = "Changes at most", DefaultValueFactory = _ => 20 };
+        var before = new Option<string>("--before") { Description = "Older ones: what the last call said", HelpName = "CURSOR" };
         command.Options.Add(limit);
+        command.Options.Add(before);
         var api = new ApiOptions().AddTo(command);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             using var client = api.Client(parse);
-            var answer = await GetAsync(client, $"/v1/experiments/audit?limit={parse.GetValue(limit)}", cancel).ConfigureAwait(false);
+            var older = parse.GetValue(before) is { } cursor ? "&before=" + Uri.EscapeDataString(cursor) : "";
+            var answer = await GetAsync(client, $"/v1/experiments/audit?limit={parse.GetValue(limit)}{older}", cancel).ConfigureAwait(false);
             if (api.Json(parse)) Print(answer, true);
             else
+            {
                 foreach (var entry in answer["entries"]!.AsArray().OfType<JsonObject>())
                 {
                     var at = DateTimeOffset.FromUnixTimeMilliseconds(entry["changed_ms"]!.GetValue<long>()).ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
@@ -185,6 +189,8 @@ internal static class AbVerb
                     Console.WriteLine($"{entry["version"],4}  {at}  {entry["changed_by"]}  {entry["why"]}{passedOver}");
                     foreach (var change in entry["changes"]!.AsArray()) Console.WriteLine($"      {change}");
                 }
+                if (answer["next"] is { } next) Console.WriteLine($"older ones: --before {next}");
+            }
             return 0;
         }));
         return command;

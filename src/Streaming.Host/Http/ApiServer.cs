@@ -84,7 +84,7 @@ internal static class ApiServer
     }
 
     private static void Configure(CorsPolicyBuilder policy, string[] origins) => policy.WithOrigins(origins).WithMethods("GET", "POST", "PUT", "DELETE")
-        .WithHeaders("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Streaming-Arm").WithExposedHeaders("ETag", "Retry-After")
+        .WithHeaders("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Streaming-Arm").WithExposedHeaders("ETag", "Link", "Retry-After")
         .SetPreflightMaxAge(TimeSpan.FromHours(1));
 
     private static void Configure(KestrelServerOptions kestrel, ServingSettings serving, ServerCertificate? certificate)
@@ -153,7 +153,7 @@ internal static class ApiServer
         app.MapPut("/v1/items/{id}", (HttpContext context, string id) => ingest.PutItemAsync(context, PathId.Of(context, 2, id))).Accepts<object>("application/json").WithSummary("Insert or replace an item");
         app.MapGet("/v1/items/{id}", (HttpContext context, string id) => query.ItemAsync(PathId.Of(context, 2, id))).WithSummary("An item as the catalogue has it");
         app.MapDelete("/v1/items/{id}", (HttpContext context, string id) => ingest.DeleteItemAsync(context, PathId.Of(context, 2, id))).WithSummary("Delete an item: it leaves every list");
-        app.MapGet("/v1/items/{id}/similar", (HttpContext context, string id, int? limit) => query.SimilarAsync(PathId.Of(context, 2, id), limit ?? settings.DefaultLimit)).WithSummary("Items that the same users act on");
+        app.MapGet("/v1/items/{id}/similar", (HttpContext context, string id, int? limit, int? offset) => query.SimilarAsync(context, PathId.Of(context, 2, id), limit, settings.DefaultLimit, offset)).WithSummary("Items that the same users act on");
         app.MapGet("/v1/popular", (HttpContext context, string? surface, string? tag, int? limit, int? offset, string? exclude, string? categories) =>
             query.PopularAsync(context, surface, tag, limit ?? settings.DefaultLimit, offset ?? 0, exclude, categories)).WithSummary("The popular list of a surface or tag");
         app.MapGet("/v1/users/{user}", (HttpContext context, string user, CancellationToken cancel) => query.UserAsync(PathId.Of(context, 2, user), cancel)).WithSummary("A user's state, for debugging");

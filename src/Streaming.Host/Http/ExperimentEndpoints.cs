@@ -110,11 +110,20 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
         }
     }
 
-    private async Task<IResult> AuditAsync(HttpContext context, int? limit)
+    private async Task<IResult> AuditAsync(HttpContext context, int? limit, string? before)
     {
-        if ((limit ?? 100) is < 1 or > AuditMax) return Results.Problem($"limit is {limit}; allowed is 1 to {AuditMax}", statusCode: 400, type: "urn:streaming:bad-limit");
-        var entries = await node.Experiments.AuditAsync(limit ?? 100, context.RequestAborted).ConfigureAwait(false);
-        return Results.Json(new { entries }, ExperimentsJson.Options);
+        if (!Paging.TryRead(limit, 100, AuditMax, before, out var page, out var problem)) return problem;
+        try
+        {
+            // One more says whether there are more.
+            var found = await node.Experiments.AuditAsync(page.Limit + 1, page.From, context.RequestAborted).ConfigureAwait(false);
+            var entries = found.Take(page.Limit).ToList();
+            return Results.Json(new { entries, next = Paging.Next(context, found.Count > page.Limit ? entries[^1].Offset : null) }, ReportJson.Options);
+        }
+        catch (EventLogException unanswered)
+        {
+            return Results.Problem(unanswered.Message, statusCode: 503, type: "urn:streaming:log-unavailable");
+        }
     }
 
     private IResult Assignment(string? user, string? surface)

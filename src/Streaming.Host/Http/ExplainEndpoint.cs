@@ -20,40 +20,42 @@ internal sealed class ExplainEndpoint(StreamingNode node)
 
     public void Map(WebApplication app)
     {
-        app.MapGet("/v1/explain/{user}", (HttpContext context, string user, string? surface, string? arm, int? limit) =>
-                HandleAsync(context, PathId.Of(context, 2, user), null, surface ?? "", arm, limit ?? 10))
+        app.MapGet("/v1/explain/{user}", (HttpContext context, string user, string? surface, string? arm, int? limit, int? offset) =>
+                HandleAsync(context, PathId.Of(context, 2, user), null, surface ?? "", arm, limit ?? 10, offset ?? 0))
             .WithSummary("Why the first items of the user's list are in it");
         app.MapGet("/v1/explain/{user}/{item}", (HttpContext context, string user, string item, string? surface, string? arm) =>
-                HandleAsync(context, PathId.Of(context, 2, user), PathId.Of(context, 3, item), surface ?? "", arm, 1))
+                HandleAsync(context, PathId.Of(context, 2, user), PathId.Of(context, 3, item), surface ?? "", arm, 1, 0))
             .WithSummary("Why an item is in the user's list").WithDescription(
                 "The list is made again with the user's actions on one recent item left out, for one item after another: the omission that costs the item its place among the candidates, or most of its score, is the reason.");
     }
 
-    private async Task<IResult> HandleAsync(HttpContext context, string user, string? item, string surface, string? arm, int limit)
+    private async Task<IResult> HandleAsync(HttpContext context, string user, string? item, string surface, string? arm, int limit, int offset)
     {
         if (user.Length is 0 or > EventLimits.IdCharsMax || user[0] == '\0')
             return Problem(400, "bad-user", $"user must have 1 to {EventLimits.IdCharsMax} characters and not start with NUL");
-        if (limit is < 1 or > FeedBuilder.StandingsMax) return Problem(400, "bad-limit", $"limit is {limit}; allowed is 1 to {FeedBuilder.StandingsMax}");
+        if (!Paging.TryRead(limit, limit, FeedBuilder.StandingsMax, offset, out var page, out var refused)) return refused;
         if (surface.StartsWith('\0')) return Problem(400, "bad-surface", "a surface does not start with NUL");
         if (string.IsNullOrEmpty(arm)) arm = node.Lookup.ArmOf(user, surface);
         else if (!node.Lookup.TryForce(user, surface, arm, out arm, out var problem)) return Problem(403, "bad-arm", problem);
         var bytes = new ByteWriter(16 * 1024);
         var outcome = await node.Lookup.FindAsync(new FeedRequest(user, surface, [], null, 0, arm), bytes, context.RequestAborted);
         var list = outcome == FeedOutcome.Empty ? null : FeedListCodec.Read(bytes.WrittenSpan);
-        var places = Places(list, item, limit);
+        var places = Places(list, item, page);
         if (item is not null && places.Count == 0) return Problem(404, "not-in-list", $"item '{item}' is not in the present list of '{user}' (surface '{surface}', arm '{arm}')");
-        var own = outcome == FeedOutcome.Own && places.Count > 0;
-        var found = own ? await node.ExplainAsync(user, surface, list!.Arm, [.. places.Select(p => list.Entries[p].Item)], context.RequestAborted) : null;
-        if (own && found is null) return Problem(404, "unknown-user", $"there is no user '{user}', or their arm '{list!.Arm}' has ended");
+        var own = outcome == FeedOutcome.Own;
+        var found = own && places.Count > 0 ? await node.ExplainAsync(user, surface, list!.Arm, [.. places.Select(p => list.Entries[p].Item)], context.RequestAborted) : null;
+        if (own && places.Count > 0 && found is null) return Problem(404, "unknown-user", $"there is no user '{user}', or their arm '{list!.Arm}' has ended");
         var items = places.Select((place, i) => ItemOf(list!.Entries[place], place, found?[i])).ToList();
         var head = new ListView(user, surface, list?.Arm ?? arm, own ? "own" : outcome == FeedOutcome.Empty ? "empty" : "segment", own ? list!.Version : 0, list?.BuiltMs ?? 0, list?.Models ?? "");
-        return item is null ? Results.Json(new { list = head, items }, Json) : Results.Json(new { list = head, item = items[0] }, Json);
+        if (item is not null) return Results.Json(new { list = head, item = items[0] }, Json);
+        var end = page.Skip + places.Count;
+        return Results.Json(new { list = head, offset = page.Skip, next = Paging.Next(context, end, places.Count > 0 && end < list!.Entries.Length), items }, Json);
     }
 
-    private static List<int> Places(FeedList? list, string? item, int limit)
+    private static List<int> Places(FeedList? list, string? item, Paging page)
     {
         if (list is null) return [];
-        if (item is null) return [.. Enumerable.Range(0, Math.Min(limit, list.Entries.Length))];
+        if (item is null) return [.. Enumerable.Range(page.Skip, Math.Clamp(list.Entries.Length - page.Skip, 0, page.Limit))];
         var at = Array.FindIndex(list.Entries, e => e.Item == item);
         return at < 0 ? [] : [at];
     }

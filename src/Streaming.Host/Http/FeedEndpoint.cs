@@ -135,6 +135,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         json.WriteString("models"u8, ""u8);
         json.WriteNumber("offset"u8, 0);
         json.WriteNumber("total"u8, 0);
+        json.WriteNull("next"u8);
         json.WriteStartArray("items"u8);
         json.WriteEndArray();
         json.WriteEndObject();
@@ -164,6 +165,9 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         json.WriteString("models"u8, view.Models);
         json.WriteNumber("offset"u8, page.From);
         json.WriteNumber("total"u8, page.Total);
+        // No header Link: this is the hot path, and the member says it.
+        if (page.From + page.Count < page.Total) json.WriteNumber("next"u8, page.From + page.Count);
+        else json.WriteNull("next"u8);
         json.WritePropertyName("items"u8);
         json.Flush();
         page.Write(into);

@@ -68,17 +68,17 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
         await context.Response.Body.FlushAsync(cancel).ConfigureAwait(false);
     }
 
-    private async Task<IResult> LettersAsync(int? limit, CancellationToken cancel)
+    private async Task<IResult> LettersAsync(HttpContext context, int? limit, string? before)
     {
-        if ((limit ?? 50) is < 1 or > LettersMax) return Problem(400, "bad-limit", $"limit is {limit}; allowed is 1 to {LettersMax}");
+        if (!Paging.TryRead(limit, 50, LettersMax, before, out var page, out var problem)) return problem;
         try
         {
-            var found = await node.DeadLetters.NewestAsync(limit ?? 50, cancel).ConfigureAwait(false);
-            return Results.Json(new { letters = found.Letters.Select(ViewOf), found.Seen, Complete = found.IsComplete }, ReportJson.Options);
+            var found = await node.DeadLetters.NewestAsync(page.Limit, page.From, context.RequestAborted).ConfigureAwait(false);
+            return Results.Json(new { letters = found.Letters.Select(ViewOf), next = Paging.Next(context, found.Next), found.Seen, Complete = found.IsComplete }, ReportJson.Options);
         }
-        catch (EventLogException problem)
+        catch (EventLogException unanswered)
         {
-            return Problem(503, "log-unavailable", problem.Message);
+            return Problem(503, "log-unavailable", unanswered.Message);
         }
     }
 

@@ -10,14 +10,22 @@ namespace Streaming.Host.Http;
 /// <summary>Questions beside the hot path: similar, popular, a user's state.</summary>
 internal sealed class QueryEndpoints(StreamingNode node, TimeProvider time)
 {
-    public async Task<IResult> SimilarAsync(string id, int limit)
+    /// <summary>Similar items on all pages together: a search for more takes the models from the learners for too long.</summary>
+    private const int SimilarMax = 1000;
+
+    public async Task<IResult> SimilarAsync(HttpContext context, string id, int? limit, int byDefault, int? offset)
     {
-        if (limit is < 1 or > 1000) return Results.Problem($"limit is {limit}; allowed is 1 to 1000", statusCode: 400, type: "urn:streaming:bad-limit");
-        var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, limit, node.ClockMs) : null)
+        if (!Paging.TryRead(limit, byDefault, SimilarMax, offset, out var page, out var problem)) return problem;
+        var end = (int)Math.Min(page.From + page.Limit, SimilarMax);
+        // One more says whether there are more.
+        var similar = await node.AskModelsAsync(models => models.Catalog.TryGet(StableHash.Of(id), out _) ? models.Similar(id, Math.Min(end + 1, SimilarMax), node.ClockMs) : null)
             .ConfigureAwait(false);
         return similar is null
             ? Results.Problem($"there is no item '{id}'", statusCode: 404, type: "urn:streaming:unknown-item")
-            : Results.Json(new { item = id, items = similar.Select(s => new { item = s.Item, score = s.Score }) });
+            : Results.Json(new
+            {
+                item = id, offset = page.Skip, next = Paging.Next(context, end, similar.Count > end), items = similar.Skip(page.Skip).Take(page.Limit).Select(s => new { item = s.Item, score = s.Score }),
+            });
     }
 
     /// <summary>The item as a POST would take it, with <c>stub</c> where it is known from events alone.</summary>
@@ -42,7 +50,7 @@ internal sealed class QueryEndpoints(StreamingNode node, TimeProvider time)
         var list = new ByteWriter(16 * 1024);
         var found = node.Lookup.TryPopular(tag ?? "", surface ?? "", list) || (tag is not null && node.Lookup.TryPopular("", surface ?? "", list));
         context.Response.ContentType = "application/json";
-        WritePopular(context.Response.BodyWriter, found ? list : null, ListFilter.Of(FeedEndpoint.Names(exclude), FeedEndpoint.Names(categories)), offset, limit);
+        WritePopular(context, found ? list : null, ListFilter.Of(FeedEndpoint.Names(exclude), FeedEndpoint.Names(categories)), offset, limit);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
@@ -61,15 +69,18 @@ internal sealed class QueryEndpoints(StreamingNode node, TimeProvider time)
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private void WritePopular(System.Buffers.IBufferWriter<byte> into, ByteWriter? list, ListFilter? filter, int offset, int limit)
+    private void WritePopular(HttpContext context, ByteWriter? list, ListFilter? filter, int offset, int limit)
     {
         var page = new ListPage(node.Gate, list is null ? default : new FeedListView(list.WrittenSpan), filter, offset, limit, time.GetUtcNow().ToUnixTimeMilliseconds());
         var items = new ByteWriter(4 * 1024);
         page.Write(items);
-        using var json = new Utf8JsonWriter(into);
+        var next = Paging.Next(context, page.From + page.Count, page.From + page.Count < page.Total);
+        using var json = new Utf8JsonWriter(context.Response.BodyWriter);
         json.WriteStartObject();
         json.WriteNumber("offset"u8, offset);
         json.WriteNumber("total"u8, page.Total);
+        if (next is { } further) json.WriteNumber("next"u8, further);
+        else json.WriteNull("next"u8);
         json.WritePropertyName("items"u8);
         json.WriteRawValue(items.WrittenSpan);
         json.WriteEndObject();

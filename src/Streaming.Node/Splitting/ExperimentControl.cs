@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using Streaming.Core.Experiments;
 using Streaming.Core.Log;
@@ -27,8 +28,9 @@ public enum ExperimentChangeResult
 public sealed record ExperimentChange(ExperimentChangeResult Result, ExperimentsVersion Version, IReadOnlyList<string> Problems);
 
 /// <summary>One line of the audit.</summary>
+/// <param name="Offset">Where it lies in <c>experiments</c>.</param>
 /// <param name="InForce">False for a version that another writer's came before; it never applied.</param>
-public sealed record ExperimentAuditEntry(long Version, long ChangedMs, string ChangedBy, string Why, IReadOnlyList<string> Changes, bool InForce);
+public sealed record ExperimentAuditEntry(long Offset, long Version, long ChangedMs, string ChangedBy, string Why, IReadOnlyList<string> Changes, bool InForce);
 
 /// <summary>
 /// The experiments of a node. Changes are appended to the <c>experiments</c> topic, and every node takes them from there, its own
@@ -48,6 +50,10 @@ public sealed class ExperimentControl : IDisposable
     private readonly Action<NodeNotice> _notice;
     private readonly ILogReader _reader;
     private readonly LogBatch _batch = new();
+
+    // Where the changes lie, for the audit: 8 bytes each, beside the definitions that the log holds of each.
+    private readonly List<long> _changes = [];
+    private readonly HashSet<long> _passedOver = [];
     private readonly SemaphoreSlim _changing = new(1);
     private volatile ExperimentsVersion _current = ExperimentsVersion.None;
     private long _currentOffset = -1;
@@ -96,27 +102,29 @@ public sealed class ExperimentControl : IDisposable
         }
     }
 
-    /// <summary>The newest changes, newest first, from the log itself.</summary>
-    public async Task<IReadOnlyList<ExperimentAuditEntry>> AuditAsync(int max, CancellationToken cancel = default)
+    /// <summary>Changes that this node has read, newest first, from the log itself.</summary>
+    /// <param name="max">At most so many.</param>
+    /// <param name="before">Only those before this offset: that of the last entry of the page before.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="EventLogException">The log does not answer.</exception>
+    public async Task<IReadOnlyList<ExperimentAuditEntry>> AuditAsync(int max, long before = long.MaxValue, CancellationToken cancel = default)
     {
-        var newest = new Queue<ExperimentAuditEntry>();
-        var version = 0L;
-        var batch = new LogBatch();
-        using var reader = _log.OpenReader(Topics.Experiments, 0, 0);
-        while (reader.Offset < Interlocked.Read(ref _readTo))
+        long[] page;
+        HashSet<long> passedOver;
+        lock (_changes)
         {
-            // What this node has read already is there, though a reader on Kafka may have to fetch it first.
-            if (reader.Read(batch, 64) == 0) await reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel);
-            for (var i = 0; i < batch.Count; i++)
-            {
-                if (TryRead(batch, i) is not { } next) continue;
-                var inForce = next.Version == version + 1;
-                if (inForce) version = next.Version;
-                newest.Enqueue(new ExperimentAuditEntry(next.Version, next.ChangedMs, next.ChangedBy, next.Why, next.Changes, inForce));
-                if (newest.Count > max) newest.Dequeue();
-            }
+            page = LogPage.Before(CollectionsMarshal.AsSpan(_changes), before, max, out _);
+            passedOver = [.. page.Where(_passedOver.Contains)];
         }
-        return [.. newest.Reverse()];
+        var entries = new List<ExperimentAuditEntry>(page.Length);
+        await LogPage.ReadAsync(_log, Topics.Experiments, page, _time, (batch, i) =>
+        {
+            var offset = batch.Offset(i);
+            if (TryRead(batch, i) is { } change)
+                entries.Add(new ExperimentAuditEntry(offset, change.Version, change.ChangedMs, change.ChangedBy, change.Why, change.Changes, !passedOver.Contains(offset)));
+        }, cancel);
+        entries.Reverse();
+        return entries;
     }
 
     public void Dispose() => _reader.Dispose();
@@ -129,7 +137,13 @@ public sealed class ExperimentControl : IDisposable
             for (var i = 0; i < _batch.Count; i++)
             {
                 if (TryRead(_batch, i) is not { } next) continue;
-                if (next.Version != _current.Version + 1)
+                var inForce = next.Version == _current.Version + 1;
+                lock (_changes)
+                {
+                    _changes.Add(_batch.Offset(i));
+                    if (!inForce) _passedOver.Add(_batch.Offset(i));
+                }
+                if (!inForce)
                 {
                     _notice(new NodeNotice(NoticeLevel.Warning, $"version {next.Version} of the experiments by '{next.ChangedBy}' came after another writer's and is passed over"));
                     continue;

@@ -42,6 +42,9 @@ public sealed class ClientTests
         reasons.Select(r => r.Item).ShouldBe(all);
         reasons.ShouldContain(r => r.Because != null && r.Because.Item == "m1" && r.Because.Action == "click");
 
+        (await ListAsync(client.GetPopularAsync(pageSize: 3))).Count.ShouldBe(8);
+        (await ListAsync(client.GetSimilarAsync("m1", pageSize: 1))).ShouldAllBe(s => s.Item != "m1");
+
         // What was seen, with the list's own id; sent twice under one key it counts once.
         StreamingEvent[] seen = [new StreamingEvent { Type = "impression", User = "ann", Items = all, RequestId = feed.RequestId, Surface = "home" }];
         for (var sent = 0; sent < 2; sent++) (await client.SendAsync(seen, "once")).Accepted.ShouldBe(1);
@@ -51,6 +54,29 @@ public sealed class ClientTests
         await client.DeleteItemAsync("m8");
         await client.DeleteUserAsync("ann");
         (await live.GetAsync("/v1/users/ann")).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task Lists_of_operators_come_a_page_at_a_time()
+    {
+        await using var live = await StartAsync();
+        var client = new StreamingClient(live.Http);
+        for (var i = 0; i < 3; i++) await Should.ThrowAsync<StreamingException>(() => client.SendAsync(new StreamingEvent { Type = "like", User = $"user-{i}" }));
+        var letters = await ListAsync(client.GetDeadLettersAsync(pageSize: 2));
+        letters.Count.ShouldBe(3);
+        letters[0].Payload.ShouldContain("user-2");
+        letters.ShouldAllBe(l => l.Reason.Contains("item is missing") && l.Bytes > 0 && !l.Retried);
+        for (var version = 1; version <= 3; version++) (await Http.ExperimentCalls.PutAsync(live, $$"""{"testers":["t{{version}}"]}""", $"\"{version - 1}\"", "ann")).Answer.Status.ShouldBe(200);
+        var audit = await ListAsync(client.GetAuditAsync(pageSize: 1));
+        audit.Select(e => (e.Version, e.ChangedBy, e.InForce)).ShouldBe([(3, "ann", true), (2, "ann", true), (1, "ann", true)]);
+        audit[0].Changes.ShouldBe(["testers: t3"]);
+    }
+
+    private static async Task<List<T>> ListAsync<T>(IAsyncEnumerable<T> all)
+    {
+        var list = new List<T>();
+        await foreach (var one in all) list.Add(one);
+        return list;
     }
 
     [Fact]
@@ -85,18 +111,22 @@ public sealed class ClientTests
         await using var live = await StartAsync();
         using var folder = new TemporaryFolder();
         var script = folder.Write("try.mjs", $$"""
-            import { StreamingClient, StreamingError } from "file://{{Path.Combine(TypeScript, "dist", "index.js")}}";
+            import { StreamingClient, StreamingError, pages } from "file://{{Path.Combine(TypeScript, "dist", "index.js")}}";
             const client = new StreamingClient("{{live.Address}}");
             const sent = await client.sendEvents([{ type: "click", user: "bob", item: "m1", surface: "home" }]);
             const feed = await client.feed("bob", { surface: "home", after: sent.results[0].position, wait_ms: 20000, categories: "even" });
             const reasons = await client.explain("bob", { surface: "home" });
             let refused;
             try { await client.feed("bob", { limit: 0 }); } catch (problem) { refused = problem instanceof StreamingError && `${problem.status} ${problem.type}`; }
-            console.log(JSON.stringify({ source: feed.source, items: feed.items.map((i) => i.item).sort(), because: reasons.items.some((i) => i.because?.item === "m1"), refused }));
+            const asked = [];
+            for await (const page of pages((q) => client.feed("bob", q), { surface: "home", limit: 3 })) asked.push(page.items.length);
+            for (const user of ["a", "b", "c"]) await client.sendEvents([{ type: "like", user }]).catch(() => {});
+            for await (const page of pages((q) => client.deadLetters(q), { limit: 2 })) asked.push(page.letters.length);
+            console.log(JSON.stringify({ asked, source: feed.source, items: feed.items.map((i) => i.item).sort(), because: reasons.items.some((i) => i.because?.item === "m1"), refused }));
             """);
         var (code, said, complaints) = await NodeAsync(script);
         code.ShouldBe(0, complaints);
-        said.Trim().ShouldBe("""{"source":"own","items":["m2","m4","m6","m8"],"because":true,"refused":"400 bad-limit"}""");
+        said.Trim().ShouldBe("""{"asked":[3,3,1,2,1],"source":"own","items":["m2","m4","m6","m8"],"because":true,"refused":"400 bad-limit"}""");
     }
 
     [CompilerFact]
@@ -109,7 +139,7 @@ public sealed class ClientTests
         Regex.Replace(await File.ReadAllTextAsync(Path.Combine(TypeScript, "dist", "index.js")), "^// of .*\n", "").ShouldBe(await File.ReadAllTextAsync(Path.Combine(folder.Path, "index.js")));
 
         const string Start = """
-            import { StreamingClient, type Schemas } from "./index.js";
+            import { StreamingClient, pages, type DeadLettersQuery, type Schemas } from "./index.js";
             const client = new StreamingClient("http://127.0.0.1:8080");
 
             """;
@@ -119,6 +149,7 @@ public sealed class ClientTests
             const shown: string[] = feed.items.map((i) => i.item);
             const because: string | null | undefined = (await client.explain("ann", { limit: 1 })).items[0]?.because?.item;
             await client.putUser(because ?? "ann", { interests: shown });
+            for await (const page of pages((q: DeadLettersQuery) => client.deadLetters(q), { limit: 2 })) shown.push(...page.letters.map((l) => l.reason));
             """);
         (code, said, _) = await CheckAsync(right);
         code.ShouldBe(0, said);
@@ -127,10 +158,11 @@ public sealed class ClientTests
             await client.feed("ann", { pages: 3 });
             await client.sendEvents([{ type: "click" }]);
             (await client.feed("ann")).itms;
+            for await (const page of pages((q: DeadLettersQuery) => client.deadLetters(q), { limit: "two" })) page.letters;
             """);
         (code, said, _) = await CheckAsync(wrong);
         code.ShouldNotBe(0);
-        Regex.Matches(said, @"wrong\.ts\((\d+),").Select(m => m.Groups[1].Value).Distinct().ShouldBe(["3", "4", "5", "6"], said);
+        Regex.Matches(said, @"wrong\.ts\((\d+),").Select(m => m.Groups[1].Value).Distinct().ShouldBe(["3", "4", "5", "6", "7"], said);
     }
 
     private static Task<(int Code, string Said, string Complaints)> CheckAsync(string file) => NodeAsync(

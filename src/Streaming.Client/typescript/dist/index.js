@@ -1,4 +1,4 @@
-// of src/index.ts sha256 19ad4c65207e10913c20a539996efa3041f98699b55f681a05f1387ab561c799
+// of src/index.ts sha256 3e18a4c9407eb9f501dfde428a8fed64d0f8de54bb67edbb47e30a50ebf91963
 /** The node refused: a problem document (RFC 9457). */
 export class StreamingError extends Error {
     status;
@@ -14,6 +14,21 @@ export class StreamingError extends Error {
     /** No list has seen the event that was asked for yet. */
     get isNotYet() {
         return this.type === "not-yet";
+    }
+}
+/**
+ * Every page of a list, one after another, as `for await (const page of pages((q) => client.deadLetters(q)))`.
+ * @param ask Asks for one page.
+ * @param query Of the first page.
+ */
+export async function* pages(ask, query = {}) {
+    for (;;) {
+        const page = await ask(query);
+        yield page;
+        if (page.next === null)
+            return;
+        // A list that grows is paged by where a page ended, a ranked one by how many entries there were.
+        query = { ...query, [typeof page.next === "string" ? "before" : "offset"]: page.next };
     }
 }
 /** The HTTP API of a node. */
@@ -48,6 +63,18 @@ export class StreamingClient {
     /** A page of the popular list. */
     popular(query = {}) {
         return this.call("GET", "/v1/popular", { query });
+    }
+    /** A page of the items that the same users act on. */
+    similar(item, query = {}) {
+        return this.call("GET", `/v1/items/${encodeURIComponent(item)}/similar`, { query });
+    }
+    /** A page of the newest records that could not be used. Needs an operator's key. */
+    deadLetters(query = {}) {
+        return this.call("GET", "/v1/dead-letters", { query });
+    }
+    /** A page of the changes of the experiments, newest first. Needs an operator's key. */
+    audit(query = {}) {
+        return this.call("GET", "/v1/experiments/audit", { query });
     }
     /** Why the first items of the user's list are in it. */
     explain(user, query = {}) {

@@ -7,6 +7,9 @@ export type Schemas = components["schemas"];
 export type FeedQuery = NonNullable<paths["/v1/feed/{user}"]["get"]["parameters"]["query"]>;
 export type PopularQuery = NonNullable<paths["/v1/popular"]["get"]["parameters"]["query"]>;
 export type ExplainQuery = NonNullable<paths["/v1/explain/{user}"]["get"]["parameters"]["query"]>;
+export type SimilarQuery = NonNullable<paths["/v1/items/{id}/similar"]["get"]["parameters"]["query"]>;
+export type DeadLettersQuery = NonNullable<paths["/v1/dead-letters"]["get"]["parameters"]["query"]>;
+export type AuditQuery = NonNullable<paths["/v1/experiments/audit"]["get"]["parameters"]["query"]>;
 
 /** The node refused: a problem document (RFC 9457). */
 export class StreamingError extends Error {
@@ -18,6 +21,21 @@ export class StreamingError extends Error {
   /** No list has seen the event that was asked for yet. */
   get isNotYet(): boolean {
     return this.type === "not-yet";
+  }
+}
+
+/**
+ * Every page of a list, one after another, as `for await (const page of pages((q) => client.deadLetters(q)))`.
+ * @param ask Asks for one page.
+ * @param query Of the first page.
+ */
+export async function* pages<Query extends { before?: string } | { offset?: number }, Page extends { next: string | number | null }>(ask: (query: Query) => Promise<Page>, query = {} as Query): AsyncGenerator<Page> {
+  for (;;) {
+    const page = await ask(query);
+    yield page;
+    if (page.next === null) return;
+    // A list that grows is paged by where a page ended, a ranked one by how many entries there were.
+    query = { ...query, [typeof page.next === "string" ? "before" : "offset"]: page.next };
   }
 }
 
@@ -63,6 +81,21 @@ export class StreamingClient {
   /** A page of the popular list. */
   popular(query: PopularQuery = {}): Promise<Schemas["Popular"]> {
     return this.call("GET", "/v1/popular", { query });
+  }
+
+  /** A page of the items that the same users act on. */
+  similar(item: string, query: SimilarQuery = {}): Promise<Schemas["Similar"]> {
+    return this.call("GET", `/v1/items/${encodeURIComponent(item)}/similar`, { query });
+  }
+
+  /** A page of the newest records that could not be used. Needs an operator's key. */
+  deadLetters(query: DeadLettersQuery = {}): Promise<Schemas["DeadLetters"]> {
+    return this.call("GET", "/v1/dead-letters", { query });
+  }
+
+  /** A page of the changes of the experiments, newest first. Needs an operator's key. */
+  audit(query: AuditQuery = {}): Promise<Schemas["Audit"]> {
+    return this.call("GET", "/v1/experiments/audit", { query });
   }
 
   /** Why the first items of the user's list are in it. */
