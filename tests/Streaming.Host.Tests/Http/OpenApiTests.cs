@@ -10,9 +10,6 @@ public sealed class OpenApiTests
 {
     private const string Place = "src/Streaming.Host/Http/openapi.v1.json";
 
-    /// <summary>What needs something that the examples do not make: a deep model, a record set aside.</summary>
-    private static readonly string[] NotTried = ["stepModel", "retryDeadLetter"];
-
     /// <summary>Those that make come first and those that take away last; else as they stand.</summary>
     private static readonly string[] First = ["postItems", "putItem", "postEvents", "putUser", "putExperiments", "stepExperiment"], Last = ["deleteItem", "deleteUser", "getDeletion"];
 
@@ -28,28 +25,35 @@ public sealed class OpenApiTests
     [Fact]
     public async Task Every_operation_answers_its_example_as_described()
     {
-        await using var live = await LiveNode.StartAsync(LiveNode.SmallSettings with { Experiments = new ExperimentsSettings { HoldoutShare = 0, FirstListWaitMs = 30_000 } });
+        // The one deep model that needs no libtorch, to be rolled back.
+        await using var live = await LiveNode.StartAsync(LiveNode.SmallSettings with
+        {
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, FirstListWaitMs = 30_000 }, Deep = new DeepSettings { Models = ["drn"], Device = "cpu" },
+        });
+        // A record of a type without a weight is set aside, and its form is right, so that it can be sent again.
+        await live.EventAsync("""{"type":"playlist_add","user":"bob","item":"m1"}""");
+        var letters = await live.UntilAsync(() => live.GetAsync("/v1/dead-letters"), a => a.Json.GetProperty("letters").GetArrayLength() == 1);
+        var letter = letters.Json.GetProperty("letters")[0].GetProperty("offset").ToString();
         var document = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(ReadmeTests.Root(), Place)))!;
         var schemas = new SchemaCheck(document);
         var operations = ((JsonObject)document["paths"]!).SelectMany(p => ((JsonObject)p.Value!).Select(o => (Path: p.Key, Method: o.Key, Operation: (JsonObject)o.Value!)))
             .OrderBy(o => Rank((string)o.Operation["operationId"]!)).ToList();
         operations.Count.ShouldBeGreaterThan(25);
-        var tried = 0;
         foreach (var (path, method, operation) in operations)
         {
             var id = (string)operation["operationId"]!;
             foreach (var (content, needsExample) in Contents(operation)) Examples(schemas, content, needsExample, id);
-            if (NotTried.Contains(id)) continue;
-            using var request = RequestOf(path, method, operation);
+            // Where a record lies is not the example's to say.
+            using var request = RequestOf(id == "retryDeadLetter" ? path.Replace("{offset}", letter) : path, method, operation);
             // Lists, users and figures come a round after what they are made of.
             var (status, type, text) = await UntilAsync(live, request, answer => answer.Status < 500 && answer.Status != 404);
             status.ShouldBe(200, $"{id}: {text}");
             var described = operation["responses"]!["200"]!["content"]![type];
             described.ShouldNotBeNull($"{id} answers {type}");
-            schemas.Check(type == "application/json" ? JsonNode.Parse(text) : JsonValue.Create(text), described["schema"]!, id);
-            tried++;
+            var answer = type == "application/json" ? JsonNode.Parse(text) : JsonValue.Create(text);
+            schemas.Check(answer, described["schema"]!, id);
+            Members(described["example"], answer, id);
         }
-        tried.ShouldBe(operations.Count - NotTried.Length);
         // A refusal is the problem document that every operation names.
         using var refused = new HttpRequestMessage(HttpMethod.Get, "/v1/feed/ann?limit=0");
         var problem = await SendAsync(live, refused);
@@ -71,6 +75,18 @@ public sealed class OpenApiTests
         var example = content["example"];
         if (needsExample) example.ShouldNotBeNull($"{id} has a body without an example");
         if (example is not null) schemas.Check(example, content["schema"]!, $"{id}, example");
+    }
+
+    /// <summary>An example shows nothing that the answer does not have; of arrays the first elements are compared, where both have one.</summary>
+    private static void Members(JsonNode? example, JsonNode? answer, string where)
+    {
+        if (example is JsonArray { Count: > 0 } shown && answer is JsonArray { Count: > 0 } had) Members(shown[0], had[0], where + "[]");
+        if (example is not JsonObject members || answer is not JsonObject there) return;
+        foreach (var (name, member) in members)
+        {
+            there.ContainsKey(name).ShouldBeTrue($"{where}: the example has {name}, the answer is {there.ToJsonString()}");
+            Members(member, there[name], $"{where}.{name}");
+        }
     }
 
     private static HttpRequestMessage RequestOf(string path, string method, JsonObject operation)
