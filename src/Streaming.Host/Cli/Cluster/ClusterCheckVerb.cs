@@ -12,7 +12,8 @@ internal static class ClusterCheckVerb
         + "third of the events and a further one is added after half. states_differ: users whose last state in the changelog is not the one node's, but for what "
         + "the order of rounds or the models decide (embeddings, count of lists, offsets); examples lost and doubled against the one node's, by what they say; "
         + "lists_differ: users, of a thousand, who have a list in one of the two only, or whose list is not the same on all nodes or has not seen their last action; fresh_elsewhere: from the answer to a click on one node to "
-        + "a list on another node that has seen it; bytes_per_event: in each topic of the nodes that share; move: from a shard's being given to a node to its being led, the longest of the nodes' last ones; take_over: from the kill until every shard is led again, Kafka:SessionTimeoutMs included";
+        + "a list on another node that has seen it; bytes_per_event: in each topic of the nodes that share; move: from a shard's being given to a node to its being led, the longest of the nodes' last ones; take_over: from the kill until every shard is led again, Kafka:SessionTimeoutMs included; "
+        + "phase_seconds: where the check's own time went";
 
     public static Command Create()
     {
@@ -52,39 +53,32 @@ internal static class ClusterCheckVerb
             void Complain(string line) { lock (complaints) complaints.Add(line); }
             try
             {
-                ClusterOutcome alone, shared;
-                Dictionary<string, (string Items, long LastEventMs)> aloneLists;
-                double aloneSeconds;
-                await using (var run = new ClusterRun(settings, common.Arguments(parse, Own(alonePrefix, false)), folder.FullName, Complain))
-                {
-                    var traffic = new ClusterTraffic(events, partitions, settings.Node.Seed, startMs);
-                    await run.StartAsync(1, cancel).ConfigureAwait(false);
-                    await ProgressView.RunAsync("one node", common.Json(parse), async progress => { await run.RunAsync(traffic, events, false, progress, cancel).ConfigureAwait(false); return 0; }).ConfigureAwait(false);
-                    // In this order: looking lists up writes events.
-                    alone = await ClusterOutcome.ReadAsync(run.Log, settings.Learning.EmbeddingDim, cancel).ConfigureAwait(false);
-                    aloneLists = (await run.ListsAsync(traffic.Sample, cancel).ConfigureAwait(false))[0];
-                    aloneSeconds = run.Seconds;
-                }
+                var phases = new Phases();
+                await using var run = new ClusterRun(settings, common.Arguments(parse, Own(alonePrefix, false)), folder.FullName, Complain);
                 var own = common.Load(parse, Own(sharedPrefix, true));
                 await using var cluster = new ClusterRun(own, common.Arguments(parse, Own(sharedPrefix, true)), folder.FullName, Complain);
+                var traffic = new ClusterTraffic(events, partitions, settings.Node.Seed, startMs);
+                await phases.RunAsync("start", () => run.StartAsync(1, cancel)).ConfigureAwait(false);
+                await phases.RunAsync("one_node", () => ProgressView.RunAsync("one node", common.Json(parse), async progress => { await run.RunAsync(traffic, events, false, progress, cancel).ConfigureAwait(false); return 0; })).ConfigureAwait(false);
+                // A group takes seconds to agree, mostly waiting: time to look at what the one node has left.
+                var starting = cluster.StartAsync(nodes, cancel);
+                // In this order: looking lists up writes events.
+                var alone = await phases.RunAsync("read", () => ClusterOutcome.ReadAsync(run.Log, settings.Learning.EmbeddingDim, cancel)).ConfigureAwait(false);
+                var aloneLists = (await phases.RunAsync("lists", () => run.ListsAsync(traffic.Sample, cancel)).ConfigureAwait(false))[0];
+                run.End();
+                await phases.RunAsync("start", () => starting).ConfigureAwait(false);
                 var again = new ClusterTraffic(events, partitions, settings.Node.Seed, startMs);
-                await cluster.StartAsync(nodes, cancel).ConfigureAwait(false);
-                await ProgressView.RunAsync($"{nodes} nodes", common.Json(parse), async progress => { await cluster.RunAsync(again, events, true, progress, cancel).ConfigureAwait(false); return 0; }).ConfigureAwait(false);
-                shared = await ClusterOutcome.ReadAsync(cluster.Log, own.Learning.EmbeddingDim, cancel).ConfigureAwait(false);
-                var lists = await cluster.ListsAsync(again.Sample, cancel).ConfigureAwait(false);
+                await phases.RunAsync("nodes", () => ProgressView.RunAsync($"{nodes} nodes", common.Json(parse), async progress => { await cluster.RunAsync(again, events, true, progress, cancel).ConfigureAwait(false); return 0; })).ConfigureAwait(false);
+                var shared = await phases.RunAsync("read", () => ClusterOutcome.ReadAsync(cluster.Log, own.Learning.EmbeddingDim, cancel)).ConfigureAwait(false);
+                var bytes = shared.Bytes.ToDictionary(b => b.Key, b => (double)b.Value / events);
+                foreach (var topic in (string[])[Topics.Events, Topics.Feeds])
+                    bytes[topic] = (double)await phases.RunAsync("read", () => ClusterOutcome.BytesAsync(cluster.Log, topic, cancel)).ConfigureAwait(false) / events;
+                var lists = await phases.RunAsync("lists", () => cluster.ListsAsync(again.Sample, cancel)).ConfigureAwait(false);
                 var routed = await cluster.AnswersAsync(ClusterTraffic.UserOf(0), cancel).ConfigureAwait(false);
-                var fresh = await cluster.FreshElsewhereAsync(200, again.Users, cancel).ConfigureAwait(false);
+                var fresh = await phases.RunAsync("fresh_elsewhere", () => cluster.FreshElsewhereAsync(200, again.Users, cancel)).ConfigureAwait(false);
                 fresh.Sort();
-                var bytes = new Dictionary<string, double>();
-                foreach (var topic in (string[])[Topics.Events, Topics.Examples, Topics.UserState, Topics.Feeds])
-                    bytes[topic] = (double)await ClusterOutcome.BytesAsync(cluster.Log, topic, cancel).ConfigureAwait(false) / events;
                 var statesDiffer = alone.States.Keys.Union(shared.States.Keys).Count(user => alone.States.GetValueOrDefault(user) != shared.States.GetValueOrDefault(user));
-                var listsDiffer = again.Sample.Count(u =>
-                {
-                    var user = ClusterTraffic.UserOf(u);
-                    if (aloneLists.ContainsKey(user) != lists[0].ContainsKey(user)) return true;
-                    return lists[0].TryGetValue(user, out var list) && (list.LastEventMs < again.ActedMs(u) || lists.Any(l => l.GetValueOrDefault(user) != list));
-                });
+                var listsDiffer = ListsDiffer(again, aloneLists, lists);
                 var lost = alone.Examples.Sum(e => Math.Max(0, e.Value - shared.Examples.GetValueOrDefault(e.Key)));
                 var doubled = shared.Examples.Sum(e => Math.Max(0, e.Value - alone.Examples.GetValueOrDefault(e.Key)));
                 (string, object?)[] figures =
@@ -93,7 +87,7 @@ internal static class ClusterCheckVerb
                     ("applied", cluster.Applied), ("users", alone.States.Count), ("states_differ", statesDiffer), ("examples", alone.Examples.Sum(e => (long)e.Value)),
                     ("examples_lost", lost), ("examples_doubled", doubled), ("examples_uncommitted", shared.Repeats), ("lists", aloneLists.Count), ("lists_differ", listsDiffer), ("state_routed", routed),
                     ("take_over_ms", cluster.TakeOverMs), ("join_ms", cluster.JoinMs), ("move_ms", await cluster.MoveMsAsync(cancel).ConfigureAwait(false)), ("bytes_per_event", bytes), ("fresh_elsewhere_ms_p50", fresh[fresh.Count / 2]), ("fresh_elsewhere_ms_p99", fresh[(int)(fresh.Count * .99)]),
-                    ("one_node_seconds", aloneSeconds), ("nodes_seconds", cluster.Seconds), ("complaints", complaints.Count), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
+                    ("one_node_seconds", run.Seconds), ("nodes_seconds", cluster.Seconds), ("phase_seconds", phases.Seconds), ("complaints", complaints.Count), ("seed", settings.Node.Seed), ("hardware", Machine.Hardware),
                 ];
                 foreach (var user in alone.States.Keys.Union(shared.States.Keys).Where(user => alone.States.GetValueOrDefault(user) != shared.States.GetValueOrDefault(user)).Take(3))
                     await Console.Error.WriteLineAsync($"{user} differs: {alone.States.GetValueOrDefault(user)} against {shared.States.GetValueOrDefault(user)}").ConfigureAwait(false);
@@ -111,7 +105,33 @@ internal static class ClusterCheckVerb
         finally
         {
             mock?.Kill();
+            mock?.WaitForExit();
             folder.Delete(recursive: true);
         }
+    }
+
+    /// <summary>Users who have a list in one of the two only, or not the same on all nodes, or one that has not seen their last action.</summary>
+    private static int ListsDiffer(
+        ClusterTraffic traffic, Dictionary<string, (string Items, long LastEventMs)> alone, IReadOnlyList<Dictionary<string, (string Items, long LastEventMs)>> lists) => traffic.Sample.Count(u =>
+    {
+        var user = ClusterTraffic.UserOf(u);
+        if (alone.ContainsKey(user) != lists[0].ContainsKey(user)) return true;
+        return lists[0].TryGetValue(user, out var list) && (list.LastEventMs < traffic.ActedMs(u) || lists.Any(l => l.GetValueOrDefault(user) != list));
+    });
+
+    /// <summary>Seconds by the name of what they went into.</summary>
+    private sealed class Phases
+    {
+        public Dictionary<string, double> Seconds { get; } = [];
+
+        public async Task<T> RunAsync<T>(string phase, Func<Task<T>> work)
+        {
+            var clock = System.Diagnostics.Stopwatch.StartNew();
+            var result = await work().ConfigureAwait(false);
+            Seconds[phase] = Seconds.GetValueOrDefault(phase) + clock.Elapsed.TotalSeconds;
+            return result;
+        }
+
+        public Task RunAsync(string phase, Func<Task> work) => RunAsync(phase, async () => { await work().ConfigureAwait(false); return 0; });
     }
 }

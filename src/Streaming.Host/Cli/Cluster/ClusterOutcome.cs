@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Streaming.Actors;
@@ -13,7 +14,8 @@ internal sealed class ClusterOutcome
     private const int BatchRecords = 1024;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private ClusterOutcome(Dictionary<string, string> states, Dictionary<string, int> examples, long repeats) => (States, Examples, Repeats) = (states, examples, repeats);
+    private ClusterOutcome(Dictionary<string, string> states, Dictionary<string, int> examples, long repeats, Dictionary<string, long> bytes) =>
+        (States, Examples, Repeats, Bytes) = (states, examples, repeats, bytes);
 
     public IReadOnlyDictionary<string, string> States { get; }
 
@@ -23,26 +25,32 @@ internal sealed class ClusterOutcome
     /// <summary>Examples that stand there again under the same source: on a log that shows what was never committed.</summary>
     public long Repeats { get; }
 
+    /// <summary>Bytes of all records of the two topics, keys included.</summary>
+    public IReadOnlyDictionary<string, long> Bytes { get; }
+
     /// <exception cref="InvalidDataException">The brokers have dropped records, so nothing can be said.</exception>
     public static async Task<ClusterOutcome> ReadAsync(IEventLog log, int dimension, CancellationToken cancel)
     {
+        var bytes = new Dictionary<string, long> { [Topics.UserState] = 0, [Topics.Examples] = 0 };
         var last = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         await ReadAsync(log, Topics.UserState, (key, value) =>
         {
+            bytes[Topics.UserState] += key.Length + value.Length;
             if (key is [not 0, ..]) last[Encoding.UTF8.GetString(key)] = value.ToArray();
         }, cancel).ConfigureAwait(false);
         var states = last.ToDictionary(s => s.Key, s => Essence(UserStateCodec.Read(UserShard.StateOf(s.Value), dimension, s.Key)), StringComparer.Ordinal);
         var examples = new Dictionary<string, int>(StringComparer.Ordinal);
         var seen = new HashSet<string>(StringComparer.Ordinal);
         long repeats = 0;
-        await ReadAsync(log, Topics.Examples, (_, value) =>
+        await ReadAsync(log, Topics.Examples, (key, value) =>
         {
+            bytes[Topics.Examples] += key.Length + value.Length;
             var record = ExampleCodec.Read(value);
             var (source, name) = NamesOf(record);
             if (!seen.Add(source)) repeats++;
             else examples[name] = examples.GetValueOrDefault(name) + 1;
         }, cancel).ConfigureAwait(false);
-        return new ClusterOutcome(states, examples, repeats);
+        return new ClusterOutcome(states, examples, repeats, bytes);
     }
 
     /// <summary>Bytes of all records of a topic, keys included.</summary>
@@ -68,26 +76,41 @@ internal sealed class ClusterOutcome
 
     private delegate void OnRecord(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value);
 
+    /// <summary>All partitions side by side: brokers answer for many at once, and mock ones give of each partition one batch an answer.</summary>
     private static async Task ReadAsync(IEventLog log, string topic, OnRecord take, CancellationToken cancel)
     {
-        var batch = new LogBatch();
-        for (var p = 0; p < log.PartitionCount(topic); p++)
+        var open = new List<(ILogReader Reader, int Partition, long End)>();
+        try
         {
-            var range = await log.RangeAsync(topic, p, cancel).ConfigureAwait(false);
-            if (range.Earliest > 0 && topic != Topics.Feeds) throw new InvalidDataException($"the brokers have dropped the start of '{topic}' {p}: nothing can be said then; give more --partitions");
-            using var reader = log.OpenReader(topic, p, range.Earliest);
-            var waiting = System.Diagnostics.Stopwatch.StartNew();
-            while (reader.Offset < range.End)
+            for (var p = 0; p < log.PartitionCount(topic); p++)
             {
-                if (reader.Read(batch, BatchRecords, range.End) > 0)
-                {
-                    for (var i = 0; i < batch.Count; i++) take(batch.Key(i).Span, batch.Value(i).Span);
-                    waiting.Restart();
-                    continue;
-                }
-                if (waiting.Elapsed > Patience) throw new InvalidDataException($"'{topic}' {p} does not come up to {range.End}, where it ends");
-                await reader.WaitAsync(TimeSpan.FromMilliseconds(100), cancel).ConfigureAwait(false);
+                var range = await log.RangeAsync(topic, p, cancel).ConfigureAwait(false);
+                if (range.Earliest > 0 && topic != Topics.Feeds) throw new InvalidDataException($"the brokers have dropped the start of '{topic}' {p}: nothing can be said then; give more --partitions");
+                if (range.End > range.Earliest) open.Add((log.OpenReader(topic, p, range.Earliest), p, range.End));
             }
+            var batch = new LogBatch();
+            for (var waiting = Stopwatch.StartNew(); open.Count > 0;)
+            {
+                for (var i = open.Count - 1; i >= 0; i--)
+                {
+                    var (reader, _, end) = open[i];
+                    while (reader.Offset < end && reader.Read(batch, BatchRecords, end) > 0)
+                    {
+                        for (var r = 0; r < batch.Count; r++) take(batch.Key(r).Span, batch.Value(r).Span);
+                        waiting.Restart();
+                    }
+                    if (reader.Offset < end) continue;
+                    open.RemoveAt(i);
+                    reader.Dispose();
+                }
+                if (open.Count == 0) return;
+                if (waiting.Elapsed > Patience) throw new InvalidDataException($"'{topic}' {open[0].Partition} does not come up to {open[0].End}, where it ends");
+                await open[0].Reader.WaitAsync(TimeSpan.FromMilliseconds(20), cancel).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            foreach (var (reader, _, _) in open) reader.Dispose();
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -11,6 +12,10 @@ namespace Streaming.Host.Cli.Cluster;
 internal sealed class ClusterRun : IAsyncDisposable
 {
     private const int Chunks = 20;
+
+    /// <summary>How many at a time.</summary>
+    private const int LookUps = 4;
+
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly StreamingSettings _settings;
@@ -48,8 +53,15 @@ internal sealed class ClusterRun : IAsyncDisposable
 
     public async Task StartAsync(int nodes, CancellationToken cancel)
     {
-        for (var i = 0; i < nodes; i++) await AddAsync(cancel).ConfigureAwait(false);
-        await UntilAsync(all => Led(all) == _settings.Log.Partitions && all.All(IsCalm), cancel).ConfigureAwait(false);
+        // Together, as a group that gathers agrees once; only an Akka cluster has to be founded by one before others join it.
+        var starting = new List<Task>();
+        for (var i = 0; i < nodes; i++)
+        {
+            starting.Add(AddAsync(cancel));
+            if (i == 0 && _settings.Node.Actors == "akka") await starting[0].ConfigureAwait(false);
+        }
+        await Task.WhenAll(starting).ConfigureAwait(false);
+        await UntilAsync(all => Led(all) == _settings.Log.Partitions && all.All(IsCalm) && all.All(HasShare), cancel).ConfigureAwait(false);
     }
 
     /// <summary>Offers the events; after a third of them a node is killed, after half of them one is added.</summary>
@@ -91,14 +103,14 @@ internal sealed class ClusterRun : IAsyncDisposable
         var all = new List<Dictionary<string, (string, long)>>();
         foreach (var node in _nodes)
         {
-            var lists = new Dictionary<string, (string, long)>(StringComparer.Ordinal);
-            foreach (var u in users)
+            var lists = new ConcurrentDictionary<string, (string, long)>(StringComparer.Ordinal);
+            await Parallel.ForEachAsync(users, new ParallelOptions { MaxDegreeOfParallelism = LookUps, CancellationToken = cancel }, async (u, stop) =>
             {
-                var list = await GetAsync(node, $"/v1/feed/{ClusterTraffic.UserOf(u)}?limit=20", cancel).ConfigureAwait(false);
-                if (list.GetProperty("source").GetString() != "own") continue;
+                var list = await GetAsync(node, $"/v1/feed/{ClusterTraffic.UserOf(u)}?limit=20", stop).ConfigureAwait(false);
+                if (list.GetProperty("source").GetString() != "own") return;
                 lists[ClusterTraffic.UserOf(u)] = ($"{list.GetProperty("list_version")} {list.GetProperty("items").GetRawText()}", list.GetProperty("last_event_ms").GetInt64());
-            }
-            all.Add(lists);
+            }).ConfigureAwait(false);
+            all.Add(new(lists, StringComparer.Ordinal));
         }
         return all;
     }
@@ -145,9 +157,16 @@ internal sealed class ClusterRun : IAsyncDisposable
         return longest;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the nodes; what they have left in the log can still be read.</summary>
+    public void End()
     {
         foreach (var node in _nodes) node.Dispose();
+        _nodes.Clear();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        End();
         _http.Dispose();
         await _log.DisposeAsync().ConfigureAwait(false);
     }
@@ -193,14 +212,15 @@ internal sealed class ClusterRun : IAsyncDisposable
     {
         var clock = Stopwatch.StartNew();
         await AddAsync(cancel).ConfigureAwait(false);
-        await UntilAsync(all => all[^1].GetProperty("shards").GetProperty("leading").GetArrayLength() >= _settings.Log.Partitions / _nodes.Count && Led(all) == _settings.Log.Partitions, cancel)
-            .ConfigureAwait(false);
+        await UntilAsync(all => HasShare(all[^1]) && Led(all) == _settings.Log.Partitions, cancel).ConfigureAwait(false);
         JoinMs = clock.Elapsed.TotalMilliseconds;
     }
 
     private int Led(IReadOnlyList<JsonElement> all) => _settings.Kafka.IsShared
         ? all.Sum(s => s.GetProperty("shards").GetProperty("leading").GetArrayLength())
         : _settings.Log.Partitions;
+
+    private bool HasShare(JsonElement status) => !_settings.Kafka.IsShared || status.GetProperty("shards").GetProperty("leading").GetArrayLength() >= _settings.Log.Partitions / _nodes.Count;
 
     private bool IsCalm(JsonElement status) => !_settings.Kafka.IsShared || status.GetProperty("shards").GetProperty("coming").GetInt32() == 0;
 
