@@ -249,7 +249,7 @@ public sealed partial class FeedBuilder : IFeedBuilder
     {
         var arm = plan.Arm.Name;
         var entries = new FeedEntry[slots.Length];
-        var (keys, propensities) = (new ulong[slots.Length], new float[slots.Length]);
+        var (keys, propensities) = Forget(user, slots.Length);
         Team[] teams = plan.Arm.Interleaving is null ? [] : new Team[slots.Length];
         for (var s = 0; s < slots.Length; s++)
         {
@@ -260,7 +260,6 @@ public sealed partial class FeedBuilder : IFeedBuilder
             if (teams.Length > 0) teams[s] = team;
         }
         user.ListVersion = version;
-        while (user.Lists.Count >= _settings.ListsRememberedMax) user.Lists.RemoveAt(0);
         user.Lists.Add(new ListRef
         {
             Version = version, Surface = surface, Arm = arm, Models = models, Items = keys, Propensities = propensities, Teams = teams, Shuffled = shuffled,
@@ -270,5 +269,18 @@ public sealed partial class FeedBuilder : IFeedBuilder
             User = user.User, Surface = surface, Arm = arm, Version = version, BuiltMs = nowMs, LastEventMs = user.LastEventMs,
             LastApplied = user.LastApplied, Models = models, Entries = entries, Teams = teams,
         };
+    }
+
+    /// <summary>
+    /// Makes room for one more list, and gives its arrays. Those of a list that goes serve again where they fit: they have long been where the
+    /// collector keeps what is old, and new ones would be copied there.
+    /// </summary>
+    private (ulong[] Keys, float[] Propensities) Forget(UserState user, int length)
+    {
+        ListRef? last = null;
+        for (; user.Lists.Count >= _settings.ListsRememberedMax; user.Lists.RemoveAt(0)) last = user.Lists[0];
+        return last is not null && last.Items.Length == length && last.Propensities.Length == length
+            ? (last.Items, last.Propensities)
+            : (new ulong[length], new float[length]);
     }
 }

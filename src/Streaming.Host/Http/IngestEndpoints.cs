@@ -18,6 +18,14 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     /// <summary>Half of the cores parse posts at most: however many come at once, a look-up does not queue behind them all.</summary>
     private readonly SemaphoreSlim _turns = new(Math.Max(1, Environment.ProcessorCount / 2));
 
+    /// <summary>
+    /// A batch of posts that are parsed or on their way to the disk: many times what the disk takes in one go, and little enough that a flood of
+    /// posts does not make the collector's next pause long by what it holds.
+    /// </summary>
+    private readonly ByteGate _batch = new(BatchBytes);
+
+    private const int BatchBytes = 2 << 20;
+
     /// <summary>Characters of a request's <c>Idempotency-Key</c> at most: with an event's place and hash behind it, it is an event id.</summary>
     private const int KeyCharsMax = 255;
 
@@ -118,16 +126,39 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             await Later(context, 429, "overloaded", "1", "too many bytes are being taken in; try again in a second").ConfigureAwait(false);
             return;
         }
-        if (await BodyAsync(context).ConfigureAwait(false) is not { } body) return;
-        var lines = context.Request.ContentType?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) ?? false;
-        var records = RequestBody.Records(body, lines, settings.BatchEventsMax);
-        if (records.Count > settings.BatchEventsMax)
+        if (await BodyAsync(context, _batch).ConfigureAwait(false) is not { } body) return;
+        long held = body.Count;
+        try
         {
-            await Problems.Write(context, 413, "batch-too-large", $"a batch may have {settings.BatchEventsMax} records; split it").ConfigureAwait(false);
-            return;
+            var lines = context.Request.ContentType?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) ?? false;
+            var records = RequestBody.Records(body, lines, settings.BatchEventsMax);
+            if (records.Count > settings.BatchEventsMax)
+            {
+                await Problems.Write(context, 413, "batch-too-large", $"a batch may have {settings.BatchEventsMax} records; split it").ConfigureAwait(false);
+                return;
+            }
+            // Else the log may hold on to what it was to take.
+            if (await AnswerAsync(context, AppendAsync).ConfigureAwait(false)) RequestBody.Return(body);
+
+            async Task<IngestOutcome[]> AppendAsync()
+            {
+                try
+                {
+                    return await append(records, context.RequestAborted).ConfigureAwait(false);
+                }
+                finally
+                {
+                    // Now, and not once the answer is written: who reads it slowly keeps nobody out.
+                    Leave();
+                }
+            }
         }
-        // Else the log may hold on to what it was to take.
-        if (await AnswerAsync(context, () => append(records, context.RequestAborted)).ConfigureAwait(false)) RequestBody.Return(body);
+        finally
+        {
+            Leave();
+        }
+
+        void Leave() => _batch.Leave(Interlocked.Exchange(ref held, 0));
     }
 
     private async Task OneEventAsync(HttpContext context, ReadOnlyMemory<byte> json)
@@ -228,12 +259,12 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         json.WriteEndObject();
     }
 
-    private async Task<ArraySegment<byte>?> BodyAsync(HttpContext context)
+    private async Task<ArraySegment<byte>?> BodyAsync(HttpContext context, ByteGate? gate = null)
     {
         ArraySegment<byte>? body;
         try
         {
-            body = await RequestBody.RentAsync(context.Request, settings.RequestBytesMax, context.RequestAborted).ConfigureAwait(false);
+            body = await RequestBody.RentAsync(context.Request, settings.RequestBytesMax, gate, context.RequestAborted).ConfigureAwait(false);
         }
         catch (BadHttpRequestException problem) when (problem.StatusCode == 413)
         {

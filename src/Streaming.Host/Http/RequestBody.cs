@@ -8,13 +8,17 @@ internal static class RequestBody
 {
     /// <summary>The whole body; null when it is larger than <paramref name="bytesMax"/>.</summary>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int bytesMax, CancellationToken cancel) =>
-        await RentAsync(request, bytesMax, cancel).ConfigureAwait(false) is { } rented ? (ReadOnlyMemory<byte>)rented : null;
+        await RentAsync(request, bytesMax, gate: null, cancel).ConfigureAwait(false) is { } rented ? (ReadOnlyMemory<byte>)rented : null;
 
     /// <summary>
     /// The same in an array that can be given back (<see cref="Return"/>): under load hundreds of bodies wait for the disk at once, and what waits
     /// through a collection of the garbage makes it longer. Who does not give it back lets the collector have it.
     /// </summary>
-    public static async Task<ArraySegment<byte>?> RentAsync(HttpRequest request, int bytesMax, CancellationToken cancel)
+    /// <param name="request">Read to its end.</param>
+    /// <param name="bytesMax">Of the body.</param>
+    /// <param name="gate">Entered with the body's length once all of it has come, so that a slow sender keeps nobody out; null for none. With a body as the answer the caller leaves it.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static async Task<ArraySegment<byte>?> RentAsync(HttpRequest request, int bytesMax, ByteGate? gate, CancellationToken cancel)
     {
         if (request.ContentLength > bytesMax) return null;
         var reader = request.BodyReader;
@@ -25,6 +29,7 @@ internal static class RequestBody
             if (length > bytesMax) return null;
             if (result.IsCompleted)
             {
+                if (gate is not null) await gate.EnterAsync(length, cancel).ConfigureAwait(false);
                 var body = new ArraySegment<byte>(ArrayPool<byte>.Shared.Rent((int)length), 0, (int)length);
                 result.Buffer.CopyTo(body);
                 reader.AdvanceTo(result.Buffer.End);
