@@ -19,8 +19,8 @@ public sealed class FeedIndex
     /// <param name="vectors">Of the factorisation.</param>
     /// <param name="feeds">Bounds of the channels.</param>
     /// <param name="users">Half-lives of interests.</param>
-    /// <param name="twoTower">The channel of a two-tower model; null where there is no such model. It is told of items and refreshed with the others.</param>
-    public FeedIndex(IItemCatalog items, IItemVectors vectors, FeedsSettings feeds, UsersSettings users, TwoTowerChannel? twoTower = null)
+    /// <param name="retrieval">The channels of retrieval models, those that there are. They are told of items and refreshed with the others.</param>
+    public FeedIndex(IItemCatalog items, IItemVectors vectors, FeedsSettings feeds, UsersSettings users, IReadOnlyList<RetrievalChannel>? retrieval = null)
     {
         _items = items;
         Popularity = new PopularityIndex(feeds);
@@ -29,13 +29,14 @@ public sealed class FeedIndex
         Embedding = new EmbeddingChannel(vectors, feeds, users);
         Fresh = new FreshChannel(feeds);
         Transitions = new TransitionChannel(feeds);
-        TwoTower = twoTower;
+        Retrieval = retrieval ?? [];
         Learners = [Popularity, ItemCf, Embedding, Fresh, Transitions];
         // In the order of FeedChannels.All.
         Channels =
         [
             ItemCf, Embedding, new InterestChannel(Popularity, feeds, users), new AuthorChannel(Popularity, items, feeds),
-            new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions, twoTower ?? (IRecallChannel)new AbsentChannel(FeedChannels.TwoTower),
+            new TrendingChannel(Popularity, feeds), Popular, Fresh, Transitions,
+            .. FeedChannels.Retrieval.Select(name => (IRecallChannel?)Retrieval.FirstOrDefault(c => c.Name == name) ?? new AbsentChannel(name)),
             new AgainChannel(users),
         ];
     }
@@ -47,8 +48,8 @@ public sealed class FeedIndex
     public FreshChannel Fresh { get; }
     public TransitionChannel Transitions { get; }
 
-    /// <summary>Null where there is no two-tower model.</summary>
-    public TwoTowerChannel? TwoTower { get; }
+    /// <summary>The channels of retrieval models.</summary>
+    public IReadOnlyList<RetrievalChannel> Retrieval { get; }
 
     /// <summary>All channels, in the order of <see cref="Core.Feeds.FeedChannels.All"/>.</summary>
     public IReadOnlyList<IRecallChannel> Channels { get; }
@@ -65,7 +66,7 @@ public sealed class FeedIndex
         // Reads Item's lazily filled keys here, on the one writing thread, so that shards only ever read them.
         Popularity.OnItem(item);
         Fresh.OnItem(item);
-        TwoTower?.OnItem(item);
+        foreach (var channel in Retrieval) channel.OnItem(item);
     }
 
     /// <summary>The catalogue has deleted this item.</summary>
@@ -74,7 +75,7 @@ public sealed class FeedIndex
         Popularity.OnItemDeleted(item);
         Fresh.OnItemDeleted(item);
         Embedding.OnItemDeleted(item);
-        TwoTower?.OnItemDeleted(item);
+        foreach (var channel in Retrieval) channel.OnItemDeleted(item);
     }
 
     /// <summary>Ends a round of learning: brings the vector index up to date and lets go of items that are no longer fresh.</summary>
@@ -82,7 +83,7 @@ public sealed class FeedIndex
     {
         Embedding.Refresh();
         Fresh.Refresh(nowMs);
-        TwoTower?.Refresh(nowMs);
+        foreach (var channel in Retrieval) channel.Refresh(nowMs);
     }
 
     /// <summary>

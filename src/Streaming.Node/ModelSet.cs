@@ -45,7 +45,7 @@ public sealed class ModelSet : IDisposable
         _learners = new LearnerSet(settings);
         _vectors = new ItemVectors(_learners.Factors, settings.Learning.EmbeddingDim);
         if (settings.Deep.Models.Count > 0) _deep = new DeepServing(settings, Catalog, _learners.UserModels, log, learnsDeepInRounds);
-        _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.TwoTower);
+        _index = new FeedIndex(Catalog, _vectors, settings.Feeds, settings.Users, _deep?.Retrieval);
         Policies = new ArmPolicies(settings, Arms(), _deep is null ? null : _deep.Pin);
         _segments = new SegmentLists(_index, settings.Feeds);
         _segmentBuilder = (FeedBuilder)BuilderForShard();
@@ -209,7 +209,7 @@ public sealed class ModelSet : IDisposable
             foreach (var item in models.Catalog.All)
             {
                 models._segments.OnItem(item);
-                models._deep?.TwoTower?.OnItem(item); // its index lives in memory only
+                foreach (var channel in models._index.Retrieval) channel.OnItem(item); // its index lives in memory only
             }
             reader.Finish();
         }

@@ -65,7 +65,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
         var filter = new CandidateFilter(world.Catalog);
         var plan = new ListPlan(world.Settings, ArmPolicy.Learned, new SurfaceRule());
         var into = new Candidate[75];
-        foreach (var channel in world.Index.Channels.Where(c => c.Name != Core.Feeds.FeedChannels.TwoTower))
+        foreach (var channel in world.Index.Channels.Where(c => !Core.Feeds.FeedChannels.Retrieval.Contains(c.Name)))
             Report($"recall {channel.Name}", u => channel.Recall(users[u], new RecallRequest("home", World.Now), into));
         Report("hold-out build", u => builder.Build(users[u], "home", "holdout", World.Now)!.Entries.Length);
         var merger = new CandidateMerger(world.Index.Channels, filter, world.Settings.RecallOverfetch, world.Settings.CandidatesMax, 100, 400);

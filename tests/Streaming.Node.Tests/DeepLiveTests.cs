@@ -55,6 +55,34 @@ public sealed class DeepLiveTests : IDisposable
     }
 
     [TorchFact]
+    public async Task A_model_that_recalls_finds_items_for_its_arm_and_a_deleted_one_no_more()
+    {
+        var settings = Settings with
+        {
+            Deep = Settings.Deep with { Models = ["mind"] }, Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["mind"] = .8 } },
+        };
+        await LiveAsync(
+            async rig =>
+            {
+                await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);
+                var at = 0;
+                await NodeRig.Until(async () =>
+                {
+                    await BrowseAsync(rig, at++);
+                    return await InIndexAsync() is 30;
+                });
+                await ShouldServeAsync(rig, "mind");
+                await rig.Node.Ingest.ItemsAsync([NodeRig.Json("{'id':'i5','deleted':true}")]);
+                await NodeRig.Until(async () => await InIndexAsync() is 29);
+                for (var more = 0; more < 20; more++) await BrowseAsync(rig, at++);
+                (await InIndexAsync()).ShouldBe(29, "examples of it still come");
+
+                Task<int> InIndexAsync() => rig.Node.AskModelsAsync(models => models.Deep!.Retrieval.Single(c => c.Name == "mind").Index.Count);
+            },
+            settings);
+    }
+
+    [TorchFact]
     public async Task An_index_that_falls_behind_its_tower_is_counted() => await LiveAsync(
         async rig =>
         {
@@ -124,7 +152,7 @@ public sealed class DeepLiveTests : IDisposable
         version.ShouldStartWith(model + ":");
         long.Parse(version[(model.Length + 1)..], CultureInfo.InvariantCulture).ShouldBeGreaterThan(0);
         // Which of several channels that found an item is named in the list depends on their ranks; that this one has items to find does not.
-        if (model == "two_tower") (await rig.Node.AskModelsAsync(models => models.Deep!.TwoTower!.Index.Count)).ShouldBeGreaterThan(0);
+        if (model == "two_tower") (await rig.Node.AskModelsAsync(models => models.Deep!.Retrieval.Single().Index.Count)).ShouldBeGreaterThan(0);
     }
 
     /// <summary>What the list says of the arm's model that a click of a user of the arm makes: "din:12".</summary>

@@ -74,6 +74,29 @@ public sealed class DeepReplayTests : IDisposable
         (await EndAsync("stopped", int.MaxValue, 0, settings)).ShouldBeEquivalentTo(straight);
     }
 
+    [TorchFact]
+    public async Task Models_that_recall_are_learned_the_same_every_time_and_after_a_stop()
+    {
+        string[] models = ["mind", "sdm"];
+        var settings = Settings with
+        {
+            Deep = Settings.Deep with { Models = models },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = models.ToDictionary(m => m, _ => .4) },
+        };
+        var straight = await EndAsync("straight", int.MaxValue, 0, settings);
+        straight.Deep.Select(m => m.Name).ShouldBe(models);
+        foreach (var model in straight.Deep)
+        {
+            model.Examples.ShouldBe(straight.Outcome!.Examples);
+            model.Serving.ShouldBeGreaterThan(0);
+            model.Auc.ShouldBeInRange(0.01, 0.99);
+            model.Entropy.ShouldBe(double.NaN, "its scores are no probabilities");
+        }
+        var cut = await EndAsync("stopped", 20, 1, settings);
+        cut.Outcome.ShouldBeNull();
+        (await EndAsync("stopped", int.MaxValue, 0, settings)).ShouldBeEquivalentTo(straight);
+    }
+
     [Fact]
     public async Task Without_deep_models_nothing_of_this_is_there()
     {

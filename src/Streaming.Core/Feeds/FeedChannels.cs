@@ -18,6 +18,9 @@ public static class FeedChannels
     /// <summary>Items that the user acted on before; off unless asked for.</summary>
     public const string Again = "again";
 
+    /// <summary>Retrieval by vectors that a deep model learns, each under its model's name; there only where <c>Deep:Models</c> names it.</summary>
+    public static readonly IReadOnlyList<string> Retrieval = [TwoTower, "youtube_dnn", "dssm", "mind", "sdm"];
+
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
-    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, TwoTower, Again];
+    public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, .. Retrieval, Again];
 }

@@ -27,7 +27,7 @@ internal sealed class ColdRecallRun
     private readonly SimulatedUsers _users;
     private readonly OfflinePath _path;
     private readonly FeedIndex _index;
-    private readonly TwoTowerChannel _channel;
+    private readonly RetrievalChannel _channel;
     private readonly TowerLearner _learner;
     private readonly IRecallChannel[] _channels;
     private readonly Dictionary<string, ColdTally> _tallies = ColdRecall.Channels.ToDictionary(c => c, _ => new ColdTally());
@@ -42,12 +42,12 @@ internal sealed class ColdRecallRun
         _what = what;
         _users = new SimulatedUsers(what.Audience with { Seed = seed });
         _draws = new Draws((ulong)seed * 101 + 3);
-        (FeedIndex? index, TwoTowerChannel? channel, TowerLearner? learner) = (null, null, null);
+        (FeedIndex? index, RetrievalChannel? channel, TowerLearner? learner) = (null, null, null);
         _path = new OfflinePath(settings, others: learners =>
         {
             index = new FeedIndex(learners.Catalog, new Vectors(learners.Factors, settings.Learning.EmbeddingDim), settings.Feeds, settings.Users);
             var model = new TwoTower(what.Tower with { Seed = (ulong)seed }, learners.Catalog);
-            channel = new TwoTowerChannel(model, learners.Catalog, settings.Feeds, settings.Users);
+            channel = new RetrievalChannel(FeedChannels.TwoTower, model, learners.Catalog, settings.Feeds, settings.Users);
             learner = new TowerLearner(model, channel, settings.Users.ExampleHistoryMax, what.BatchPositives);
             return [.. index.Learners, learner];
         });
@@ -138,7 +138,7 @@ internal sealed class ColdRecallRun
     }
 
     /// <summary>Learns the two-tower model in mini-batches from the examples that the path releases, and tells the channel what was touched.</summary>
-    private sealed class TowerLearner(TwoTower model, TwoTowerChannel channel, int historyMax, int batchPositives) : IStreamLearner, IDisposable
+    private sealed class TowerLearner(TwoTower model, RetrievalChannel channel, int historyMax, int batchPositives) : IStreamLearner, IDisposable
     {
         private readonly ExampleBatch _batch = new(historyMax);
         private int _positives;

@@ -1,5 +1,6 @@
 using Streaming.Core.Events;
 using Streaming.Core.Examples;
+using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Log;
@@ -42,7 +43,7 @@ public static class LogEstimator
     private const int RoundRecords = 32;
 
     /// <summary>Everything that can be asked for.</summary>
-    public static IReadOnlyList<string> Models { get; } = [.. Always, .. DeepSettings.Known.Where(m => m != "two_tower")];
+    public static IReadOnlyList<string> Models { get; } = [.. Always, .. DeepSettings.Known.Except(FeedChannels.Retrieval)];
 
     private sealed class Row(Example example)
     {
@@ -101,7 +102,7 @@ public static class LogEstimator
     {
         foreach (var model in models)
         {
-            if (model == "two_tower") throw new FormatException("two_tower is a recall channel: it brings other candidates, and its lists are ranked as 'learned' ranks them");
+            if (FeedChannels.Retrieval.Contains(model)) throw new FormatException($"{model} is a recall channel: it brings other candidates, and its lists are ranked as 'learned' ranks them");
             if (!Models.Contains(model)) throw new FormatException($"there is no ranking '{model}'; there are {string.Join(", ", Models)}");
         }
     }

@@ -9,6 +9,7 @@ internal sealed class RecallScratch
     [ThreadStatic] private static RecallScratch? _mine;
 
     private float[] _query = [];
+    private Candidate[] _found = [];
 
     public static RecallScratch Mine => _mine ??= new RecallScratch();
 
@@ -25,6 +26,13 @@ internal sealed class RecallScratch
         var query = _query.AsSpan(0, length);
         query.Clear();
         return query;
+    }
+
+    /// <summary>Candidates of one search of several.</summary>
+    public Span<Candidate> Found(int length)
+    {
+        if (_found.Length < length) _found = new Candidate[length];
+        return _found.AsSpan(0, length);
     }
 
     /// <summary>Picks the best of <see cref="Scores"/>.</summary>

@@ -58,6 +58,10 @@ public sealed class DenseParameter : DenseBuffer
     /// <summary>Makes the tensor, in the scope that is open: with the scope it goes.</summary>
     public void Begin(torch.Device device, bool learning) => _leaf = TensorMemory.Tensor(Values, Shape, device, learning);
 
+    /// <summary>Takes the rows of a mini-batch for the tensor of a pass: those of a table that grows, of which <see cref="DenseBuffer.Values"/> holds nothing.</summary>
+    /// <param name="leaf">In the scope that is open.</param>
+    public void Borrow(torch.Tensor leaf) => _leaf = leaf;
+
     /// <summary>Makes the tensor for good, held outside of any scope: what serves a model that is learned no more.</summary>
     public void Hold(torch.Device device)
     {

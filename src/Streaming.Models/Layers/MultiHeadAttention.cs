@@ -1,3 +1,4 @@
+using Streaming.Models.Embeddings;
 using TorchSharp;
 
 namespace Streaming.Models.Layers;
@@ -43,6 +44,44 @@ public sealed class MultiHeadAttention
         var weights = torch.nn.functional.dropout(logits.softmax(-1), _dropout, learning);
         return _output.Forward(weights.matmul(v).transpose(1, 2).reshape(batch, rows, columns), learning);
     }
+
+    /// <summary>Numbers of working memory for so many keys.</summary>
+    public int Working(int keys) => (2 * keys + 2) * Columns + keys;
+
+    /// <summary>The same for one sequence in plain arrays.</summary>
+    /// <param name="queries">Shape [Q, d].</param>
+    /// <param name="keys">Shape [K, d].</param>
+    /// <param name="causal">Whether query i sees keys up to K - Q + i alone: the queries are those of the last Q places.</param>
+    /// <param name="into">Shape [Q, d], not the queries' nor the keys' own.</param>
+    /// <param name="working">As long as <see cref="Working"/> says.</param>
+    public void Run(ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, bool causal, Span<float> into, Span<float> working)
+    {
+        var (d, head) = (Columns, Columns / _heads);
+        var (q, k) = (queries.Length / d, keys.Length / d);
+        Span<float> keyRows = working[..(k * d)], valueRows = working.Slice(k * d, k * d), query = working.Slice(2 * k * d, d), sum = working.Slice((2 * k + 1) * d, d);
+        var weights = working.Slice((2 * k + 2) * d, k);
+        for (var j = 0; j < k; j++)
+        {
+            PlainForward.Run(_key, keys.Slice(j * d, d), keyRows.Slice(j * d, d));
+            PlainForward.Run(_value, keys.Slice(j * d, d), valueRows.Slice(j * d, d));
+        }
+        var scale = (float)(1 / Math.Sqrt(head));
+        for (var i = 0; i < q; i++)
+        {
+            PlainForward.Run(_query, queries.Slice(i * d, d), query);
+            sum.Clear();
+            var seen = weights[..(causal ? k - q + i + 1 : k)];
+            for (var h = 0; h < d; h += head)
+            {
+                for (var j = 0; j < seen.Length; j++) seen[j] = VectorMath.Dot(query.Slice(h, head), keyRows.Slice(j * d + h, head)) * scale;
+                PlainForward.Softmax(seen);
+                for (var j = 0; j < seen.Length; j++) VectorMath.AddScaled(sum.Slice(h, head), seen[j], valueRows.Slice(j * d + h, head));
+            }
+            PlainForward.Run(_output, sum, into.Slice(i * d, d));
+        }
+    }
+
+    private int Columns => _query.Bias.Length;
 
     /// <summary>[B, L, d] to [B, heads, L, d / heads].</summary>
     private torch.Tensor Split(torch.Tensor x) => x.reshape(x.shape[0], x.shape[1], _heads, x.shape[2] / _heads).transpose(1, 2);

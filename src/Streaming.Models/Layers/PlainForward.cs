@@ -17,7 +17,29 @@ public static class PlainForward
         return width;
     }
 
-    /// <param name="network">Of <see cref="Linear"/> and <see cref="Relu"/> layers.</param>
+    /// <summary>tanh of each number.</summary>
+    public static void Tanh(Span<float> x)
+    {
+        foreach (ref var value in x) value = MathF.Tanh(value);
+    }
+
+    /// <summary>e^x over their sum, of all numbers.</summary>
+    public static void Softmax(Span<float> x)
+    {
+        var (largest, sum) = (float.NegativeInfinity, 0f);
+        foreach (var value in x) largest = Math.Max(largest, value);
+        foreach (ref var value in x) sum += value = MathF.Exp(value - largest);
+        foreach (ref var value in x) value /= sum;
+    }
+
+    /// <summary>As torch.nn.functional.normalize: divided by its length, or by 1e-12 if that is larger.</summary>
+    public static void Normalise(Span<float> x)
+    {
+        var length = Math.Max(1e-12f, VectorMath.Norm(x));
+        foreach (ref var value in x) value /= length;
+    }
+
+    /// <param name="network">Of <see cref="Linear"/>, <see cref="Relu"/> and <see cref="Layers.Tanh"/> layers.</param>
     /// <param name="x">Shape [in].</param>
     /// <param name="into">Shape [out].</param>
     /// <param name="working">Twice <see cref="WidthMax"/>.</param>
@@ -40,6 +62,9 @@ public static class PlainForward
                 case Relu:
                     foreach (ref var value in last) value = Math.Max(0, value);
                     break;
+                case Layers.Tanh:
+                    Tanh(last);
+                    break;
                 default:
                     throw new NotSupportedException($"{network.Layers[i].GetType().Name} has no plain forward pass");
             }
@@ -47,7 +72,11 @@ public static class PlainForward
         last.CopyTo(into);
     }
 
-    private static void Run(Linear linear, ReadOnlySpan<float> x, Span<float> into)
+    /// <summary>x W^T + b.</summary>
+    /// <param name="linear">Its values as they now stand.</param>
+    /// <param name="x">Shape [in].</param>
+    /// <param name="into">Shape [out].</param>
+    public static void Run(Linear linear, ReadOnlySpan<float> x, Span<float> into)
     {
         var (weights, bias) = (linear.Weight.Values, linear.Bias.Values);
         for (var row = 0; row < into.Length; row++) into[row] = bias[row] + VectorMath.Dot(weights.AsSpan(row * x.Length, x.Length), x);

@@ -1,6 +1,7 @@
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Retrieval;
@@ -46,13 +47,34 @@ public sealed class Dssm : RetrievalNetwork
     protected override torch.Tensor ItemVectors(torch.Tensor numbers) =>
         torch.nn.functional.normalize(_documentTower.Forward(Embed(_document, numbers).tanh(), false).tanh());
 
-    /// <summary>tanh x.</summary>
-    private sealed class Tanh : ILayer
+    public override IReadOnlyList<RowTable> Tables => [new(_document, RowsOf.Items, 0.3 * Uniform), new(_query, RowsOf.Items, 0.3 * Uniform)];
+
+    public override int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
     {
-        public IEnumerable<DenseParameter> Parameters => [];
+        var memory = Memory(_queryTower);
+        var x = memory.Take(Options.Dim);
+        rows.Mean(1, query.History, x);
+        Plain(_queryTower, x, memory, into);
+        foreach (ref var value in into[..Options.Dim]) value *= (float)_gamma;
+        return 1;
+    }
 
-        public IEnumerable<DenseBuffer> Buffers => [];
+    public override void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        var memory = Memory(_documentTower);
+        var x = memory.Take(Options.Dim);
+        rows.Row(0, item).CopyTo(x);
+        Plain(_documentTower, x, memory, into);
+    }
 
-        public torch.Tensor Forward(torch.Tensor x, bool learning) => x.tanh();
+    private PlainMemory Memory(Mlp tower) => PlainMemory.Begin(Options.Dim + 2 * PlainForward.WidthMax(tower));
+
+    private static void Plain(Mlp tower, Span<float> x, PlainMemory memory, Span<float> into)
+    {
+        PlainForward.Tanh(x);
+        PlainForward.Run(tower, x, into, memory.Take(2 * PlainForward.WidthMax(tower)));
+        into = into[..x.Length];
+        PlainForward.Tanh(into);
+        PlainForward.Normalise(into);
     }
 }

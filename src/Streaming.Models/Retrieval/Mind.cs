@@ -1,7 +1,9 @@
 using Streaming.Core.Ids;
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
+using Streaming.Models.Embeddings;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Retrieval;
@@ -39,6 +41,7 @@ public sealed class Mind : RetrievalNetwork
     private readonly MindOptions _mind;
     private readonly DenseParameter _item, _bilinear;
     private readonly Mlp _layers;
+    private readonly DenseBuffer _firstLogits;
 
     /// <param name="train">What it learns from.</param>
     /// <param name="options">Sizes and examples.</param>
@@ -51,14 +54,14 @@ public sealed class Mind : RetrievalNetwork
         _item = PairNetwork.Table("item", train.ItemCount + 1, options.Dim, seed, 0.1);
         _bilinear = new DenseParameter("bilinear", DenseParameter.Uniform("bilinear", seed, options.Dim * options.Dim, 1 / Math.Sqrt(options.Dim)), options.Dim, options.Dim);
         _layers = new Mlp("interest", options.Dim, [mind.Hidden], options.Dim, (_, _) => new Relu(), seed);
-        FirstLogits = Normal(seed, mind.InterestsMax * options.HistoryMax);
+        _firstLogits = new DenseBuffer("first", Normal(seed, mind.InterestsMax * options.HistoryMax));
         Parameters = [_item, _bilinear, .. _layers.Parameters];
     }
 
     public override IReadOnlyList<DenseParameter> Parameters { get; }
 
     /// <summary>b before the first round, shape [K, places], the same for all users; the last place is the newest item's.</summary>
-    public float[] FirstLogits { get; }
+    public float[] FirstLogits => _firstLogits.Values;
 
     protected override torch.Tensor ItemVectors(torch.Tensor numbers) => Embed(_item, numbers);
 
@@ -101,6 +104,52 @@ public sealed class Mind : RetrievalNetwork
     {
         var square = z.square().sum(2, keepdim: true);
         return z * (square / (1 + square) / (square + 1e-9).sqrt());
+    }
+
+    public override IReadOnlyList<RowTable> Tables => [new(_item, RowsOf.Items, 0.1 * Uniform)];
+
+    public override IReadOnlyList<DenseBuffer> Buffers => [_firstLogits];
+
+    public override int VectorsMax => _mind.InterestsMax;
+
+    public override void ItemVector(ulong item, RecallRows rows, Span<float> into) => rows.Row(0, item).CopyTo(into);
+
+    public override int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        var (dim, length, width) = (Options.Dim, query.History.Length, PlainForward.WidthMax(_layers));
+        var interests = (int)(Math.Clamp(Math.Log2(length), 1, _mind.InterestsMax) + 1e-4);
+        var memory = PlainMemory.Begin((length + interests) * dim + (length + 1) * interests + 2 * width);
+        Span<float> mapped = memory.Take(length * dim), capsules = memory.Take(interests * dim), logits = memory.Take(length * interests);
+        Span<float> weights = memory.Take(interests), working = memory.Take(2 * width);
+        for (var i = 0; i < length; i++)
+        {
+            var row = rows.Row(0, query.History[i]);
+            for (var c = 0; c < dim; c++) mapped[i * dim + c] = VectorMath.Dot(_bilinear.Values.AsSpan(c * dim, dim), row);
+            // The history's newest item has the last place.
+            for (var j = 0; j < interests; j++) logits[i * interests + j] = FirstLogits[(j + 1) * Options.HistoryMax - 1 - i];
+        }
+        for (var round = 1; round <= _mind.Rounds; round++)
+        {
+            capsules.Clear();
+            for (var i = 0; i < length; i++)
+            {
+                logits.Slice(i * interests, interests).CopyTo(weights);
+                PlainForward.Softmax(weights);
+                for (var j = 0; j < interests; j++) VectorMath.AddScaled(capsules.Slice(j * dim, dim), weights[j], mapped.Slice(i * dim, dim));
+            }
+            for (var j = 0; j < interests; j++) Squash(capsules.Slice(j * dim, dim));
+            for (var i = 0; i < length && round < _mind.Rounds; i++)
+                for (var j = 0; j < interests; j++) logits[i * interests + j] += VectorMath.Dot(capsules.Slice(j * dim, dim), mapped.Slice(i * dim, dim));
+        }
+        for (var j = 0; j < interests; j++) PlainForward.Run(_layers, capsules.Slice(j * dim, dim), into.Slice(j * dim, dim), working);
+        return interests;
+    }
+
+    private static void Squash(Span<float> z)
+    {
+        var square = VectorMath.Dot(z, z);
+        var scale = square / (1 + square) / MathF.Sqrt(square + 1e-9f);
+        foreach (ref var value in z) value *= scale;
     }
 
     /// <summary>By Box and Muller, from the seed alone.</summary>

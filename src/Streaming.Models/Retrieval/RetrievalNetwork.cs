@@ -38,7 +38,7 @@ public sealed record RetrievalOptions
 /// next item of a history from items that are drawn, by the softmax corrected for their chances (Jean et al. 2015, "On Using Very Large Target
 /// Vocabulary for Neural Machine Translation", section 3; the loss of Covington et al. 2016).
 /// </summary>
-public abstract class RetrievalNetwork : IHistoryNetwork
+public abstract partial class RetrievalNetwork : IHistoryNetwork
 {
     private readonly Interactions _train;
     private readonly ItemSampler _sampler;

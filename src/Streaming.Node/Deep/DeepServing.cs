@@ -13,6 +13,7 @@ using Streaming.Learning.Features;
 using Streaming.Learning.Interleaving;
 using Streaming.Models.Deep;
 using Streaming.Models.Ranking;
+using Streaming.Models.Recall;
 using Streaming.Models.Reranking;
 using Streaming.Users;
 using TorchSharp;
@@ -44,6 +45,12 @@ public static class DeepZoo
                 new RankerOptions { Seed = seed }, settings.Deep.PrmItemsMax, settings.Users.AttributionWindowMs + settings.Deep.PrmCloseSlackMs, historyMax,
                 DenseInputs.Hashes(settings), catalog, device),
             DrnModel.ModelName => new DrnModel(settings.Deep.Drn, settings.Node.Seed, settings.Users.AttributionWindowMs),
+            _ when RecallModels.Find(name) is { } recall => new RecallModel(
+                recall, new RecallOptions
+                {
+                    HistoryMax = historyMax, Seed = seed, RowsMax = settings.Learning.EmbeddingRowsMax, RowExpiryMs = settings.Learning.ItemExpiryMs,
+                },
+                device),
             _ when Rankers.Live.Contains(name) => new RankerModel(
                 name, new RankerOptions { Seed = seed }, historyMax, DenseInputs.ColumnsOf(settings), catalog, device, settings.Users.GoalKinds()),
             _ => throw new ArgumentException($"there is no deep model '{name}'; there are {string.Join(", ", DeepSettings.Known)}", nameof(name)),
@@ -93,6 +100,7 @@ public sealed class DeepServing : IDisposable
         (_settings, _catalog, _users, _log, _learnsInRounds) = (settings, catalog, users, log, learnsInRounds);
         _budget = TimeSpan.FromMilliseconds(settings.Deep.ApplyMsMax);
         List<ArmPolicy> arms = [];
+        List<RetrievalChannel> retrieval = [];
         foreach (var name in settings.Deep.Models)
         {
             var model = DeepZoo.Create(name, settings, catalog);
@@ -108,10 +116,11 @@ public sealed class DeepServing : IDisposable
                 _owned.Add(ranker);
                 arms.Add(new ArmPolicy { Name = name, Ranker = new OnceServed(ranker, users, () => replica.Version > 0), Version = () => $"{name}:{replica.Version}" });
             }
-            else if (model is TwoTower tower)
+            else if (model is IRetrievalModel retriever)
             {
-                var channel = TwoTower = new TwoTowerChannel(tower, catalog, settings.Feeds, settings.Users) { Version = () => replica.Version };
-                var quotas = new Dictionary<string, int>(settings.Feeds.Quotas) { [FeedChannels.TwoTower] = settings.Feeds.CandidatesMax / 2 };
+                var channel = new RetrievalChannel(name, retriever, catalog, settings.Feeds, settings.Users) { Version = () => replica.Version };
+                var quotas = new Dictionary<string, int>(settings.Feeds.Quotas) { [name] = settings.Feeds.CandidatesMax / 2 };
+                retrieval.Add(channel);
                 arms.Add(new ArmPolicy { Name = name, Quotas = quotas, Version = () => VersionsOf(replica, channel) });
             }
             else if (model is DrnModel drn)
@@ -119,7 +128,7 @@ public sealed class DeepServing : IDisposable
                 arms.Add(ArmOf(drn, replica, settings.Deep.Drn, users));
             }
         }
-        Arms = arms;
+        (Arms, Retrieval) = (arms, retrieval);
     }
 
     /// <summary>Each list is interleaved of Q's ranking and that of its own perturbation; the duel is all of the arm's exploration.</summary>
@@ -144,8 +153,8 @@ public sealed class DeepServing : IDisposable
     /// <summary>What learns within the rounds; empty where workers do.</summary>
     public IReadOnlyList<RoundLearner> Learners => _learners;
 
-    /// <summary>Null without a two-tower model.</summary>
-    public TwoTowerChannel? TwoTower { get; }
+    /// <summary>The channels of the models that recall.</summary>
+    public IReadOnlyList<RetrievalChannel> Retrieval { get; }
 
     /// <summary>"din:N two_tower:N": versions in force, 0 for none yet.</summary>
     public string Versions => string.Join(' ', _replicas.Select(r => $"{r.Replica.Name}:{r.Replica.Version}"));
@@ -228,7 +237,7 @@ public sealed class DeepServing : IDisposable
     }
 
     /// <summary>"two_tower:17 two_tower.index:12": the version in force, and the one that computed the stalest vector of the index.</summary>
-    private static string VersionsOf(ModelReplica tower, TwoTowerChannel channel) =>
+    private static string VersionsOf(ModelReplica tower, RetrievalChannel channel) =>
         $"{tower.Name}:{tower.Version} {tower.Name}.index:{channel.OldestVersion}";
 
     public void Dispose()

@@ -17,10 +17,10 @@ public sealed record SkewCounts(long UserIndex, long RecallRanker, long RankerEm
 /// <param name="NewestMs">Event time of the newest example in it, Unix ms; 0 where that is not known.</param>
 internal readonly record struct ModelStamp(long Version, long NewestMs);
 
-/// <summary>The deep models that make an arm's lists.</summary>
+/// <summary>The deep models that make an arm's lists; an arm with several that recall stands there once for each.</summary>
 /// <param name="Arm">Its name.</param>
-/// <param name="Recall">The tower that recalls for it; null where none does.</param>
-/// <param name="Index">The version that computed the stalest vector of the tower's index.</param>
+/// <param name="Recall">The model that recalls for it; null where none does.</param>
+/// <param name="Index">The version that computed the stalest vector of that model's index.</param>
 /// <param name="Ranker">Its ranker; null for the live one.</param>
 internal sealed record ArmModels(string Arm, Func<ModelStamp>? Recall, Func<long>? Index, Func<ModelStamp>? Ranker);
 
@@ -64,16 +64,16 @@ internal sealed class SkewWatch
     /// <summary>What makes the lists of these arms.</summary>
     public static IReadOnlyList<ArmModels> ModelsOf(IEnumerable<ArmPolicy> arms, DeepServing? deep, FeedsSettings feeds)
     {
-        var everybody = feeds.Quotas.GetValueOrDefault(FeedChannels.TwoTower) > 0
-            || feeds.Surfaces.Values.Any(s => s.Quotas.GetValueOrDefault(FeedChannels.TwoTower) > 0);
+        bool IsForEverybody(string channel) =>
+            feeds.Quotas.GetValueOrDefault(channel) > 0 || feeds.Surfaces.Values.Any(s => s.Quotas.GetValueOrDefault(channel) > 0);
         var models = new List<ArmModels>();
         foreach (var arm in arms)
         {
             if (!arm.Ranks) continue;
-            var tower = (arm.Quotas is { } own ? own.GetValueOrDefault(FeedChannels.TwoTower) > 0 : everybody) ? deep?.TwoTower : null;
-            models.Add(new ArmModels(
-                arm.Name, tower is null ? null : () => deep!.StampOf(FeedChannels.TwoTower), tower is null ? null : () => tower.OldestVersion,
-                arm.Ranker is null || deep?.Has(arm.Name) != true ? null : () => deep.StampOf(arm.Name)));
+            Func<ModelStamp>? ranker = arm.Ranker is null || deep?.Has(arm.Name) != true ? null : () => deep.StampOf(arm.Name);
+            var recall = (deep?.Retrieval ?? []).Where(c => arm.Quotas is { } own ? own.GetValueOrDefault(c.Name) > 0 : IsForEverybody(c.Name)).ToList();
+            if (recall.Count == 0) models.Add(new ArmModels(arm.Name, null, null, ranker));
+            foreach (var channel in recall) models.Add(new ArmModels(arm.Name, () => deep!.StampOf(channel.Name), () => channel.OldestVersion, ranker));
         }
         return models;
     }
@@ -84,7 +84,7 @@ internal sealed class SkewWatch
     public void Refresh()
     {
         var now = new Dictionary<string, int>(_arms.Count, StringComparer.Ordinal);
-        foreach (var arm in _arms) now[arm.Arm] = Mismatches(arm);
+        foreach (var arm in _arms) now[arm.Arm] = now.GetValueOrDefault(arm.Arm) | Mismatches(arm);
         Volatile.Write(ref _now, now);
         foreach (var kind in Kinds)
         {

@@ -1,4 +1,3 @@
-using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
@@ -8,13 +7,13 @@ using Streaming.Users;
 namespace Streaming.Feeds.Recall;
 
 /// <summary>
-/// Items whose vector has the largest cosine with the user's, by a two-tower model. Whoever drives the model announces what is new
+/// Items whose vector has the largest inner product with the user's, or with the nearest of several, by a retrieval model. Whoever drives the model announces what is new
 /// (<see cref="OnItem"/>), what a delta has touched (<see cref="Touch"/>) and what is gone, and calls <see cref="Refresh"/> between phases, at
 /// least every second: it computes a bounded number of vectors, first those of new and touched items, then, because new dense weights move
 /// every vector a little, those that were computed longest ago, round and round. The index lives in memory only: after a restart the catalogue is
 /// announced again. One thread writes while nobody reads; then any number may recall.
 /// </summary>
-public sealed class TwoTowerChannel : IRecallChannel
+public sealed class RetrievalChannel : IRecallChannel
 {
     private readonly IRetrievalModel _model;
     private readonly IItemCatalog _items;
@@ -32,20 +31,21 @@ public sealed class TwoTowerChannel : IRecallChannel
     private readonly ulong[] _stalest;
     private readonly float[] _vector;
 
+    /// <param name="name">One of <see cref="Core.Feeds.FeedChannels.Retrieval"/>.</param>
     /// <param name="model">Gives the vectors; its weights may change between phases.</param>
     /// <param name="items">Knows which items have expired.</param>
     /// <param name="feeds">Bounds of the index and of a refresh.</param>
     /// <param name="users">How many past items examples carry: recall gives the model as many.</param>
-    public TwoTowerChannel(IRetrievalModel model, IItemCatalog items, FeedsSettings feeds, UsersSettings users)
+    public RetrievalChannel(string name, IRetrievalModel model, IItemCatalog items, FeedsSettings feeds, UsersSettings users)
     {
-        (_model, _items, _settings, _historyMax) = (model, items, feeds, users.ExampleHistoryMax);
+        (Name, _model, _items, _settings, _historyMax) = (name, model, items, feeds, users.ExampleHistoryMax);
         _index = new VectorIndex(new VectorIndexOptions(
             model.VectorDim, feeds.IndexItemsMax, feeds.IndexExactMax, new HnswOptions(feeds.IndexM, feeds.IndexEfConstruction, feeds.IndexEfSearch, feeds.Seed)));
         _stalest = new ulong[feeds.IndexRefreshMax];
         _vector = new float[model.VectorDim];
     }
 
-    public string Name => FeedChannels.TwoTower;
+    public string Name { get; }
 
     public VectorIndex Index => _index;
 
@@ -111,10 +111,32 @@ public sealed class TwoTowerChannel : IRecallChannel
     {
         Span<ulong> history = stackalloc ulong[_historyMax];
         history = history[..PastItems.Newest(user, history, out var inSession)];
-        Span<float> query = stackalloc float[_model.VectorDim];
-        _model.UserVector(StableHash.Of(user.User), history, inSession, query);
-        // Nothing is known of this user yet: every item would tie.
-        return query.ContainsAnyExcept(0f) ? _index.Search(query, into) : 0;
+        var dim = _model.VectorDim;
+        Span<float> queries = stackalloc float[_model.VectorsMax * dim];
+        // Where nothing is known of a user there is no vector: every item would tie.
+        return _model.UserVectors(StableHash.Of(user.User), history, inSession, queries) switch
+        {
+            0 => 0,
+            1 => _index.Search(queries[..dim], into),
+            var count => Nearest(queries[..(count * dim)], into),
+        };
+    }
+
+    /// <summary>The best by any of several queries, each item once.</summary>
+    private int Nearest(ReadOnlySpan<float> queries, Span<Candidate> into)
+    {
+        var scratch = RecallScratch.Mine;
+        scratch.Scores.Clear();
+        var found = scratch.Found(into.Length);
+        for (; queries.Length > 0; queries = queries[_model.VectorDim..])
+        {
+            foreach (var candidate in found[.._index.Search(queries[.._model.VectorDim], found)])
+            {
+                ref var score = ref scratch.Scores.GetOrAdd(candidate.Item, out var isRepeated);
+                score = isRepeated ? Math.Max(score, candidate.Score) : candidate.Score;
+            }
+        }
+        return scratch.Best(into);
     }
 
     /// <summary>Returns whether the index has the item now.</summary>

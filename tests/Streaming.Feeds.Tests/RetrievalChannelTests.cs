@@ -6,7 +6,7 @@ using Streaming.Users;
 
 namespace Streaming.Feeds.Tests;
 
-public sealed class TwoTowerChannelTests
+public sealed class RetrievalChannelTests
 {
     private readonly FakeTowers _towers = new();
     private readonly ItemCatalog _catalog = new();
@@ -19,7 +19,19 @@ public sealed class TwoTowerChannelTests
         public ulong[] SeenHistory = [];
         public int SeenInSession;
 
+        /// <summary>Where there are any: the user's vectors, one after the other.</summary>
+        public float[] Interests = [];
+
         public int VectorDim => 2;
+
+        public int VectorsMax => Math.Max(1, Interests.Length / 2);
+
+        public int UserVectors(ulong user, ReadOnlySpan<ulong> history, int inSession, Span<float> into)
+        {
+            if (Interests.Length == 0) UserVector(user, history, inSession, into);
+            else Interests.CopyTo(into);
+            return VectorsMax;
+        }
 
         public bool Knows(ulong item) => Items.ContainsKey(item);
 
@@ -36,14 +48,14 @@ public sealed class TwoTowerChannelTests
         }
     }
 
-    private TwoTowerChannel Channel(int refreshMax = 100, int historyMax = 3) =>
-        new(_towers, _catalog, new FeedsSettings { IndexRefreshMax = refreshMax }, new UsersSettings { ExampleHistoryMax = historyMax });
+    private RetrievalChannel Channel(int refreshMax = 100, int historyMax = 3) =>
+        new(Core.Feeds.FeedChannels.TwoTower, _towers, _catalog, new FeedsSettings { IndexRefreshMax = refreshMax }, new UsersSettings { ExampleHistoryMax = historyMax });
 
     private Item Put(string id, long expiresMs = long.MaxValue) => _catalog.Apply(new ItemChange(id, new Item(id) { ExpiresMs = expiresMs }, 0))!;
 
     private void Vector(string id, float x, float y) => _towers.Items[World.Key(id)] = [x, y];
 
-    private static ulong[] Found(TwoTowerChannel channel, UserState? user = null)
+    private static ulong[] Found(RetrievalChannel channel, UserState? user = null)
     {
         var into = new Candidate[10];
         return [.. into.Take(channel.Recall(user ?? new UserState("u", 0), new RecallRequest("", World.Now), into)).Select(c => c.Item)];
@@ -67,6 +79,22 @@ public sealed class TwoTowerChannelTests
         Found(channel).ShouldBe([World.Key("a"), World.Key("b")]);
         channel.OnItemDeleted(World.Key("a"));
         Found(channel).ShouldBe([World.Key("b")]);
+    }
+
+    [Fact]
+    public void Of_several_interests_the_nearest_counts()
+    {
+        var channel = Channel();
+        foreach (var (id, x, y) in new[] { ("east", 1f, 0f), ("north", 0f, 1f), ("between", 0.6f, 0.8f), ("south", 0f, -1f) })
+        {
+            Vector(id, x, y);
+            channel.OnItem(Put(id));
+        }
+        channel.Refresh(World.Now);
+        _towers.Interests = [1, 0, 0, 1.5f];
+        var into = new Candidate[3];
+        into[..channel.Recall(new UserState("u", 0), new RecallRequest("", World.Now), into)].Select(c => (c.Item, MathF.Round(c.Score, 3)))
+            .ShouldBe([(World.Key("north"), 1.5f), (World.Key("between"), 1.2f), (World.Key("east"), 1)]);
     }
 
     [Fact]
