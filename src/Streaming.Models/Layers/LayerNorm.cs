@@ -19,5 +19,16 @@ public sealed class LayerNorm(string name, int columns, double epsilon = 1e-5) :
 
     public IEnumerable<DenseBuffer> Buffers => [];
 
+    /// <summary>The same for one row in plain arrays; <paramref name="into"/> may be the row itself.</summary>
+    public void Run(ReadOnlySpan<float> x, Span<float> into)
+    {
+        double mean = 0, square = 0;
+        foreach (var value in x) mean += value;
+        mean /= x.Length;
+        foreach (var value in x) square += (value - mean) * (value - mean);
+        var scale = 1 / Math.Sqrt(square / x.Length + epsilon);
+        for (var i = 0; i < x.Length; i++) into[i] = (float)((x[i] - mean) * scale) * Weight.Values[i] + Bias.Values[i];
+    }
+
     public torch.Tensor Forward(torch.Tensor x, bool learning) => torch.nn.functional.layer_norm(x, _shape, Weight.Leaf, Bias.Leaf, epsilon);
 }

@@ -1,3 +1,4 @@
+using Streaming.Core.Ids;
 using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Retrieval;
@@ -77,9 +78,10 @@ public sealed record RowTable(DenseParameter Parameter, RowsOf Of, double InitSc
 /// <param name="LogP">Shape [1, C], log of the chance that a mini-batch holds the candidate.</param>
 /// <param name="Weights">Shape [P], of the rows' losses.</param>
 /// <param name="Items">U: distinct items. Where a table has a mask, that is number U + 1.</param>
-/// <param name="Draw">Decides what is drawn: another in every step.</param>
+/// <param name="Told">The same numbers as <see cref="HistoryBatch.Items"/>, and as <paramref name="Targets"/>, in plain arrays: what draws read.</param>
+/// <param name="Step">Mini-batches learned, this one included: another in every step, so that draws can hang on it.</param>
 public sealed record RecallPass(
-    HistoryBatch Batch, torch.Tensor Targets, int Candidates, torch.Tensor LogP, torch.Tensor Weights, int Items, ulong Draw)
+    HistoryBatch Batch, torch.Tensor Targets, int Candidates, torch.Tensor LogP, torch.Tensor Weights, int Items, (long[] Histories, long[] Targets) Told, long Step)
 {
     /// <summary>
     /// The mean of - w log of the softmax over the candidates, each logit less the log of its chance (Yi et al. 2019, as <see cref="Deep.TwoTower"/>).
@@ -87,6 +89,16 @@ public sealed record RecallPass(
     /// <param name="logits">Shape [P, C].</param>
     public torch.Tensor SoftmaxLoss(torch.Tensor logits) =>
         -((logits - LogP).log_softmax(1).gather(1, (Targets - 1).unsqueeze(1)).squeeze(1) * Weights).mean();
+
+    /// <summary>Numbers of candidates, all as likely, the same every time.</summary>
+    /// <param name="count">How many.</param>
+    public long[] Drawn(int count)
+    {
+        var drawn = new long[count];
+        var salt = StableHash.Finalise((ulong)Step);
+        for (var i = 0; i < count; i++) drawn[i] = 1 + (long)Math.BigMul(StableHash.Combine(salt, (ulong)i), (ulong)Candidates, out _);
+        return drawn;
+    }
 
     /// <summary>The candidates' numbers, shape [C].</summary>
     public torch.Tensor CandidateNumbers => torch.arange(1, Candidates + 1, torch.ScalarType.Int64, Targets.device);

@@ -22,8 +22,8 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
     private const byte FormatVersion = 1;
     private const int SweepRows = 256;
 
-    /// <summary>What stands for an item to be told has a row as items have.</summary>
-    private static readonly ulong MaskKey = StableHash.Of("recall:mask");
+    /// <summary>The key of what stands for an item to be told: it has a row as items have.</summary>
+    internal static readonly ulong MaskKey = StableHash.Of("recall:mask");
 
     private readonly RecallOptions _options;
     private readonly torch.Device _device;
@@ -178,7 +178,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
             Numbers(items, rows, length), Numbers(new long[items.Length], rows, length), Floats(there, rows, length), Floats(session, rows, length),
             Numbers(users, rows), Floats(new float[rows], rows, 1));
         return new RecallPass(
-            histories, Numbers(targets, rows), candidates, Floats(logP, 1, candidates), Floats(weights, rows), _items.Count - 1, (ulong)_frequency.Steps);
+            histories, Numbers(targets, rows), candidates, Floats(logP, 1, candidates), Floats(weights, rows), _items.Count - 1, (items, targets), _frequency.Steps);
     }
 
     /// <summary>By a quarter at a time, so that the vectors of an index, each computed when its turn came, hardly ever stand by different bounds.</summary>

@@ -1,5 +1,7 @@
+using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Retrieval;
@@ -30,10 +32,11 @@ public sealed record AutoRecOptions
 /// An autoencoder of a row of the matrix of users and items: h(r) = W sigmoid(V r + mu) + b, by
 /// <code>sum over rows of |r - h(r)|^2, of entries that count, + lambda / 2 (|W|^2 + |V|^2)</code>
 /// (Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", equations 1 and 2). Rows of users read the history that
-/// is asked for; rows of items have a column for each user, and somebody unknown is the mean of all. Features: sparse user, sequence items.
+/// is asked for; rows of items have a column for each user, and somebody unknown is the mean of all. The live path has
+/// rows of users alone, over the items of a mini-batch: of a history, the history and what was clicked after it is told, so that it is no mere copy. Features: sparse user, sequence items.
 /// Known number: rating prediction, RMSE on ML-1M .831 (I-AutoRec) and .874 (U-AutoRec), in the paper; none for ranking.
 /// </summary>
-public sealed class AutoRec : IHistoryNetwork
+public sealed class AutoRec : IHistoryNetwork, IRecallNetwork
 {
     private readonly AutoRecOptions _options;
     private readonly SparseMatrix _users, _rows;
@@ -79,11 +82,16 @@ public sealed class AutoRec : IHistoryNetwork
     /// <param name="rows">Shape [B, columns], 0 where nothing was seen.</param>
     public torch.Tensor RowLoss(torch.Tensor rows)
     {
-        var seen = rows.ne(0).to_type(torch.ScalarType.Float32);
-        var weights = seen + (1 - seen) * _options.Unseen;
-        var error = ((rows - Decode(Encode(rows))).square() * weights).sum() / rows.shape[0];
+        var error = Error(rows, rows);
         var size = _encoder.Weight.Leaf.square().sum() + _decoder.Weight.Leaf.square().sum();
         return error + size * (_options.Regularisation / 2 / _rows.RowCount);
+    }
+
+    private torch.Tensor Error(torch.Tensor read, torch.Tensor told)
+    {
+        var seen = told.ne(0).to_type(torch.ScalarType.Float32);
+        var weights = seen + (1 - seen) * _options.Unseen;
+        return ((told - Decode(Encode(read))).square() * weights).sum() / told.shape[0];
     }
 
     public torch.Tensor Scores(ReadOnlySpan<HistoryQuery> queries, torch.Device device) =>
@@ -147,4 +155,65 @@ public sealed class AutoRec : IHistoryNetwork
     /// <summary>A history comes without grades: the user's own where training knows it, else the mean of all.</summary>
     private float Grade(int user, int item) =>
         user < _users.RowCount && _users.Row(user).BinarySearch(item) is >= 0 and var at ? _users.RowValues(user)[at] : _meanGrade;
+
+    public IReadOnlyList<RowTable> Tables
+    {
+        get
+        {
+            static torch.Tensor Items(torch.Tensor rows) => rows.narrow(0, 1, rows.shape[0] - 1);
+            var scale = 1 / Math.Sqrt(_options.Hidden);
+            return
+            [
+                new(_decoder.Weight, RowsOf.Items, scale) { Columns = _options.Hidden, View = Items },
+                new(_decoder.Bias, RowsOf.Items, 0) { View = rows => Items(rows).reshape(-1) },
+                new(_encoder.Weight, RowsOf.Items, scale) { Columns = _options.Hidden, View = rows => Items(rows).t() },
+            ];
+        }
+    }
+
+    /// <summary>A user's is the hidden layer and 1, an item's its row of W and its bias.</summary>
+    public int VectorDim => _options.Hidden + 1;
+
+    public torch.Tensor Loss(RecallPass pass)
+    {
+        var (read, told) = LiveRows(pass);
+        var size = _encoder.Weight.Leaf.square().sum() + _decoder.Weight.Leaf.square().sum();
+        return Error(read, told) + size * (_options.Regularisation / 2 / pass.Items);
+    }
+
+    public torch.Tensor Scores(RecallPass pass) => Decode(Encode(LiveRows(pass).Read)).narrow(1, 0, pass.Candidates);
+
+    /// <summary>Histories over the items of the mini-batch, and the same with what was clicked after each; shape [P, items].</summary>
+    private static (torch.Tensor Read, torch.Tensor Told) LiveRows(RecallPass pass)
+    {
+        var (histories, targets) = pass.Told;
+        var values = new float[targets.Length * pass.Items];
+        torch.Tensor Rows() => TensorMemory.Tensor(values, [targets.Length, pass.Items], pass.Targets.device);
+        for (var at = 0; at < histories.Length; at++)
+            if (histories[at] > 0) values[at / (histories.Length / targets.Length) * pass.Items + histories[at] - 1] = 1;
+        var read = Rows();
+        for (var row = 0; row < targets.Length; row++) values[row * pass.Items + targets[row] - 1] = 1;
+        return (read, Rows());
+    }
+
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        rows.Row(0, item).CopyTo(into);
+        into[_options.Hidden] = rows.Row(1, item)[0];
+    }
+
+    public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        var hidden = into[.._options.Hidden];
+        _encoder.Bias.Values.CopyTo(hidden);
+        for (var i = 0; i < query.History.Length; i++)
+        {
+            // An item that stands there twice is seen once.
+            if (query.History[..i].Contains(query.History[i])) continue;
+            VectorMath.AddScaled(hidden, 1, rows.Row(2, query.History[i]));
+        }
+        foreach (ref var value in hidden) value = VectorMath.Sigmoid(value);
+        into[_options.Hidden] = 1;
+        return 1;
+    }
 }

@@ -1,6 +1,8 @@
+using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Retrieval;
@@ -35,10 +37,11 @@ public sealed record Item2VecOptions
 /// <code>- log sigmoid(v_i . u_j) - sum over k draws n of log sigmoid(- v_i . u_n)</code>
 /// draws in proportion to count^0.75 (Barkan and Koenigstein 2016, "Item2Vec: Neural Item Embedding for Collaborative Filtering", equations 1 to 4). Two
 /// items are alike by the cosine of their v. The paper compares items; here a history is the mean of its newest items' v / |v|, and an
-/// item's score the cosine with it. Features: sequence items.
+/// item's score the cosine with it. In the live path a click makes pairs, both ways, with the items just before it, and what is drawn are items of its
+/// mini-batch, all as likely. Features: sequence items.
 /// Known number: none in the paper for these data.
 /// </summary>
-public sealed class Item2Vec : IHistoryNetwork
+public sealed class Item2Vec : IHistoryNetwork, IRecallNetwork
 {
     private readonly Item2VecOptions _options;
     private readonly Interactions _train;
@@ -131,5 +134,61 @@ public sealed class Item2Vec : IHistoryNetwork
         var items = torch.nn.functional.normalize(_centre.Leaf);
         var users = torch.nn.functional.normalize(TensorMemory.Tensor(weights, [queries.Length, _train.ItemCount], device).matmul(items));
         return users.matmul(items.t());
+    }
+
+    public IReadOnlyList<RowTable> Tables => [new(_centre, RowsOf.Items, 0.1 * Math.Sqrt(3)), new(_context, RowsOf.Items, 0.1 * Math.Sqrt(3))];
+
+    public int VectorDim => _options.Dim;
+
+    public torch.Tensor Loss(RecallPass pass)
+    {
+        List<long> centres = [], contexts = [];
+        var (histories, targets) = pass.Told;
+        var length = histories.Length / targets.Length;
+        for (var row = 0; row < targets.Length; row++)
+        {
+            for (var back = 1; back <= Math.Min(length, _options.Window); back++)
+            {
+                var near = histories[(row + 1) * length - back];
+                if (near == 0 || near == targets[row]) continue;
+                centres.AddRange([targets[row], near]);
+                contexts.AddRange([near, targets[row]]);
+            }
+        }
+        var device = pass.Targets.device;
+        // Clicks on nothing but the item before: there is no pair, and nothing to learn.
+        if (centres.Count == 0) return _centre.Leaf.sum() * 0;
+        return PairLoss(
+            TensorMemory.Tensor(centres.ToArray(), [centres.Count], device), TensorMemory.Tensor(contexts.ToArray(), [contexts.Count], device),
+            TensorMemory.Tensor(pass.Drawn(centres.Count * _options.Negatives), [centres.Count, _options.Negatives], device));
+    }
+
+    public torch.Tensor Scores(RecallPass pass)
+    {
+        var items = torch.nn.functional.normalize(_centre.Leaf);
+        var length = Math.Min(_options.Recent, pass.Batch.Length);
+        var recent = pass.Batch.Items.narrow(1, pass.Batch.Length - length, length);
+        // Padding is a row of zeros.
+        var sums = items.index_select(0, recent.reshape(-1)).reshape(recent.shape[0], length, -1).sum(1);
+        return torch.nn.functional.normalize(sums).matmul(items.narrow(0, 1, pass.Candidates).t());
+    }
+
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        rows.Row(0, item).CopyTo(into);
+        PlainForward.Normalise(into[..VectorDim]);
+    }
+
+    public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        into = into[..VectorDim];
+        into.Clear();
+        foreach (var item in query.History[..Math.Min(_options.Recent, query.History.Length)])
+        {
+            var row = rows.Row(0, item);
+            VectorMath.AddScaled(into, 1 / Math.Max(1e-12f, VectorMath.Norm(row)), row);
+        }
+        PlainForward.Normalise(into);
+        return 1;
     }
 }

@@ -1,6 +1,8 @@
+using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using Streaming.Models.Sequences;
 using TorchSharp;
 
@@ -26,10 +28,11 @@ public sealed record TransRecOptions
 /// Users as translations: the score of item j after item i is b_j - |g_i + t + t_u - g_j|^2, g within the unit ball, t shared and t_u the
 /// user's own, 0 for somebody new; by the sequential Bayesian personalised ranking loss, - log sigmoid(s_j - s_n) for a drawn n
 /// (He, Kang and McAuley 2017, "Translation-based Recommendation", equations 3 to 6; the squared distance of the two that it names). Features: sparse
-/// user, the last of the sequence items. Without a last item the score is b_j.
+/// user, the last of the sequence items. Without a last item the score is b_j. In the live path what is drawn are
+/// items of the mini-batch.
 /// Known number: none in the paper for these data.
 /// </summary>
-public sealed class TransRec : IHistoryNetwork
+public sealed class TransRec : IHistoryNetwork, IRecallNetwork
 {
     private readonly TransRecOptions _options;
     private readonly Interactions _train;
@@ -128,6 +131,55 @@ public sealed class TransRec : IHistoryNetwork
         var query = items.index_select(0, TensorMemory.Tensor(last, [last.Length], device)) + _shared.Leaf + own;
         var distances = query.square().sum(1, keepdim: true) - 2 * query.matmul(items.t()) + items.square().sum(1).unsqueeze(0);
         return _bias.Leaf.unsqueeze(0) - distances * Column(hasLast);
+    }
+
+    public IReadOnlyList<RowTable> Tables =>
+    [
+        new(_item, RowsOf.Items, 0.5 / Math.Sqrt(_options.Dim) * Math.Sqrt(3)), new(_bias, RowsOf.Items, 0) { View = rows => rows.reshape(-1) },
+        new(_user, RowsOf.Users, 0),
+    ];
+
+    /// <summary>A user's is 2 q and 1, q = g_i + t + t_u, an item's g_j and b_j - |g_j|^2: |q|^2 is the same for all items.</summary>
+    public int VectorDim => _options.Dim + 1;
+
+    public torch.Tensor Loss(RecallPass pass)
+    {
+        var rows = pass.Targets.shape[0];
+        var negatives = TensorMemory.Tensor(pass.Drawn((int)rows * _options.Negatives), [rows, _options.Negatives], pass.Targets.device);
+        return StepLoss(pass.Batch.Users, pass.Batch.Items.select(1, pass.Batch.Length - 1), pass.Targets, negatives);
+    }
+
+    public torch.Tensor Scores(RecallPass pass)
+    {
+        var items = InBall();
+        var query = items.index_select(0, pass.Batch.Items.select(1, pass.Batch.Length - 1)) + _shared.Leaf + _user.Leaf.index_select(0, pass.Batch.Users);
+        var candidates = items.narrow(0, 1, pass.Candidates);
+        return _bias.Leaf.narrow(0, 1, pass.Candidates) - (query.unsqueeze(1) - candidates.unsqueeze(0)).square().sum(2);
+    }
+
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        var place = into[.._options.Dim];
+        InBall(rows.Row(0, item), place);
+        into[_options.Dim] = rows.Row(1, item)[0] - VectorMath.Dot(place, place);
+    }
+
+    public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        var place = into[.._options.Dim];
+        InBall(rows.Row(0, query.History[0]), place);
+        VectorMath.AddScaled(place, 1, _shared.Values);
+        VectorMath.AddScaled(place, 1, rows.Row(2, query.User));
+        foreach (ref var value in place) value *= 2;
+        into[_options.Dim] = 1;
+        return 1;
+    }
+
+    private static void InBall(ReadOnlySpan<float> row, Span<float> into)
+    {
+        row.CopyTo(into);
+        var scale = 1 / Math.Max(1, VectorMath.Norm(row));
+        foreach (ref var value in into) value *= scale;
     }
 
     /// <summary>g, shape [items, columns]: what lies outside of the unit ball is drawn to its surface.</summary>

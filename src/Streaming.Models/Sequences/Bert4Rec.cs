@@ -1,5 +1,7 @@
+using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Sequences;
@@ -7,9 +9,10 @@ namespace Streaming.Models.Sequences;
 /// <summary>
 /// Bidirectional encoder: x = dropout(LN(E[item] + P[place])); in each block x = LN(x + Attention(x)), x = LN(x + W2 gelu(W1 x)), each item seeing
 /// all others; the logit of item i is E[i] . LN(gelu(W x + b)) + b_i. Some items are masked and told from the rest; to recommend, a
-/// masked place is added at the end (Sun et al. 2019, "BERT4Rec", by the softmax over all items, equations 1 to 8).
+/// masked place is added at the end (Sun et al. 2019, "BERT4Rec", by the softmax over all items, equations 1 to 8). In the live
+/// path it is the place after the history that is told, by the softmax over the mini-batch's items.
 /// </summary>
-public sealed class Bert4Rec : ISequenceNetwork
+public sealed class Bert4Rec : ISequenceNetwork, IRecallNetwork
 {
     private const double Epsilon = 1e-12;
 
@@ -75,6 +78,58 @@ public sealed class Bert4Rec : ISequenceNetwork
     public torch.Tensor Logits(torch.Tensor vectors)
     {
         var told = _last.Forward(torch.nn.functional.gelu(_output.Forward(vectors, false)), false);
-        return torch.nn.functional.linear(told, SequenceNetwork.ItemRows(_item, _items), _bias.Leaf);
+        return torch.nn.functional.linear(told, SequenceNetwork.ItemRows(_item, hasMask: true), _bias.Leaf);
+    }
+
+    public IReadOnlyList<RowTable> Tables => [new(_item, RowsOf.Items, 0.02 * Math.Sqrt(3)) { HasMask = true }, SequenceNetwork.Biases(_bias)];
+
+    /// <summary>A user's ends in 1, an item's in its bias.</summary>
+    public int VectorDim => (int)_item.Shape[1] + 1;
+
+    public torch.Tensor Loss(RecallPass pass) => pass.SoftmaxLoss(this.Next(pass, hasMask: true, learning: true));
+
+    public torch.Tensor Scores(RecallPass pass) => this.Next(pass, hasMask: true, learning: false);
+
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        rows.Row(0, item).CopyTo(into);
+        into[VectorDim - 1] = rows.Row(1, item)[0];
+    }
+
+    public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        var (dim, length) = (VectorDim - 1, query.History.Length + 1);
+        var attention = _blocks.Length == 0 ? 0 : _blocks[0].Attention.Working(length);
+        var memory = PlainMemory.Begin((2 * length + 4) * dim + attention);
+        Span<float> x = memory.Take(length * dim), seen = memory.Take(length * dim), inner = memory.Take(4 * dim), working = memory.Take(attention);
+        for (var t = 0; t < length; t++)
+        {
+            var row = x.Slice(t * dim, dim);
+            rows.Row(0, t == length - 1 ? RecallModel.MaskKey : query.History[length - 2 - t]).CopyTo(row);
+            VectorMath.AddScaled(row, 1, _place.Values.AsSpan((LengthMax - length + t) * dim, dim));
+            _first.Run(row, row);
+        }
+        foreach (var block in _blocks)
+        {
+            // Of the last block only the place that is told is read.
+            var from = block == _blocks[^1] ? length - 1 : 0;
+            block.Attention.Run(x[(from * dim)..], x, causal: false, seen[(from * dim)..], working);
+            for (var t = from; t < length; t++)
+            {
+                Span<float> row = x.Slice(t * dim, dim), sum = seen.Slice(t * dim, dim);
+                VectorMath.AddScaled(row, 1, sum);
+                block.Between.Run(row, row);
+                PlainForward.Run(block.Inner, row, inner);
+                PlainForward.Gelu(inner);
+                PlainForward.Run(block.Outer, inner, sum);
+                VectorMath.AddScaled(row, 1, sum);
+                block.After.Run(row, row);
+            }
+        }
+        PlainForward.Run(_output, x[((length - 1) * dim)..], into[..dim]);
+        PlainForward.Gelu(into[..dim]);
+        _last.Run(into[..dim], into[..dim]);
+        into[dim] = 1;
+        return 1;
     }
 }

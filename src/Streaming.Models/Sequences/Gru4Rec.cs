@@ -1,5 +1,7 @@
+using Streaming.Models.Embeddings;
 using Streaming.Models.Layers;
 using Streaming.Models.Neural;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Sequences;
@@ -7,11 +9,12 @@ namespace Streaming.Models.Sequences;
 /// <summary>
 /// A gated recurrent unit over the items so far (Hidasi et al. 2016, "Session-based Recommendations with Recurrent Neural Networks"; its unit
 /// is Cho et al. 2014's): r, z = sigmoid(W x + U h), n = tanh(W x + r (U h + b)), h' = (1 - z) n + z h, as torch.nn.GRU, and the logit of
-/// item i is (V h + c) . E[i] + b_i, E the table that x comes from. Trained by the softmax over all items at every place of whole histories.
+/// item i is (V h + c) . E[i] + b_i, E the table that x comes from. Trained by the softmax over all items at every place of whole histories; in
+/// the live path by that over the mini-batch's items, of what was clicked after the last place.
 /// </summary>
-public sealed class Gru4Rec : ISequenceNetwork
+public sealed class Gru4Rec : ISequenceNetwork, IRecallNetwork
 {
-    private readonly int _items, _hidden;
+    private readonly int _hidden;
     private readonly double _dropout;
     private readonly DenseParameter _item, _bias;
     private readonly Linear _input, _recurrent, _output;
@@ -24,7 +27,7 @@ public sealed class Gru4Rec : ISequenceNetwork
     /// <param name="seed">Of the first values.</param>
     public Gru4Rec(int items, int dim, int hidden, int lengthMax, double dropout, ulong seed)
     {
-        (_items, _hidden, _dropout, LengthMax) = (items, hidden, dropout, lengthMax);
+        (_hidden, _dropout, LengthMax) = (hidden, dropout, lengthMax);
         _item = PairNetwork.Table("item", items + 1, dim, seed, 0.05);
         _bias = new DenseParameter("item.bias", DenseParameter.Constant(items, 0), items);
         _input = new Linear("gru.input", dim, 3 * hidden, seed);
@@ -62,5 +65,40 @@ public sealed class Gru4Rec : ISequenceNetwork
         return torch.nn.functional.dropout(_output.Forward(torch.stack(all, 1), learning), _dropout, learning);
     }
 
-    public torch.Tensor Logits(torch.Tensor vectors) => torch.nn.functional.linear(vectors, SequenceNetwork.ItemRows(_item, _items), _bias.Leaf);
+    public torch.Tensor Logits(torch.Tensor vectors) => torch.nn.functional.linear(vectors, SequenceNetwork.ItemRows(_item), _bias.Leaf);
+
+    public IReadOnlyList<RowTable> Tables => [new(_item, RowsOf.Items, 0.05 * Math.Sqrt(3)), SequenceNetwork.Biases(_bias)];
+
+    /// <summary>A user's ends in 1, an item's in its bias.</summary>
+    public int VectorDim => (int)_item.Shape[1] + 1;
+
+    public torch.Tensor Loss(RecallPass pass) => pass.SoftmaxLoss(this.Next(pass, hasMask: false, learning: true));
+
+    public torch.Tensor Scores(RecallPass pass) => this.Next(pass, hasMask: false, learning: false);
+
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
+    {
+        rows.Row(0, item).CopyTo(into);
+        into[VectorDim - 1] = rows.Row(1, item)[0];
+    }
+
+    public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
+    {
+        var memory = PlainMemory.Begin(7 * _hidden);
+        Span<float> h = memory.Zeros(_hidden), w = memory.Take(3 * _hidden), u = memory.Take(3 * _hidden);
+        for (var at = query.History.Length - 1; at >= 0; at--)
+        {
+            PlainForward.Run(_input, rows.Row(0, query.History[at]), w);
+            PlainForward.Run(_recurrent, h, u);
+            for (var i = 0; i < _hidden; i++)
+            {
+                var (r, z) = (VectorMath.Sigmoid(w[i] + u[i]), VectorMath.Sigmoid(w[_hidden + i] + u[_hidden + i]));
+                var n = MathF.Tanh(w[2 * _hidden + i] + r * u[2 * _hidden + i]);
+                h[i] = n + z * (h[i] - n);
+            }
+        }
+        PlainForward.Run(_output, h, into[..(VectorDim - 1)]);
+        into[VectorDim - 1] = 1;
+        return 1;
+    }
 }

@@ -1,4 +1,5 @@
 using Streaming.Models.Layers;
+using Streaming.Models.Recall;
 using TorchSharp;
 
 namespace Streaming.Models.Sequences;
@@ -45,6 +46,17 @@ internal static class SequenceNetwork
     public static torch.Tensor Embed(DenseParameter table, torch.Tensor numbers) =>
         table.Leaf.index_select(0, numbers.reshape(-1)).reshape([.. numbers.shape, table.Shape[1]]);
 
-    /// <summary>Rows 1 to <paramref name="items"/> of a table.</summary>
-    public static torch.Tensor ItemRows(DenseParameter table, int items) => table.Leaf.narrow(0, 1, items);
+    /// <summary>The rows of items: all but that of the padding, and of the mask where there is one.</summary>
+    public static torch.Tensor ItemRows(DenseParameter table, bool hasMask = false) => table.Leaf.narrow(0, 1, table.Leaf.shape[0] - (hasMask ? 2 : 1));
+
+    /// <summary>In the live path: the logits of the candidates after each history, shape [P, C].</summary>
+    public static torch.Tensor Next(this ISequenceNetwork network, RecallPass pass, bool hasMask, bool learning)
+    {
+        var items = pass.Batch.Items;
+        if (hasMask) items = torch.cat([items, torch.full([items.shape[0], 1], pass.Items + 1, torch.ScalarType.Int64, items.device)], 1);
+        return network.Logits(network.Encode(items, learning).select(1, items.shape[1] - 1)).narrow(1, 0, pass.Candidates);
+    }
+
+    /// <summary>What is beside the rows of items of a table of one column: a bias for each, from item 1 on.</summary>
+    public static RowTable Biases(DenseParameter biases) => new(biases, RowsOf.Items, 0) { View = rows => rows.narrow(0, 1, rows.shape[0] - 1).reshape(-1) };
 }

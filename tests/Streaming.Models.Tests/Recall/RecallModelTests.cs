@@ -8,6 +8,18 @@ public sealed class YouTubeDnnRecallTests() : RecallModelSuite("youtube_dnn");
 public sealed class DssmRecallTests() : RecallModelSuite("dssm");
 public sealed class MindRecallTests() : RecallModelSuite("mind");
 public sealed class SdmRecallTests() : RecallModelSuite("sdm");
+public sealed class SasRecRecallTests() : RecallModelSuite("sasrec");
+public sealed class Gru4RecRecallTests() : RecallModelSuite("gru4rec");
+public sealed class Bert4RecRecallTests() : RecallModelSuite("bert4rec");
+
+public sealed class Item2VecRecallTests() : RecallModelSuite("item2vec")
+{
+    // All of it is rows, which start from their keys.
+    protected override bool DrawsFirstWeights => false;
+}
+
+public sealed class TransRecRecallTests() : RecallModelSuite("transrec");
+public sealed class AutoRecRecallTests() : RecallModelSuite("autorec_u");
 
 public sealed class RecallModelTests
 {
