@@ -16,6 +16,10 @@ namespace Streaming.Actors;
 public sealed partial class UserShard
 {
     private const byte ChangelogVersion = 2;
+
+    /// <summary>Of a seal that tells of changed weights, which older builds cannot read; without any it is as they wrote it.</summary>
+    private const byte WeightedSealVersion = 3;
+
     private static readonly byte[] ForgottenPrefix = "\0forgotten:"u8.ToArray();
 
     private readonly List<Resident> _untold = [];
@@ -60,18 +64,19 @@ public sealed partial class UserShard
     private void TellSeal(string leader)
     {
         _toldOffset = _nextOffset;
-        BeginRecord();
+        BeginRecord(_weights.Version == 0 ? ChangelogVersion : WeightedSealVersion);
         _value.Int64(_clockMs);
         WriteCounts();
         _value.String(leader);
+        if (_weights.Version > 0) _weights.Write(_value);
         _parts.Sink.Changed(OwnKey, _value.WrittenSpan);
     }
 
     /// <summary>What all records of a round start with: who wrote them, and the position that they are as of.</summary>
-    private void BeginRecord()
+    private void BeginRecord(byte version = ChangelogVersion)
     {
         _value.Clear();
-        _value.Byte(ChangelogVersion);
+        _value.Byte(version);
         _value.UInt64(_writer);
         _value.Int64(_nextOffset);
     }

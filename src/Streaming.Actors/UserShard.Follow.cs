@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Streaming.Core.Events;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
@@ -57,6 +58,7 @@ public sealed partial class UserShard
         }
         DropAll();
         (_nextOffset, _clockMs, _counts) = (0, 0, default);
+        Weigh(ChangedWeights.None);
         _followed = new Dictionary<string, Followed>(StringComparer.Ordinal);
     }
 
@@ -77,7 +79,7 @@ public sealed partial class UserShard
         _unsealed.Clear();
         TakeUp();
         _followed = null;
-        (_flushedOffset, _flushedClockMs) = (_nextOffset, _clockMs);
+        (_flushedOffset, _flushedClockMs, _flushedWeights) = (_nextOffset, _clockMs, _weights);
         // The next round says who leads now, whatever it changes.
         _toldOffset = -1;
     }
@@ -136,7 +138,7 @@ public sealed partial class UserShard
 
     private void TakeSeal(ReadOnlySpan<byte> value)
     {
-        var from = new ByteReader(Body(value));
+        var from = new ByteReader(Body(value, WeightedSealVersion));
         var isFirst = value[0] == 1;
         var writer = isFirst ? 0 : from.UInt64();
         if (_unsealed.Count > 0 && writer == _unsealedWriter)
@@ -146,6 +148,7 @@ public sealed partial class UserShard
         _clockMs = from.Int64();
         _counts = ReadCounts(ref from);
         Leader = isFirst ? "" : from.String() ?? "";
+        Weigh(value[0] < WeightedSealVersion ? ChangedWeights.None : ChangedWeights.Read(ref from));
     }
 
     private void TakeUser(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
@@ -220,10 +223,10 @@ public sealed partial class UserShard
         _unsealed.Clear();
     }
 
-    private static ReadOnlySpan<byte> Body(ReadOnlySpan<byte> value)
+    private static ReadOnlySpan<byte> Body(ReadOnlySpan<byte> value, byte max = ChangelogVersion)
     {
         var head = new ByteReader(value);
-        head.Version(ChangelogVersion, "a record of the users' changelog");
+        head.Version(max, "a record of the users' changelog");
         return value[1..];
     }
 }

@@ -1,11 +1,12 @@
+using Streaming.Core.Events;
 using Streaming.Core.Wire;
 
 namespace Streaming.Actors;
 
-/// <summary>The shard's own state beside its users': position, clock, counts, and what waits.</summary>
+/// <summary>The shard's own state beside its users': position, clock, counts, what waits, and changed weights.</summary>
 public sealed partial class UserShard
 {
-    private const byte MetaVersion = 1;
+    private const byte MetaVersion = 2;
 
     private void SaveMeta()
     {
@@ -18,6 +19,7 @@ public sealed partial class UserShard
         _wakes.Write(_value);
         _refresh.Write(_value);
         _forgotten.Write(_value);
+        _weights.Write(_value);
         _meta.Write(_value.WrittenSpan);
     }
 
@@ -35,7 +37,7 @@ public sealed partial class UserShard
         _value.Clear();
         if (!_meta.TryRead(_value)) return;
         var from = new ByteReader(_value.WrittenSpan);
-        from.Version(MetaVersion, "the shard's state");
+        var version = from.Version(MetaVersion, "the shard's state");
         _nextOffset = _flushedOffset = from.Int64();
         _clockMs = _flushedClockMs = from.Int64();
         StateFold = from.UInt64();
@@ -43,5 +45,8 @@ public sealed partial class UserShard
         _wakes.Read(ref from);
         _refresh.Read(ref from);
         _forgotten.Read(ref from);
+        // The first version knew of no changed weights.
+        Weigh(version == 1 ? ChangedWeights.None : ChangedWeights.Read(ref from));
+        _flushedWeights = _weights;
     }
 }

@@ -25,6 +25,8 @@ public sealed partial class UserShard
         var batch = new LogBatch();
         var key = Encoding.UTF8.GetBytes(user);
         var clockMs = _flushedClockMs;
+        var weights = _weights;
+        Weigh(_flushedWeights);
         using var reader = _parts.Reread(_flushedOffset);
         while (reader.Offset < until.Offset && reader.Read(batch, 4096, until.Offset) > 0)
         {
@@ -32,6 +34,9 @@ public sealed partial class UserShard
             {
                 var source = new LogPosition(Partition, batch.Offset(i));
                 AdvanceAgain(state, ref clockMs, batch.TimeMs(i), source, replay);
+                // A partition's own records have no key: ticks.
+                if (batch.Key(i).IsEmpty && EventParser.TryParse(batch.Value(i).Span, batch.TimeMs(i), out var own, out _) && own.Kind == EventKind.Tick
+                    && ChangedWeights.Of(own) is { } said && said.Version > _weights.Version) Weigh(said);
                 if (source.Offset <= state.LastApplied.Offset && state.Events > 0) continue;
                 if (_poison.Contains(source.Offset) || !batch.Key(i).Span.SequenceEqual(key)) continue;
                 if (!EventParser.TryParse(batch.Value(i).Span, batch.TimeMs(i), out var e, out _) || e.User != user) continue;
@@ -39,6 +44,7 @@ public sealed partial class UserShard
                 Again(() => _parts.Machine.Handle(state, e, source, replay));
             }
         }
+        Weigh(weights);
         // The record at hand may have moved the clock, and time-outs go before it.
         AdvanceAgain(state, ref clockMs, _clockMs, until, replay);
         CarryListsOver(resident.State, state);

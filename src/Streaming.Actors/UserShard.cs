@@ -36,6 +36,8 @@ public sealed partial class UserShard
     private long _flushedOffset;
     private long _flushedClockMs;
     private UserHostCounts _counts;
+    private ChangedWeights _weights = ChangedWeights.None;
+    private ChangedWeights _flushedWeights = ChangedWeights.None;
 
     public UserShard(ShardParts parts)
     {
@@ -81,6 +83,13 @@ public sealed partial class UserShard
         }
     }
 
+    /// <summary>Weights of actions from here on; part of the shard's own state, as they decide what becomes of the records that follow.</summary>
+    private void Weigh(ChangedWeights weights)
+    {
+        if (!weights.SaysTheSame(_weights)) _parts.Machine.Weigh(weights);
+        _weights = weights;
+    }
+
     private void Touch(Resident resident)
     {
         resident.Dirty = true;
@@ -118,7 +127,7 @@ public sealed partial class UserShard
         }
         SaveMeta();
         _poison.Clear();
-        (_flushedOffset, _flushedClockMs) = (_nextOffset, _clockMs);
+        (_flushedOffset, _flushedClockMs, _flushedWeights) = (_nextOffset, _clockMs, _weights);
     }
 
     private void ApplyOne(LogPosition source, long recordMs, ReadOnlySpan<byte> payload)
@@ -137,6 +146,7 @@ public sealed partial class UserShard
         if (e.Kind == EventKind.Tick)
         {
             _counts = _counts with { Ticks = _counts.Ticks + 1 };
+            if (ChangedWeights.Of(e) is { } said && said.Version > _weights.Version) Weigh(said);
             return;
         }
         if (_parts.Machine.IsTooEarly(e, recordMs))

@@ -79,8 +79,10 @@ public sealed class Ingest
         List<LogEntry>? bad = null;
         for (var i = 0; i < events.Count; i++)
         {
-            if (!EventParser.TryParse(events[i].Span, now, out var e, out var reason))
+            if (!EventParser.TryParse(events[i].Span, now, out var e, out var reason) || e.Kind == EventKind.Tick)
             {
+                // A tick may say what actions weigh, which is for operators.
+                reason ??= "type is 'tick', which only the node itself writes";
                 (bad ??= []).Add(DeadLetterOf(events[i].Span, reason, now));
                 outcomes[i] = new IngestOutcome(default, null, reason);
                 continue;

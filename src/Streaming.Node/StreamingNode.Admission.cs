@@ -90,10 +90,18 @@ public sealed partial class StreamingNode
         }
     }
 
+    /// <summary>
+    /// Puts the changed weights that are in force here into every partition led here: whatever is appended to these from then on counts by them. Where others
+    /// lead, their next ticks do.
+    /// </summary>
+    /// <exception cref="EventLogException">The log does not take it; the next tick says it again.</exception>
+    public Task TellWeightsAsync() => TickAsync(NowMs());
+
+    /// <summary>Moves event time on in every partition led here, and says what actions weigh.</summary>
     private async Task TickAsync(long timeMs)
     {
         var json = new ByteWriter();
-        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs }, json);
+        EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = timeMs, Context = _changedWeights.ToContext() }, json);
         var shards = _sharing?.Leading ?? [.. Enumerable.Range(0, _shards.Length)];
         if (shards.Count == 0) return;
         await Log.AppendAsync(Topics.Events, shards.Select(p => new LogEntry(default, json.WrittenMemory, timeMs, p)).ToArray());

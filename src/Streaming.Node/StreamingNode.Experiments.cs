@@ -1,4 +1,6 @@
+using Streaming.Core.Events;
 using Streaming.Core.Experiments;
+using Streaming.Core.Settings;
 using Streaming.Experiments.Splitting;
 using Streaming.Node.Splitting;
 using Streaming.Users;
@@ -8,6 +10,9 @@ namespace Streaming.Node;
 /// <summary>Experiments between rounds and while lists are built.</summary>
 public sealed partial class StreamingNode
 {
+    /// <summary>What the next tick of each partition says. In force in a partition from that tick on.</summary>
+    private volatile ChangedWeights _changedWeights = ChangedWeights.None;
+
     /// <summary>Versions that have come, and experiments whose time has: before a round, so that it sees one state from start to end.</summary>
     /// <param name="nowMs">The round's time.</param>
     private void MoveExperiments(long nowMs)
@@ -31,6 +36,7 @@ public sealed partial class StreamingNode
     private void Apply(ExperimentsVersion version, long nowMs)
     {
         _models.Policies.Apply(version);
+        _changedWeights = RuntimeWeights.ActionsOf(_parts.Settings, version.Definitions.Weights, version.Version);
         Splitter.Apply(version, nowMs);
     }
 

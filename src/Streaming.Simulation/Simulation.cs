@@ -43,6 +43,10 @@ public sealed record SeedResult
     public required int Rounds { get; init; }
     public required int Lists { get; init; }
     public required int Lookups { get; init; }
+
+    /// <summary>Changes of weights that are in the log for sure.</summary>
+    public int Weighed { get; init; }
+
     public required string Digest { get; init; }
     public required Shape Shape { get; init; }
 }
@@ -51,7 +55,8 @@ public sealed record SeedResult
 /// <param name="Planted">A fault of the machine that the checker has to find.</param>
 /// <param name="CrashAt">The first life crashes at this point and no other does; 0 for as the seed says.</param>
 /// <param name="Watch">Told of everything that happens.</param>
-public sealed record SimulationOptions(Plant Planted = Plant.None, long CrashAt = 0, Action<string>? Watch = null);
+/// <param name="Weighs">Whether an operator changes what actions weigh while everything else goes on.</param>
+public sealed record SimulationOptions(Plant Planted = Plant.None, long CrashAt = 0, Action<string>? Watch = null, bool Weighs = false);
 
 /// <summary>
 /// One seed: a node's own code on simulated ports, clients, faults, crashes and restarts, on virtual time and one thread; then everything
@@ -102,7 +107,7 @@ public sealed partial class Simulation : IServing, INodeWitness
         _world = new World(StableHash.Combine(seed, StableHash.Of("order"))) { Watch = options.Watch };
         _faults = new Faults(Shape, StableHash.Combine(seed, StableHash.Of("faults")), options.Planted);
         Log = new LogDisk(Shape.Partitions, Shape.SparseOffsets, Shape.Retains);
-        _workload = new Workload(_world, Shape, _faults, StableHash.Combine(seed, StableHash.Of("clients")), this);
+        _workload = new Workload(_world, Shape, _faults, StableHash.Combine(seed, StableHash.Of("clients")), this) { Weighs = options.Weighs };
     }
 
     internal static StreamingSettings SettingsFor(ulong seed) => SettingsOf(ShapeOf(seed), (long)(seed % 1000));
@@ -155,7 +160,7 @@ public sealed partial class Simulation : IServing, INodeWitness
             Seed = _seed, Violations = _violations, Trace = _world.Trace, Steps = _world.Steps, VirtualSeconds = TimeSpan.FromTicks(_world.Now).TotalSeconds,
             Crashes = _crashes, PowerCuts = _powerCuts, Stops = _stops, Fallbacks = _fallbacks, Failures = _failures, Acknowledged = _workload.Acknowledged.Count, Resent = _workload.Resent,
             Applied = status?.Users.Applied ?? 0, Examples = status?.Examples ?? 0, Rounds = Rounds(_lineage).Count, Lists = _lists.Count,
-            Lookups = _workload.Lookups, Digest = digest, Shape = Shape,
+            Lookups = _workload.Lookups, Weighed = _workload.Weighed, Digest = digest, Shape = Shape,
         };
     }
 

@@ -1,10 +1,12 @@
 using System.Text;
 using Streaming.Core.Events;
+using Streaming.Core.Experiments;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
 using Streaming.Evaluation;
+using Streaming.Experiments.Splitting;
 using Streaming.Node;
 
 namespace Streaming.Simulation;
@@ -28,8 +30,11 @@ internal interface IServing
 internal sealed class Workload(World world, Shape shape, Faults faults, ulong seed, IServing machine)
 {
     private const int AttemptsMax = 8;
+    private const int WeighingsMax = 20;
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(1_500);
     private static readonly string[] Actions = ["click", "click", "click", "like", "share", "add_to_cart", "purchase", "dwell", "rating", "dislike", "hide", "search", "my_type", "user_upsert"];
+
+    private static readonly string[] Weighables = ["click", "click", "like", "my_type", "no_such_type", "purchase"];
 
     private readonly Dictionary<string, LogPosition> _lastOf = [];
     private ulong _nonce;
@@ -42,12 +47,44 @@ internal sealed class Workload(World world, Shape shape, Faults faults, ulong se
     public int Lookups { get; private set; }
     public int Resent { get; private set; }
 
+    /// <summary>Whether there is an operator.</summary>
+    public bool Weighs { get; init; }
+
+    /// <summary>Changes of weights that are in the log for sure.</summary>
+    public int Weighed { get; private set; }
+
     /// <summary>Completes when every client has done its work.</summary>
     public Task RunAsync() => world.Go("clients", async () =>
     {
         await SendAsync(Topics.Items, [.. Enumerable.Range(0, shape.Items).Select(i => Item(i, i % 3))]);
-        await Task.WhenAll(Enumerable.Range(0, shape.Clients).Select(ClientAsync));
+        await Task.WhenAll([.. Enumerable.Range(0, shape.Clients).Select(ClientAsync), .. Weighs ? [OperateAsync()] : Array.Empty<Task>()]);
     });
+
+    /// <summary>An operator who changes what actions weigh, types that nobody else knows among them.</summary>
+    private async Task OperateAsync()
+    {
+        var draws = new Draws(StableHash.Combine(seed, StableHash.Of("operator")));
+        for (var n = 0; n < WeighingsMax; n++)
+        {
+            await world.Delay(TimeSpan.FromMilliseconds(draws.Exponential(shape.ThinkMs * shape.RequestsPerClient / WeighingsMax)), null, "think");
+            var path = ChangedWeights.Section + Weighables[draws.Below(Weighables.Length)];
+            var value = draws.Chance(.3) ? null : draws.Below(2) == 0 ? $"{1 + draws.Below(9)}" : "0.125";
+            if (machine.Serving is not var (life, node)) continue;
+            // As another node would write it: this one has it from the log, with its next round.
+            var changing = life.Call("weigh", async () =>
+            {
+                var current = node.Experiments.Current;
+                var next = ExperimentPlanner.Next(current, current.Definitions.Weighted(path, value), "operator", "", NowMs());
+                await node.Log.AppendAsync(Topics.Experiments, new[] { new LogEntry(Utf8($"{next.Version}"), ExperimentsJson.Write(next), NowMs(), 0) });
+                await node.TellWeightsAsync();
+                return next;
+            });
+            // A node that ends meanwhile answers nobody.
+            await Task.WhenAny(changing, world.Delay(TimeSpan.FromSeconds(20), null, "patience"));
+            if (changing.IsCompletedSuccessfully) Weighed++;
+            else if (changing.Exception?.GetBaseException() is { } problem and not (EventLogException or CrashException)) machine.Violate($"a change of weights failed: {problem}");
+        }
+    }
 
     private async Task ClientAsync(int client)
     {

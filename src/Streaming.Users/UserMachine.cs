@@ -17,9 +17,9 @@ public enum HandleResult
 }
 
 /// <summary>
-/// One user as a state machine: the only writer of <see cref="UserState"/>. It keeps nothing between calls but buffers, so one
-/// instance serves all users of a shard, one call at a time; given the same state, event, answers of the models and seed it does
-/// the same, bit for bit. Time is the user's event time: the largest seen, so late events move no window and no decay backwards.
+/// One user as a state machine: the only writer of <see cref="UserState"/>. It keeps nothing between calls but buffers and the weights of actions
+/// (<see cref="Weigh"/>), so one instance serves all users of a shard, one call at a time; given the same state, event, weights, answers of the models
+/// and seed it does the same, bit for bit. Time is the user's event time: the largest seen, so late events move no window and no decay backwards.
 /// Every record it emits is named by (user, source, ordinal).
 /// </summary>
 public sealed class UserMachine
@@ -40,7 +40,15 @@ public sealed class UserMachine
         _sessions = new SessionTracker(settings);
         _interests = new InterestUpdater(settings, models, _forgetter);
         _recent = new ulong[settings.RecentMax];
-        foreach (var (type, weight) in settings.ActionWeights)
+        Weigh(ChangedWeights.None);
+    }
+
+    /// <summary>From the next event on, these actions have these weights, and all others the settings' own. What was done keeps the weight that it had.</summary>
+    public void Weigh(ChangedWeights changed)
+    {
+        _weights.Clear();
+        Array.Clear(_builtInWeights);
+        foreach (var (type, weight) in _settings.ActionWeights.Concat(changed.Values))
         {
             _weights[type] = (float)weight;
             if (EventKinds.Parse(type) is not EventKind.Custom and var kind) _builtInWeights[(int)kind] = (float)weight;

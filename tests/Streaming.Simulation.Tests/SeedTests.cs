@@ -32,6 +32,19 @@ public sealed class SeedTests
     [InlineData(1250UL)]
     public void A_seed_that_failed_once_holds(ulong seed) => Simulation.Run(seed).Violations.ShouldBeEmpty();
 
+    /// <summary>
+    /// What actions weigh is changed while the node crashes and comes back: at every position of the log the weights are those that its ticks say, whoever
+    /// reads it, and the state that of an undisturbed run.
+    /// </summary>
+    [Fact]
+    public void Weights_that_an_operator_changes_count_from_a_position_of_the_log_on()
+    {
+        var seeds = Soak.Run(1, 15, Environment.ProcessorCount, new SimulationOptions(Weighs: true));
+        string.Join('\n', seeds.Where(r => r.Violations.Count > 0).Select(r => $"seed {r.Seed}: {string.Join("\n  ", r.Violations)}")).ShouldBeEmpty();
+        seeds.Sum(r => r.Weighed).ShouldBeGreaterThan(60);
+        seeds.Sum(r => r.Crashes).ShouldBeGreaterThan(20);
+    }
+
     /// <summary>A world in which nothing goes wrong proves nothing.</summary>
     [Fact]
     public void What_is_to_go_wrong_does()

@@ -39,6 +39,19 @@ public sealed record ExperimentDefinitions
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Rollbacks { get; init; }
 
+    /// <summary>Weights that stand in for the settings' own, for everybody, by path to value (<see cref="Settings.RuntimeWeights"/>); null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Dictionary<string, string>? Weights { get; init; }
+
+    /// <summary>The same with a weight changed, or, where the value is null, as the settings have it again.</summary>
+    public ExperimentDefinitions Weighted(string path, string? value)
+    {
+        var weights = new Dictionary<string, string>(Weights ?? [], StringComparer.Ordinal);
+        if (value is null) weights.Remove(path);
+        else weights[path] = value;
+        return this with { Weights = weights.Count > 0 ? weights : null };
+    }
+
     /// <summary>The same with a model rolled back to a version, or, where that is null, served as it is learned again.</summary>
     public ExperimentDefinitions RolledBack(string model, long? version)
     {

@@ -33,6 +33,8 @@ public static class ExperimentRules
         CheckSettingsStayInOneLayer(problems, definitions);
         CheckIsolated(problems, definitions, settings);
         CheckRollbacks(problems, definitions, settings);
+        Count(problems, "weights", definitions.Weights?.Count ?? 0, ChangedWeights.Max);
+        RuntimeWeights.Apply(settings, definitions.Weights, "weights", problems);
         if (problems.List.Count == 0) CheckCombinations(problems, definitions, settings);
         return problems.List;
     }

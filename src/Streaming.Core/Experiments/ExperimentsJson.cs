@@ -28,15 +28,19 @@ public static class ExperimentsJson
 
     /// <summary>What people write.</summary>
     /// <param name="json">One object.</param>
-    /// <param name="before">Where an experiment is written without its state or share, it keeps what it has here, and rollbacks that are not spoken of stay: writing a text anew must not change what is served.</param>
+    /// <param name="before">Where an experiment is written without its state or share, it keeps what it has here, and rollbacks and weights that are not spoken of stay: writing a text anew must not change what is served.</param>
     /// <exception cref="FormatException">Not JSON, an unknown member, or a value of the wrong kind; the message names the place.</exception>
     public static ExperimentDefinitions ReadDefinitions(ReadOnlySpan<byte> json, ExperimentDefinitions? before = null)
     {
         try
         {
             var read = JsonSerializer.Deserialize<ExperimentDefinitions>(json, Options) ?? throw new FormatException("the definitions are 'null'");
-            // An empty list ends rollbacks; not to speak of them does not.
-            read = read with { Rollbacks = (read.Rollbacks ?? before?.Rollbacks) is { Count: > 0 } rollbacks ? rollbacks : null };
+            // An empty list ends rollbacks, and an empty object changed weights; not to speak of them does not.
+            read = read with
+            {
+                Rollbacks = (read.Rollbacks ?? before?.Rollbacks) is { Count: > 0 } rollbacks ? rollbacks : null,
+                Weights = (read.Weights ?? before?.Weights) is { Count: > 0 } weights ? weights : null,
+            };
             return before is null ? read : read with { Experiments = [.. Kept(read.Experiments, JsonSerializer.Deserialize<Written>(json, Lenient)!, before)] };
         }
         catch (JsonException problem)

@@ -32,6 +32,7 @@ public sealed class OfflinePath : IUserEffects
     private readonly List<ExampleRecord> _released = [];
     private long _clockMs;
     private long _dueMs;
+    private long _weights;
     private bool _forget;
 
     /// <summary>What one partition of <c>events</c> knows beyond its users.</summary>
@@ -92,7 +93,8 @@ public sealed class OfflinePath : IUserEffects
         var source = Begin(partition, recordMs);
         // What is no event, or cannot be applied, is set aside: the live path counts it, and no figure hangs on it.
         if (e is null || _machine.IsTooEarly(e, recordMs)) return;
-        if (!partition.Forgotten.Covers(e.User, e.TimeMs)) Handle(partition, e, source);
+        if (e.Kind == EventKind.Tick) Weigh(e);
+        else if (!partition.Forgotten.Covers(e.User, e.TimeMs)) Handle(partition, e, source);
     }
 
     /// <summary>Ends a round: learns what its events have released.</summary>
@@ -138,6 +140,14 @@ public sealed class OfflinePath : IUserEffects
         var scorer = Learners.UserModels.Scorer;
         scorer.BeginUser(StateOf(user), nowMs, surface);
         for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
+    }
+
+    /// <summary>Of a node's log, whose partitions have all been told within the same moment: from the first of them on.</summary>
+    private void Weigh(UserEvent tick)
+    {
+        if (ChangedWeights.Of(tick) is not { } said || said.Version <= _weights) return;
+        _machine.Weigh(said);
+        _weights = said.Version;
     }
 
     private LogPosition Begin(Partition partition, long recordMs)

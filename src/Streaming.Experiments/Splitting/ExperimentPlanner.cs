@@ -40,6 +40,7 @@ public static class ExperimentPlanner
         var (was, now) = (before.Rollbacks ?? [], after.Rollbacks ?? []);
         changes.AddRange(was.Except(now).Where(r => now.All(n => ModelOf(n) != ModelOf(r))).Select(r => $"model {ModelOf(r)}: the newest version again"));
         changes.AddRange(now.Except(was).Select(r => $"model {ModelOf(r)}: rolled back to {r}"));
+        Weights(changes, before.Weights ?? [], after.Weights ?? []);
         Compare(changes, "domain", before.Domains, after.Domains, d => d.Name, (_, _) => []);
         Compare(changes, "holdout", before.Holdouts, after.Holdouts, h => h.Name, (_, _) => []);
         Compare(changes, "layer", before.Layers, after.Layers, l => l.Name, (_, _) => []);
@@ -77,6 +78,13 @@ public static class ExperimentPlanner
             else if (Text(was) != Text(item)) changes.Add($"{kind} {name(item)}: {(string.Join(", ", details(was, item)) is { Length: > 0 } how ? how : "changed")}");
         }
         foreach (var gone in old.Keys) changes.Add($"{kind} {gone}: removed");
+    }
+
+    private static void Weights(List<string> changes, Dictionary<string, string> before, Dictionary<string, string> after)
+    {
+        const string settings = "as in the settings";
+        foreach (var path in before.Keys.Union(after.Keys).Order(StringComparer.Ordinal))
+            if (before.GetValueOrDefault(path, settings) is var was && after.GetValueOrDefault(path, settings) is var now && was != now) changes.Add($"weight {path}: {was} -> {now}");
     }
 
     private static IEnumerable<string> Experiment(ExperimentDefinition was, ExperimentDefinition now)

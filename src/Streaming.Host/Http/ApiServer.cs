@@ -25,7 +25,7 @@ internal static class ApiServer
         Build(settings, configureLogging, notice, Describe, (app, asksForKeys) =>
         {
             if (settings.Kafka.IsShared) app.Use(next => new LeaderProxy(next, node, app.Lifetime).InvokeAsync);
-            Map(app, node, settings.Serving);
+            Map(app, node, settings);
             WebPages.Map(app, settings.Serving.AdminListen.Length > 0, asksForKeys);
         });
 
@@ -136,8 +136,9 @@ internal static class ApiServer
         }
     }
 
-    private static void Map(WebApplication app, StreamingNode node, ServingSettings settings)
+    private static void Map(WebApplication app, StreamingNode node, StreamingSettings all)
     {
+        var settings = all.Serving;
         var time = TimeProvider.System;
         var feed = new FeedEndpoint(node, settings, time);
         var ingest = new IngestEndpoints(node, settings, time);
@@ -163,6 +164,7 @@ internal static class ApiServer
         app.MapGet("/v1/experiments/{id}/report", (HttpContext context, string id) => ReportEndpoint.Handle(node, PathId.Of(context, 2, id)))
             .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
         new ExperimentEndpoints(node, settings).Map(app);
+        new WeightEndpoints(node, all).Map(app);
         new ExplainEndpoint(node).Map(app);
         var audit = new OperationsAudit(app.Logger, time);
         var figures = new LiveFigures(node, audit, time);

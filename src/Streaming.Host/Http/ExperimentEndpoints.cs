@@ -82,32 +82,29 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
 
     private async Task ChangeAsync(HttpContext context, long? basedOn, Func<ExperimentDefinitions, ExperimentDefinitions> change)
     {
+        if (await ChangeAsync(node, context, basedOn, change, "bad-experiments").ConfigureAwait(false) is { } done)
+            await WriteAsync(context, done.Result == ExperimentChangeResult.NotYet ? 202 : 200, done.Version).ConfigureAwait(false);
+    }
+
+    /// <summary>Changes the definitions by whom and why the request says. Null where that is refused, which the response then says.</summary>
+    /// <param name="invalid">Problem type of a change that is not sound.</param>
+    internal static async Task<ExperimentChange?> ChangeAsync(
+        StreamingNode node, HttpContext context, long? basedOn, Func<ExperimentDefinitions, ExperimentDefinitions> change, string invalid)
+    {
         var (who, why) = (Text(context, AuthorHeader), Text(context, WhyHeader));
-        ExperimentChange done;
         try
         {
-            done = await node.Experiments.ChangeAsync(who.Length > 0 ? who : "unknown", why, basedOn, change, context.RequestAborted).ConfigureAwait(false);
+            var done = await node.Experiments.ChangeAsync(who.Length > 0 ? who : "unknown", why, basedOn, change, context.RequestAborted).ConfigureAwait(false);
+            if (done.Result == ExperimentChangeResult.Invalid) await Problems.Write(context, 400, invalid, string.Join("\n", done.Problems)).ConfigureAwait(false);
+            else if (done.Result == ExperimentChangeResult.Conflict)
+                await Problems.Write(context, 412, "changed-meanwhile", $"version {done.Version.Version} by '{done.Version.ChangedBy}' is in force; fetch it and change that").ConfigureAwait(false);
+            else return done;
         }
         catch (EventLogException problem)
         {
             await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
-            return;
         }
-        switch (done.Result)
-        {
-            case ExperimentChangeResult.Invalid:
-                await Problems.Write(context, 400, "bad-experiments", string.Join("\n", done.Problems)).ConfigureAwait(false);
-                return;
-            case ExperimentChangeResult.Conflict:
-                await Problems.Write(context, 412, "changed-meanwhile", $"version {done.Version.Version} by '{done.Version.ChangedBy}' is in force; fetch it and change that").ConfigureAwait(false);
-                return;
-            case ExperimentChangeResult.NotYet:
-                await WriteAsync(context, 202, done.Version).ConfigureAwait(false);
-                return;
-            default:
-                await WriteAsync(context, 200, done.Version).ConfigureAwait(false);
-                return;
-        }
+        return null;
     }
 
     private async Task<IResult> AuditAsync(HttpContext context, int? limit, string? before)

@@ -8,7 +8,7 @@ namespace Streaming.Node.Splitting;
 
 /// <summary>
 /// What the combination of a user's arms makes of lists: the policy of their base, or the one that an arm names, with the settings of all
-/// arms on it. Layers share no setting, so the order does not matter.
+/// arms on it, and below those the weights that were changed for everybody. Layers share no setting, so the order does not matter.
 /// </summary>
 /// <param name="settings">The node's.</param>
 /// <param name="policies">By name: what arms may build on.</param>
@@ -18,6 +18,10 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
 {
     private IReadOnlyList<ArmPolicy> _pinned = [];
     private Dictionary<string, string> _rollbacks = [];
+
+    /// <summary>Settings that stand in for the node's own, by path; the hold-out's lists, which nothing is weighed for, keep to the latter.</summary>
+    private IReadOnlyDictionary<string, string> _weights = new Dictionary<string, string>();
+    private HashSet<string> _replaced = [];
     private volatile ExperimentsVersion _version = ExperimentsVersion.None;
 
     public long Generation => _version.Version;
@@ -32,10 +36,12 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
         _rollbacks = rollbacks.ToDictionary(p => p.Model, p => p.ToString());
         var named = version.Definitions.Experiments.Where(e => e.State != ExperimentState.Killed).SelectMany(e => e.Arms).SelectMany(a => (string?[])[a.Policy, a.Interleave]);
         _pinned = pins?.Invoke([.. rollbacks.Concat(named.Select(n => n is not null && ModelPin.TryParse(n, out var pin) ? pin : default).Where(p => p.Version > 0)).Distinct()]) ?? [];
+        _weights = RuntimeWeights.FeedsOf(settings, version.Definitions.Weights);
+        _replaced = [.. _rollbacks.Keys, .. _weights.Count == 0 ? [] : policies.Where(p => p.Ranks).Select(p => p.Name)];
         _version = version;
     }
 
-    public bool Replaces(string arm) => _rollbacks.Count > 0 && _rollbacks.ContainsKey(arm);
+    public bool Replaces(string arm) => _replaced.Count > 0 && _replaced.Contains(arm);
 
     /// <summary>A model's name stands for the version that it is rolled back to, where there is one and its copy could be made.</summary>
     private ArmPolicy? Find(string? name)
@@ -73,9 +79,12 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
 
     private ArmPolicy With(ArmPolicy policy, string arm, Dictionary<string, string> values)
     {
-        if (values.Count == 0) return policy with { Name = arm };
+        var weights = policy.Ranks ? _weights : new Dictionary<string, string>();
+        if (values.Count == 0 && weights.Count == 0) return policy with { Name = arm };
         var problems = new SettingsProblems();
-        var feeds = Tunables.Apply(settings, values, arm, problems).Feeds;
+        var all = new Dictionary<string, string>(weights, StringComparer.Ordinal);
+        foreach (var (key, value) in values) all[key] = value;
+        var feeds = Tunables.Apply(settings, all, arm, problems).Feeds;
         // Definitions are checked when they are made. Settings may have changed under them since: then the default is better than no list.
         if (problems.List.Count > 0) return policy with { Name = arm };
         const string section = nameof(StreamingSettings.Feeds) + ":";
@@ -83,7 +92,12 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
         var own = values.Keys.Where(k => k.StartsWith(section, StringComparison.Ordinal)).Select(k => k[section.Length..]).ToHashSet(StringComparer.Ordinal);
         var quotas = policy.Quotas?.ToDictionary();
         if (quotas is not null)
+        {
+            // A policy that has quotas of its own leaves out the channels that it does not name, unless its arm is about them.
+            foreach (var channel in weights.Keys.Where(k => k.StartsWith(section + quota, StringComparison.Ordinal)).Select(k => k[(section + quota).Length..]).Where(quotas.ContainsKey))
+                quotas[channel] = feeds.Quotas[channel];
             foreach (var key in own.Where(k => k.StartsWith(quota, StringComparison.Ordinal))) quotas[key[quota.Length..]] = feeds.Quotas[key[quota.Length..]];
+        }
         return policy with { Name = arm, Settings = feeds, Overrides = own, Quotas = quotas };
     }
 }

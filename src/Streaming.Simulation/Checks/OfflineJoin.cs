@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
@@ -23,6 +24,8 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
     private readonly Dictionary<string, long>[] _forgotten = [.. Enumerable.Range(0, partitions).Select(_ => new Dictionary<string, long>())];
     private readonly List<(long DueMs, string User)>[] _wakes = [.. Enumerable.Range(0, partitions).Select(_ => new List<(long, string)>())];
     private readonly long[] _clocks = new long[partitions];
+    private readonly Dictionary<string, double>[] _weights = [.. Enumerable.Range(0, partitions).Select(_ => settings.ActionWeights)];
+    private readonly long[] _weightVersions = new long[partitions];
 
     public sealed class Shown
     {
@@ -81,6 +84,7 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
         if (type == "tick")
         {
             Tally = Tally with { Ticks = Tally.Ticks + 1 };
+            if (e.TryGetProperty("context", out var said)) Weigh(partition, said);
             return;
         }
         var user = e.GetProperty("user").GetString()!;
@@ -88,6 +92,16 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
         if (timeMs > record.TimeMs + settings.FutureSkewMsMax) Tally = Tally with { DeadLetters = Tally.DeadLetters + 1 };
         else if (_forgotten[partition].TryGetValue(user, out var at) && timeMs <= at) Tally = Tally with { Forgotten = Tally.Forgotten + 1 };
         else Take(partition, user, e, type, timeMs, source);
+    }
+
+    /// <summary>A tick of an operator's change: whole, and newer than what the partition knows.</summary>
+    private void Weigh(int partition, JsonElement said)
+    {
+        var version = long.Parse(said.GetProperty("version").GetString()!, CultureInfo.InvariantCulture);
+        if (version <= _weightVersions[partition]) return;
+        (_weightVersions[partition], _weights[partition]) = (version, new Dictionary<string, double>(settings.ActionWeights));
+        foreach (var member in said.EnumerateObject().Where(m => m.Name != "version"))
+            _weights[partition][member.Name["Users:ActionWeights:".Length..]] = double.Parse(member.Value.GetString()!, CultureInfo.InvariantCulture);
     }
 
     private void Take(int partition, string user, JsonElement e, string type, long timeMs, LogPosition source)
@@ -101,7 +115,7 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
             Tally = Tally with { Repeats = Tally.Repeats + 1 };
             return;
         }
-        if (type == "no_such_type")
+        if (type == "no_such_type" && !_weights[partition].ContainsKey(type))
         {
             Tally = Tally with { DeadLetters = Tally.DeadLetters + 1 };
             return;
@@ -128,11 +142,12 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
         }
         person.LastMs = nowMs;
         person.Events++;
-        Apply(user, person, e, type, timeMs, nowMs, source);
+        Apply(user, person, e, type, timeMs, nowMs, source, _weights[partition]);
         Schedule(partition, user, person, nowMs);
     }
 
-    private void Apply(string user, Person person, JsonElement e, string type, long timeMs, long nowMs, LogPosition source)
+    private void Apply(
+        string user, Person person, JsonElement e, string type, long timeMs, long nowMs, LogPosition source, Dictionary<string, double> weights)
     {
         var request = e.TryGetProperty("request_id", out var r) ? r.GetString() : null;
         if (type == "impression")
@@ -143,7 +158,7 @@ public sealed class OfflineJoin(UsersSettings settings, int partitions, long see
         if (type is "served" or "user_upsert" or "search") return;
         var item = e.GetProperty("item").GetString()!;
         var value = e.TryGetProperty("value", out var v) ? v.GetDouble() : double.NaN;
-        var weight = type == "dwell" && !(value >= settings.DwellPositiveSeconds) ? 0 : (float)settings.ActionWeights[type];
+        var weight = type == "dwell" && !(value >= settings.DwellPositiveSeconds) ? 0 : (float)weights[type];
         var shown = FindShown(person, item, request);
         var carries = false;
         if (type == "rating")

@@ -81,6 +81,57 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await Expect(page.GetByRole(AriaRole.Status).First).ToHaveTextAsync(new Regex("trying again|No figures"));
     }
 
+    [BrowserFact]
+    public async Task A_weight_is_changed_with_the_keyboard_and_a_type_of_ones_own_is_taken()
+    {
+        await using var live = await NodeAsync();
+        await live.EventAsync("""{"type":"playlist_add","user":"busy","item":"base-2"}""");
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        var page = watched.Page;
+        var weights = page.GetByRole(AriaRole.Region, new() { Name = "Weights", Exact = true });
+        var like = weights.Locator("[data-weight='Users:ActionWeights:like']");
+        var audit = page.GetByRole(AriaRole.Region, new() { Name = "Audit" });
+
+        // Called off: nothing changes, and the focus is where it was.
+        var change = like.GetByRole(AriaRole.Button, new() { Name = "Change the weight of action like" });
+        await change.FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("Change the weight of action like?");
+        await page.Keyboard.PressAsync("Escape");
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        await Expect(change).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await page.GetByRole(AriaRole.Dialog).GetByLabel("Weight").FillAsync("4.5");
+        await ConfirmAsync(page, "Change the weight of action like", "likes say more");
+        await Expect(like).ToContainTextAsync("4.5 settings: 2");
+        await Expect(audit).ToContainTextAsync("pat: weight Users:ActionWeights:like: as in the settings -> 4.5 (likes say more)");
+        await live.FeedAfterAsync("busy", """{"type":"like","user":"busy","item":"base-3"}""");
+        (await live.GetAsync("/v1/users/busy")).Json.GetProperty("history")[0].GetProperty("weight").GetDouble().ShouldBe(4.5);
+
+        // What cannot be is refused in words.
+        await weights.GetByRole(AriaRole.Button, new() { Name = "Change the weight of action hide" }).ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByLabel("Weight").FillAsync("3");
+        await ConfirmAsync(page, "Change the weight of action hide", "");
+        await Expect(weights.GetByRole(AriaRole.Alert)).ToContainTextAsync("Users:ActionWeights:hide");
+
+        await weights.GetByRole(AriaRole.Button, new() { Name = "Weigh a type of your own" }).ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByLabel("Type").FillAsync("playlist_add");
+        await page.GetByRole(AriaRole.Dialog).GetByLabel("Weight").FillAsync("3");
+        await ConfirmAsync(page, "Weigh a type of your own", "");
+        await Expect(weights.Locator("[data-weight='Users:ActionWeights:playlist_add']")).ToContainTextAsync("not in the settings");
+        var letters = page.GetByRole(AriaRole.Region, new() { Name = "Dead letters", Exact = true });
+        await letters.Locator("[data-letter]", new() { HasText = "playlist_add" }).GetByRole(AriaRole.Button).ClickAsync();
+        await ConfirmAsync(page, "Send it again", "");
+        await live.UntilAsync(() => live.GetAsync("/v1/users/busy"), a => a.Json.GetProperty("positives").GetInt64() == 2);
+        await Browser.ShouldBeAccessibleAsync(page, "weights");
+
+        await like.GetByRole(AriaRole.Button, new() { Name = "Back to the settings: action like" }).ClickAsync();
+        await ConfirmAsync(page, "Have action like as in the settings", "");
+        await Expect(like.GetByRole(AriaRole.Button)).ToHaveCountAsync(1);
+        await Expect(audit).ToContainTextAsync("weight Users:ActionWeights:like: 4.5 -> as in the settings");
+        watched.Complaints.ShouldAllBe(c => c.Contains("400"));
+    }
+
     private static async Task ConfirmAsync(IPage page, string step, string why)
     {
         var dialog = page.GetByRole(AriaRole.Dialog);

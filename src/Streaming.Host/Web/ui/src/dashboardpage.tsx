@@ -7,6 +7,7 @@ import { Models } from './models';
 import { ConfirmDialog, operate } from './operate';
 import { usePolled } from './polled';
 import { watch, type LiveFrame, type Operation, type Ranked, type Sample } from './stream';
+import { Weights } from './weights';
 import { duration, number, percent } from './words';
 
 const samplesKept = 600;
@@ -47,6 +48,7 @@ export function DashboardPage() {
             <Models frame={frame} changed={changed} />
           </div>
           <Experiments changed={changed} />
+          <Weights changed={changed} />
           <div class="quarters">
             <Moving title="Top movers" caption="Places gained on the popular list in a minute" rows={frame.movers} />
             <Moving title="Popular" caption="Everybody's popular list" rows={frame.popular} />

@@ -10,21 +10,24 @@ export interface Step {
   danger?: boolean;
   /** Asks for a number too. */
   number?: { label: string; from: number; min: string; max?: string; step: string };
+  /** And for a name. */
+  name?: { label: string };
 }
 
 interface Confirmed {
   who: string;
   why: string;
   number: number;
+  name: string;
 }
 
 let ask: (step: Step) => Promise<Confirmed | null> = () => Promise.resolve(null);
 
 /** Asks for a confirmation, and says who did it and why to the node's audit. False where it was called off. */
-export async function operate(step: Step, path: (number: number) => string): Promise<boolean> {
+export async function operate(step: Step, path: (number: number, name: string) => string, method = 'POST'): Promise<boolean> {
   const confirmed = await ask(step);
   if (!confirmed) return false;
-  await send('POST', path(confirmed.number), undefined, {
+  await send(method, path(confirmed.number, confirmed.name), undefined, {
     'X-Streaming-Author': encodeURIComponent(confirmed.who), 'X-Streaming-Why': encodeURIComponent(confirmed.why),
   });
   return true;
@@ -38,10 +41,12 @@ export function ConfirmDialog() {
   const [who, setWho] = useState(localStorage.getItem(authorName) ?? '');
   const [why, setWhy] = useState('');
   const [value, setValue] = useState('');
+  const [name, setName] = useState('');
   useEffect(() => {
     ask = (next) => {
       setStep(next);
       setWhy('');
+      setName('');
       setValue(next.number ? String(next.number.from) : '');
       dialog.current?.showModal();
       return new Promise((resolve) => (answer.current = resolve));
@@ -49,7 +54,7 @@ export function ConfirmDialog() {
   }, []);
   const close = () => {
     localStorage.setItem(authorName, who);
-    answer.current(dialog.current?.returnValue === 'do' ? { who, why, number: Number(value) } : null);
+    answer.current(dialog.current?.returnValue === 'do' ? { who, why, number: Number(value), name: name.trim() } : null);
     dialog.current!.returnValue = '';
   };
   return (
@@ -57,6 +62,7 @@ export function ConfirmDialog() {
       <form method="dialog">
         <h2 id="confirm-title">{step?.title}?</h2>
         <p>{step?.text}</p>
+        {step?.name ? <label>{step.name.label} <input value={name} required maxLength={200} pattern=".*\S.*" autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} /></label> : null}
         {step?.number ? (
           <label>
             {step.number.label}
