@@ -1,4 +1,7 @@
+using System.Globalization;
 using Streaming.Core.Settings;
+using Streaming.Models.Ranking;
+using Streaming.Models.Reranking;
 using Streaming.Suites;
 
 namespace Streaming.Node.Tests;
@@ -95,6 +98,28 @@ public sealed class DeepReplayTests : IDisposable
         var cut = await EndAsync("stopped", 20, 1, settings);
         cut.Outcome.ShouldBeNull();
         (await EndAsync("stopped", int.MaxValue, 0, settings)).ShouldBeEquivalentTo(straight);
+    }
+
+    [TorchFact]
+    public async Task Every_ranker_learns_and_serves_an_arm_beside_all_others()
+    {
+        string[] models = ["din", PrmModel.ModelName, .. Rankers.Live];
+        var settings = Settings with
+        {
+            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = models },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = models.ToDictionary(name => name, _ => 0.9 / models.Length) },
+        };
+        settings.Validate().ShouldBeEmpty();
+        await using var rig = await NodeRig.OpenAsync(_folder.Sub("all"), settings, learnsDeepInRounds: true);
+        await new ReplayRunner(rig.Node, 32).RunAsync(Source.Take(700), "source", null, 0, CancellationToken.None);
+        var status = rig.Node.Status().Deep;
+        status.Select(m => m.Name).ShouldBe(models);
+        var arms = Enumerable.Range(0, 10_000).Select(i => rig.Node.Splitter.ArmOf(string.Create(CultureInfo.InvariantCulture, $"v{i}"))).ToHashSet();
+        foreach (var model in status)
+        {
+            model.Serving.ShouldBeGreaterThan(0, model.Name);
+            arms.ShouldContain(model.Name);
+        }
     }
 
     [Fact]

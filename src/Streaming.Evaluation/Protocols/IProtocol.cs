@@ -48,6 +48,9 @@ public interface IProtocol
     /// <summary>Names of the models that it can judge.</summary>
     IReadOnlyList<string> Models { get; }
 
+    /// <summary>Why a training of the model cannot keep its state in a file and go on from there; null where it can, or where nothing is trained.</summary>
+    string? KeepsNoState(string model) => null;
+
     /// <summary>Runs once.</summary>
     /// <exception cref="DataSets.DataSetException">The data set cannot be read or does not fit the protocol.</exception>
     IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel);

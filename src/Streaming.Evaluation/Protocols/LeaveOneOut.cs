@@ -30,6 +30,8 @@ public abstract class LeaveOneOut(string name, string description, bool validati
 
     public IReadOnlyList<string> Models { get; } = [.. Recommenders.All.Select(entry => entry.Name)];
 
+    public string? KeepsNoState(string model) => Recommenders.All.Any(m => m.Name == model && !m.KeepsState) ? "its training is minutes" : null;
+
     /// <summary>Cut-offs of its metrics, rising.</summary>
     protected virtual IReadOnlyList<int> CutOffs => Usual;
 

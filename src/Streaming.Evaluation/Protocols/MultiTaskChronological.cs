@@ -31,6 +31,8 @@ public sealed class MultiTaskChronological(bool validation) : IProtocol
 
     public IReadOnlyList<string> Models { get; } = [SingleTask, .. Rankers.All.Where(r => r.IsMultiTask).Select(r => r.Name)];
 
+    public string? KeepsNoState(string model) => "it is trained with one set of options after the other, minutes each";
+
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
         what.Check(this);

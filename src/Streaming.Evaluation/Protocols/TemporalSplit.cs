@@ -35,6 +35,8 @@ public sealed class TemporalSplit(bool validation) : IProtocol
 
     public IReadOnlyList<string> Models { get; } = [.. Recommenders.All.Select(entry => entry.Name)];
 
+    public string? KeepsNoState(string model) => Recommenders.All.Any(m => m.Name == model && !m.KeepsState) ? "its training is minutes" : null;
+
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel) => Run(Recommenders.Create(what.Model), what, cancel);
 
     /// <summary>As <see cref="Run(EvaluationCase, CancellationToken)"/> with a model that is not registered.</summary>

@@ -56,7 +56,10 @@ internal static class EvaluateVerbs
             if (seeds is < 1 or > SeedsMax) throw new FormatException($"--seeds is {seeds}; allowed is 1 to {SeedsMax}");
             var place = _roots.Roots(parse).Locate(parse.GetValue(_data) ?? throw Missing("--data DATA"));
             var first = parse.GetValue(_seed);
-            var plan = new EvaluationPlan(protocol, ProtocolRegistry.Models(protocol, models), place, [.. Enumerable.Range(0, seeds).Select(i => first + i)], Training(parse));
+            var known = ProtocolRegistry.Models(protocol, models);
+            if (parse.GetValue(_checkpoint) is not null && known.FirstOrDefault(m => protocol.KeepsNoState(m) is not null) is { } without)
+                throw new FormatException($"--checkpoint: {without} of {protocol.Name} keeps no state: {protocol.KeepsNoState(without)}");
+            var plan = new EvaluationPlan(protocol, known, place, [.. Enumerable.Range(0, seeds).Select(i => first + i)], Training(parse));
             return EvaluateVerbs.RunAsync(plan, parse.GetValue(_record) ? LedgerVerb.LedgerFile(parse.GetValue(_ledger)) : null, Json(parse), cancel);
         }
 

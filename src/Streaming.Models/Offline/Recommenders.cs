@@ -10,7 +10,11 @@ namespace Streaming.Models.Offline;
 /// <param name="Summary">One line for people.</param>
 /// <param name="Create">A new one, not yet fitted.</param>
 /// <param name="NeedsLibtorch">Trained by gradients: takes minutes on MovieLens 1M, and libtorch has to be there.</param>
-public sealed record RecommenderEntry(string Name, string Summary, Func<IRecommender> Create, bool NeedsLibtorch = false);
+public sealed record RecommenderEntry(string Name, string Summary, Func<IRecommender> Create, bool NeedsLibtorch = false)
+{
+    /// <summary>Whether its training, if it has one, can keep its state in <see cref="Training.TrainerOptions.CheckpointFile"/> and go on from there.</summary>
+    public bool KeepsState { get; init; } = true;
+}
 
 /// <summary>
 /// Every offline model by name. A new model is one file and one line here.
@@ -88,7 +92,7 @@ public static class Recommenders
             () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
                 (train, seed) => new Dssm(train, new() { HistoryMax = 20, Power = 0, Dropout = 0.1 }, [128], gamma: 20, seed)), NeedsLibtorch: true),
         new("two-tower", "the live path's two towers, corrected in-batch softmax; trained with libtorch",
-            () => new TwoTowerRecommender(new() { EpochsMax = 8 }, new() { Dim = 64, VectorDim = 64, HiddenColumns = [128] }), NeedsLibtorch: true),
+            () => new TwoTowerRecommender(new() { EpochsMax = 8 }, new() { Dim = 64, VectorDim = 64, HiddenColumns = [128] }), NeedsLibtorch: true) { KeepsState = false },
         new("mind", "several interests by dynamic routing, sampled softmax; trained with libtorch",
             () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
                 (train, seed) => new Mind(train, new() { HistoryMax = 20 }, new(), seed)), NeedsLibtorch: true),

@@ -11,7 +11,8 @@ namespace Streaming.Models.Reranking;
 /// <summary>
 /// PRM as a model of the live path: a base ranker that learns every example as it does alone, and <see cref="PrmNetwork"/> on top, which learns the lists that were shown,
 /// whatever arm made them, once their outcome is known, in the order that the base would now give them. The paper's base is trained before and stands still; here both go
-/// on learning, the base without the list's gradients. What it predicts of an example, and is judged by, is the base's probability: the list is only known to a list.
+/// on learning, the base without the list's gradients. What it predicts of an example, and is judged by, is the base's probability: the list is only known to a list. So the head
+/// is judged apart, by <see cref="HeadRecord"/>, and where it has been worse than the base's own order, that order is served.
 /// </summary>
 public sealed class PrmModel : IDeepModel
 {
@@ -21,7 +22,7 @@ public sealed class PrmModel : IDeepModel
     /// <summary>The ranker under it.</summary>
     public const string BaseName = "deepfm";
 
-    private const byte FormatVersion = 1;
+    private const byte FormatVersion = 2;
     private const int ListsMax = 4096;
 
     private readonly RankerModel _base;
@@ -33,6 +34,7 @@ public sealed class PrmModel : IDeepModel
     private readonly ExampleBatch _rows;
     private readonly ListBatch _lists;
     private readonly BaseOrder _order;
+    private readonly HeadRecord _record = new();
     private OpenExamples _open;
 
     /// <param name="options">Of the base.</param>
@@ -52,7 +54,7 @@ public sealed class PrmModel : IDeepModel
         _lists = new ListBatch(_order.Columns);
         _optimizer = new DenseAdam(_network.Parameters, options.Rate);
         _open = new OpenExamples(waitMs, ListsMax, itemsMax);
-        Weights = new DeepWeights(_base.Weights.Tables, [.. _base.Weights.Dense, .. _network.Parameters]);
+        Weights = new DeepWeights(_base.Weights.Tables, [.. _base.Weights.Dense, .. _network.Parameters, _record.Buffer]);
     }
 
     public string Name => ModelName;
@@ -67,6 +69,9 @@ public sealed class PrmModel : IDeepModel
 
     /// <summary>Lists with an action that were learned.</summary>
     public long ListsLearned { get; private set; }
+
+    /// <summary>How the head has done beside its base on lists that it had not learned.</summary>
+    public HeadRecord Record => _record;
 
     public void Predict(ExampleBatch batch, Span<float> into) => _base.Predict(batch, into);
 
@@ -99,6 +104,7 @@ public sealed class PrmModel : IDeepModel
         }
         if (_lists.Count == 0) return 0f;
         ListsLearned += _lists.Count;
+        Judge();
         using var scope = torch.NewDisposeScope();
         foreach (var parameter in _network.Parameters) parameter.Begin(_device, learning: true);
         var loss = PrmNetwork.Loss(_network.Logits(_lists, learning: true, _device), _lists, _device);
@@ -107,18 +113,36 @@ public sealed class PrmModel : IDeepModel
         return loss.item<float>();
     }
 
+    /// <summary>Predicts before it learns: the lists as the base orders them, which is how they were added, beside the head's order of them.</summary>
+    private void Judge()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var quiet = torch.no_grad();
+        foreach (var parameter in _network.Parameters) parameter.Begin(_device, learning: false);
+        var (length, logits) = (_lists.Longest, new float[_lists.Count * _lists.Longest]);
+        Layers.TensorMemory.Read(_network.Logits(_lists, learning: false, _device), logits);
+        var labels = _lists.Labels;
+        for (var list = 0; list < _lists.Count; list++)
+        {
+            var own = labels.Slice(list * length, _lists.Length(list)).ToArray();
+            float[] asGiven = [.. Enumerable.Range(0, own.Length).Select(place => (float)-place)];
+            _record.Add(PrmTask.Ndcg(asGiven, own), PrmTask.Ndcg(logits.AsSpan(list * length, own.Length).ToArray(), own));
+        }
+    }
+
     /// <inheritdoc/>
     public void Forget(ulong user) => _open.Forget(user);
 
     /// <summary>What scores candidates of one user after another on a thread of its own.</summary>
     public PrmCandidates NewCandidates() =>
-        new(_base.NewCandidates(), new PrmNetwork(_network.Columns, _options), _network, new BaseOrder(_rows.DenseColumns, _base.HiddenColumns, _options.ItemsMax));
+        new(_base.NewCandidates(), new PrmNetwork(_network.Columns, _options), _network, new BaseOrder(_rows.DenseColumns, _base.HiddenColumns, _options.ItemsMax), _record);
 
     public void Save(Stream into)
     {
         var writer = new CheckpointWriter(into, FormatVersion);
         foreach (var size in (ReadOnlySpan<int>)[_network.Columns, _options.ItemsMax, _network.Parameters.Count]) writer.Int32(size);
         writer.Int64(ListsLearned);
+        writer.Values<float>(_record.Buffer.Values);
         foreach (var parameter in _network.Parameters) writer.Values<float>(parameter.Values);
         _optimizer.Save(writer);
         _open.Save(writer);
@@ -133,6 +157,9 @@ public sealed class PrmModel : IDeepModel
         reader.Expect(_options.ItemsMax, "items of a list");
         reader.Expect(_network.Parameters.Count, "parameters");
         var learned = reader.Int64();
+        // Files of before have no record: it starts anew.
+        var record = new float[_record.Buffer.Length];
+        if (reader.Version > 1) reader.Values(record.AsSpan());
         var values = _network.Parameters.Select(p => new float[p.Length]).ToArray();
         foreach (var own in values) reader.Values(own.AsSpan());
         var takeOver = _optimizer.Read(reader);
@@ -142,6 +169,7 @@ public sealed class PrmModel : IDeepModel
         _base.Load(from);
         takeOver();
         for (var i = 0; i < values.Length; i++) _network.Parameters[i].CopyFrom(values[i]);
+        _record.Buffer.CopyFrom(record);
         (_open, ListsLearned) = (open, learned);
     }
 
@@ -161,17 +189,19 @@ public sealed class PrmCandidates : IDisposable
     private readonly PrmNetwork _network, _from;
     private readonly BaseOrder _order;
     private readonly ListBatch _list;
+    private readonly HeadRecord _record;
     private float[] _logits = [];
-    private bool _isReady;
+    private bool _isReady, _isServed;
 
-    internal PrmCandidates(CandidateRows rows, PrmNetwork network, PrmNetwork from, BaseOrder order) =>
-        (_base, _network, _from, _order, _list) = (rows, network, from, order, new ListBatch(network.Columns));
+    internal PrmCandidates(CandidateRows rows, PrmNetwork network, PrmNetwork from, BaseOrder order, HeadRecord record) =>
+        (_base, _network, _from, _order, _list, _record) = (rows, network, from, order, new ListBatch(network.Columns), record);
 
     /// <summary>Takes over the dense weights as they now stand.</summary>
     public void Refresh()
     {
         _base.Refresh();
         DisposeOwn();
+        _isServed = !_record.IsWorse;
         for (var i = 0; i < _network.Parameters.Count; i++)
         {
             _network.Parameters[i].CopyFrom(_from.Parameters[i].Values);
@@ -190,6 +220,7 @@ public sealed class PrmCandidates : IDisposable
         var before = _order.Scores(items.Length);
         _base.Score(user, history, inSession, surface, nowMs, items, dense, before, _order.Hidden(items.Length));
         before.CopyTo(scores);
+        if (!_isServed) return;
         var count = _order.Sort(items.Length, dense);
         _list.Clear();
         _list.Add(_order.Features(count));

@@ -72,7 +72,8 @@ public sealed class PrmTask(PrmNetwork network, IReadOnlyList<LabelledList> trai
         return scores;
     }
 
-    private static double Ndcg(float[] scores, float[] labels)
+    /// <summary>NDCG at <see cref="CutOff"/> of a list with binary labels; 0 without a positive.</summary>
+    internal static double Ndcg(float[] scores, float[] labels)
     {
         var order = Enumerable.Range(0, scores.Length).OrderByDescending(i => scores[i]).ToArray();
         var (gain, best, clicks) = (0.0, 0.0, labels.Count(l => l > 0));

@@ -15,6 +15,8 @@ public sealed class CountingProtocol(string name = "counting") : IProtocol
     public string Description => "Counts the events; nothing is held out.";
     public IReadOnlyList<string> Models { get; } = [.. Numbers.Keys];
 
+    public string? KeepsNoState(string model) => model == "caser" ? "it counts" : null;
+
     public IReadOnlyList<Figure> Run(EvaluationCase what, CancellationToken cancel)
     {
         var events = Streaming.Evaluation.DataSets.DataSets.Open(what.DataPath).Events(what.Seed).Count();

@@ -102,6 +102,7 @@ public sealed class EvaluateVerbTests : IDisposable
     [InlineData("--seeds is 0; allowed is 1 to 1000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--seeds", "0")]
     [InlineData("--minutes is 0; allowed is above 0 to 100000", "--model", "ease", "--data", "DATA", "--protocol", "counting", "--minutes", "0")]
     [InlineData("there is no such file or folder", "--model", "ease", "--data", "/nowhere/x.jsonl", "--protocol", "counting")]
+    [InlineData("--checkpoint: caser of counting keeps no state: it counts", "--model", "ease,caser", "--data", "DATA", "--protocol", "counting", "--checkpoint", "x")]
     public async Task What_is_missing_or_unknown_is_said(string reason, params string[] arguments)
     {
         var run = await RunAsync(["evaluate", .. arguments.Select(a => a == "DATA" ? _data : a)]);

@@ -1,6 +1,7 @@
 using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
+using Streaming.Core.Wire;
 using Streaming.Models.Deep;
 using Streaming.Models.Ranking;
 using Streaming.Models.Reranking;
@@ -19,9 +20,10 @@ public sealed class PrmModelTests
     private const long NowMs = 1_700_000_000_000, WindowMs = 1_000;
     private const int Slots = 6;
 
-    internal static PrmModel Create(long seed, int historyMax = 4) => new(
-        new RankerOptions { Dim = 8, Hidden = [16, 8], Rate = 5e-3f, TableRate = 2e-2f, InitScale = 0.1f, Seed = (ulong)seed }, itemsMax: 10, WindowMs, historyMax, [],
-        new ItemCatalog(), TestDevice.Torch);
+    private static RankerOptions Options(long seed) => new() { Dim = 8, Hidden = [16, 8], Rate = 5e-3f, TableRate = 2e-2f, InitScale = 0.1f, Seed = (ulong)seed };
+
+    internal static PrmModel Create(long seed, int historyMax = 4) =>
+        new(Options(seed), itemsMax: 10, WindowMs, historyMax, [], new ItemCatalog(), TestDevice.Torch);
 
     private static ulong Key(int item) => StableHash.Of($"i{item}");
 
@@ -93,6 +95,9 @@ public sealed class PrmModelTests
             foreach (var good in Enumerable.Range(0, Slots).Where(i => list[i].Label > 0))
             foreach (var bad in Enumerable.Range(0, Slots).Where(i => list[i].Label == 0)) (right, all) = (right + (scores[good] > scores[bad] ? 1 : 0), all + 1);
         }
+        model.Record.Lists.ShouldBeGreaterThan(500);
+        model.Record.Head.ShouldBeGreaterThan(model.Record.Given, "judged before it learned each");
+        model.Record.IsWorse.ShouldBeFalse();
         // No ranker of single items can know: each is right in one half of the lists and wrong in the other.
         ((double)right / all).ShouldBeGreaterThan(0.75);
     }
@@ -121,6 +126,81 @@ public sealed class PrmModelTests
         after[..10].Order().ShouldBe(Order(before)[..10].Order());
         after[10..].ShouldBe(Order(before)[10..]);
         Scores().ShouldAllBe(s => s > 0 && s < 1);
+    }
+
+    [TorchFact]
+    public void A_head_that_has_been_worse_than_its_base_is_not_served_until_it_is_better_again()
+    {
+        using var model = Create(1);
+        for (var n = 0; n < 400; n += 8) Learn(model, [.. Enumerable.Range(n, 8).SelectMany(List)]);
+        var batch = new ExampleBatch(4);
+        for (var i = 0; i < 30; i++) batch.Add(StableHash.Of("u1"), Key(i), [], 0, NowMs, StableHash.Of(""), label: 0);
+        var alone = new float[30];
+        model.Predict(batch, alone);
+        using var candidates = model.NewCandidates();
+        float[] Scores()
+        {
+            candidates.Refresh();
+            var scores = new float[30];
+            candidates.Score(StableHash.Of("u1"), [], 0, StableHash.Of(""), NowMs, [.. Enumerable.Range(0, 30).Select(Key)], [], scores);
+            return scores;
+        }
+        var head = Scores();
+        for (var list = 0; list < 2000; list++) model.Record.Add(0.6, 0.5 + 0.05 * (list % 2));
+        model.Record.IsWorse.ShouldBeTrue();
+        var served = Scores();
+        for (var i = 0; i < 30; i++) served[i].ShouldBe(alone[i], 1e-5f);
+        // The record is part of what copies take over, and of the state.
+        using var other = Create(1);
+        var file = new MemoryStream();
+        model.Save(file);
+        file.Position = 0;
+        other.Load(file);
+        other.Record.IsWorse.ShouldBeTrue();
+        model.Weights.Dense[^1].Length.ShouldBe(4);
+        for (var list = 0; list < 3000; list++) model.Record.Add(0.5, 0.6);
+        Scores().ShouldBe(head);
+    }
+
+    /// <summary>A golden file would be of hundreds of kilobytes: this one is made of version 2 by leaving out what was added.</summary>
+    [TorchFact]
+    public void Version_1_of_prm_had_no_record_of_its_head()
+    {
+        using var model = Create(2);
+        for (var list = 0; list < 100; list++) model.Record.Add(1, 0);
+        var file = new MemoryStream();
+        model.Save(file);
+        using var alone = new RankerModel(PrmModel.BaseName, Options(2), 4, 0, new ItemCatalog(), TestDevice.Torch);
+        var under = new MemoryStream();
+        alone.Save(under);
+        const int head = 1 + 3 * 4 + 8, record = 4 * 4, crc = 4;
+        var first = file.ToArray().AsSpan(0, (int)(file.Length - under.Length));
+        first[0].ShouldBe((byte)2);
+        var before = new MemoryStream();
+        var writer = new CheckpointWriter(before, 1);
+        writer.Values<byte>(first[1..head]);
+        writer.Values<byte>(first[(head + record)..^crc]);
+        writer.Finish();
+        before.Write(under.ToArray());
+        before.Position = 0;
+        using var other = Create(1);
+        for (var list = 0; list < 100; list++) other.Record.Add(1, 0);
+        other.Load(before);
+        other.Record.Lists.ShouldBe(0);
+        other.Weights.Dense.Sum(d => d.Length).ShouldBe(model.Weights.Dense.Sum(d => d.Length));
+    }
+
+    [Fact]
+    public void A_record_says_nothing_of_few_lists_and_of_chance()
+    {
+        var record = new HeadRecord();
+        for (var list = 0; list < 40; list++) record.Add(1, 0);
+        record.IsWorse.ShouldBeFalse();
+        record = new HeadRecord();
+        for (var list = 0; list < 500; list++) record.Add(0.5, list % 2 == 0 ? 0.9 : 0.09);
+        record.IsWorse.ShouldBeFalse("the mean difference is within its error");
+        record.Given.ShouldBe(0.5, 0.001);
+        record.Head.ShouldBe(0.495, 0.01);
     }
 
     private sealed class Counted : IDisposable
