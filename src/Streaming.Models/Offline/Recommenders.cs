@@ -62,7 +62,7 @@ public static class Recommenders
             () => new PairRecommender(new() { Regularisation = 0.002f, Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 8 } },
                 (users, items, seed) => new NcfMlp(users, items, dim: 64, [64, 32, 16], seed)), NeedsLibtorch: true),
         new("neumf", "gmf and mlp in one network; trained with libtorch",
-            () => new PairRecommender(new() { Regularisation = 0.005f, Trainer = new() { Rate = 4e-3f, EpochsMax = 8, Patience = 8 } },
+            () => new PairRecommender(new() { Negatives = 8, Regularisation = 0.02f, Trainer = new() { Rate = 4e-3f, EpochsMax = 5, Patience = 5 } },
                 (users, items, seed) => new NeuMf(users, items, dim: 64, mlpDim: 32, [64, 32], seed)), NeedsLibtorch: true),
         new("sasrec", "causal self-attention over the history, softmax over all items; trained with libtorch",
             () => new SequenceRecommender(new() { Trainer = new() { Rate = 2e-3f, WarmUp = 0.02, EpochsMax = 25, Patience = 5 } },
