@@ -80,7 +80,7 @@ public sealed record FeedsSettings
     /// <summary>Items in the vector index, and thus scanned per list; beyond, those touched longest ago leave it.</summary>
     public int EmbeddingScanMax { get; init; } = 20_000;
 
-    /// <summary>Items in the two-tower index; beyond, those whose vector was computed longest ago leave it.</summary>
+    /// <summary>Items in the index of a model that recalls by vectors; beyond, those whose vector was computed longest ago leave it.</summary>
     public int IndexItemsMax { get; init; } = 1_000_000;
 
     /// <summary>Items of that index up to which recall scans all of them; beyond, it walks a graph (HNSW). <c>bench index</c> measures where one overtakes the other.</summary>

@@ -1,6 +1,7 @@
 using Streaming.Core.Items;
 using Streaming.Models.Deep;
 using Streaming.Models.Embeddings;
+using Streaming.Models.Recall;
 using Streaming.Suites;
 
 namespace Streaming.Models.Tests.Deep;
@@ -14,6 +15,8 @@ public sealed class CheckpointGoldenTests
     {
         Dim = 1, VectorDim = 2, HiddenColumns = [2], HistoryMax = 2, SideKeysMax = 1, UserRows = true, Frequency = new FrequencyOptions(Hashes: 1, Slots: 4),
     };
+
+    private static readonly RecallOptions SmallRecall = new() { Dim = 1, Hidden = 1, HistoryMax = 2, Frequency = new FrequencyOptions(Hashes: 1, Slots: 4) };
 
     [TorchFact]
     public void Version_1_of_din_is_read_and_written_as_version_2()
@@ -40,6 +43,15 @@ public sealed class CheckpointGoldenTests
         using var model = new TwoTower(SmallTower, new ItemCatalog());
         Reads(model, TwoTowerVersion1, 0.07479894f, 0.6659249f, 0.0011385381f);
         Written(model).ShouldBe(Convert.FromBase64String(TwoTowerVersion1));
+    }
+
+    /// <summary>Of the models that recall MIND has a buffer beside what they all write.</summary>
+    [TorchFact]
+    public void Version_1_of_models_that_recall()
+    {
+        using var model = new RecallModel(RecallModels.Find("mind")!, SmallRecall);
+        Reads(model, RecallVersion1, 0.5335982f, 0.48012665f, 0.5f);
+        Written(model).ShouldBe(Convert.FromBase64String(RecallVersion1));
     }
 
     private static void Reads(IDeepModel model, string golden, params float[] predictions)
@@ -96,4 +108,10 @@ public sealed class CheckpointGoldenTests
         + "8ncOvgAAAAAzCKG9AAAAAI5RDzsAAAAASLAeOrhXkcKdtqXBObQdRHj82UEDAAAAAMiLSQEBAAAAAwAAAAEAAAADAAAAAAAAAAsAAAAAAAAADQAAAAAAAAAMAAAAAAAAAIBWHNCLAQAAgFYc0IsBAA"
         + "CAVhzQiwEAAGLWw7wwnS8/EjwoPwAAQECmhD68Bb2tQeR1bEIAAEBAqPKFuwCxZUCbJOQ/AABAQAAAAAAAAAAAAAAAAAAAYgmwkgEBAAAAAwAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALCUq"
         + "eAEBAAAAAwAAAAEAAAABAAAAAAAAAAEAAAAAAAAAgFYc0IsBAACigIm9YemvvmjFZTwAAEBAAAAAAAAAAAAAAAAAAACPJzfO";
+
+    private const string RecallVersion1 =
+        "AQEAAAAEAAAAAQAAAAAAAAADAAAAAAAAAAMAAAAAAAAAAAAAAAAAAAADAAAAAAAAAAMAAAAAAAAATw/EQgAAyEJPD8RCTw/EQjK6y6wBAQAAAAEAAAACAAAAAQAAAAEAAACYRI2+AQAAAD5XAj8BAA"
+        + "AAIv36vgEAAADIMvQ+AQAAAEuzLb8IAAAA1xGtPnZ6+LxFMhc/hGQkP6MsRb+DDIA+7Yu+P5+mVr8BAAAAAACAPwMAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACcxnA8stES"
+        + "NwEAAADe4x8gAQEAAAADAAAAAQAAAAMAAAADAAAACwAAAAAAAAAMAAAAAAAAAA0AAAAAAAAAgFYc0IsBAACAVhzQiwEAAIBWHNCLAQAAuG7ZvUSJ9T1iyBk6AABAQMLeeT1RMWu9rRkNOQAAQEBLP4"
+        + "K9OOF/vcgCJzkAAEBAAAAAAAAAAAAAAAAAAAARmbpQ";
 }

@@ -23,6 +23,14 @@ public sealed class AutoRecRecallTests() : RecallModelSuite("autorec_u");
 
 public sealed class RecallModelTests
 {
+    /// <summary>By that name whoever forgets a user finds their row.</summary>
+    [Fact]
+    public void Tables_of_users_are_called_so()
+    {
+        var tables = RecallModels.All.SelectMany(r => r.Create(new RecallOptions()).Tables.Where(t => t.Of == RowsOf.Users).Select(t => (r.Name, t.Parameter.Name)));
+        tables.ShouldBe([("sdm", "user"), ("transrec", "user")]);
+    }
+
     [Fact]
     public void There_is_a_channel_for_each() => RecallModels.All.Select(r => r.Name).ShouldBe(FeedChannels.Retrieval.Skip(1));
 }
