@@ -1,4 +1,5 @@
 using System.Globalization;
+using Streaming.Core.Feeds;
 using Streaming.Core.Settings;
 using Streaming.Models.Ranking;
 using Streaming.Models.Reranking;
@@ -119,6 +120,29 @@ public sealed class DeepReplayTests : IDisposable
         {
             model.Serving.ShouldBeGreaterThan(0, model.Name);
             arms.ShouldContain(model.Name);
+        }
+    }
+
+    [TorchFact]
+    public async Task Every_model_that_recalls_learns_serves_an_arm_and_has_items_to_find()
+    {
+        string[] models = [.. FeedChannels.Retrieval];
+        var settings = Settings with
+        {
+            Deep = Settings.Deep with { Models = models },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = models.ToDictionary(name => name, _ => 0.9 / models.Length) },
+        };
+        settings.Validate().ShouldBeEmpty();
+        await using var rig = await NodeRig.OpenAsync(_folder.Sub("all"), settings, learnsDeepInRounds: true);
+        await new ReplayRunner(rig.Node, 32).RunAsync(Source.Take(700), "source", null, 0, CancellationToken.None);
+        var status = rig.Node.Status().Deep;
+        status.Select(m => m.Name).ShouldBe(models);
+        var arms = Enumerable.Range(0, 10_000).Select(i => rig.Node.Splitter.ArmOf(string.Create(CultureInfo.InvariantCulture, $"v{i}"))).ToHashSet();
+        foreach (var model in status)
+        {
+            model.Serving.ShouldBeGreaterThan(0, model.Name);
+            arms.ShouldContain(model.Name);
+            rig.Node.Models.Deep!.Retrieval.Single(c => c.Name == model.Name).Index.Count.ShouldBeGreaterThan(0, model.Name);
         }
     }
 
