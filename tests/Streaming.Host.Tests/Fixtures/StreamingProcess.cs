@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace Streaming.Host.Tests.Fixtures;
 
-/// <summary>The built program as a process of its own, with no setting inherited from the environment.</summary>
+/// <summary>The built program as a process of its own, with small stores and no setting inherited from the environment.</summary>
 public sealed partial class StreamingProcess : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
@@ -38,16 +38,21 @@ public sealed partial class StreamingProcess : IDisposable
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         foreach (var name in start.Environment.Keys.Where(n => n.StartsWith("STREAMING_", StringComparison.Ordinal) || n == "KAFKA_BOOTSTRAP").ToList())
             start.Environment.Remove(name);
+        // Indexes for a test's few users: a node writes them whole at its first checkpoint, and reads them at its next start.
+        foreach (var store in (string[])["State", "Cache"]) start.Environment[$"STREAMING_Storage__{store}__IndexMb"] = "1";
         return new StreamingProcess(new Process { StartInfo = start });
     }
 
     /// <summary>Runs to the end.</summary>
-    public static async Task<(int Code, StreamingProcess Process)> RunAsync(params IEnumerable<string> arguments)
+    public static Task<(int Code, StreamingProcess Process)> RunAsync(params IEnumerable<string> arguments) => RunAsync(Patience, arguments);
+
+    /// <summary>The same for what takes longer than most.</summary>
+    public static async Task<(int Code, StreamingProcess Process)> RunAsync(TimeSpan patience, params IEnumerable<string> arguments)
     {
         var process = Start(arguments);
         try
         {
-            return (await process.ExitAsync(), process);
+            return (await process.ExitAsync(patience), process);
         }
         catch
         {
@@ -56,9 +61,11 @@ public sealed partial class StreamingProcess : IDisposable
         }
     }
 
-    public async Task<int> ExitAsync()
+    public Task<int> ExitAsync() => ExitAsync(Patience);
+
+    private async Task<int> ExitAsync(TimeSpan within)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(within);
         await _process.WaitForExitAsync(patience.Token);
         return _process.ExitCode;
     }
