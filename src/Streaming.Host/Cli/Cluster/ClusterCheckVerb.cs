@@ -46,6 +46,8 @@ internal static class ClusterCheckVerb
                 ("Log:Kind", "kafka"), ("Kafka:Bootstrap", bootstrap), ("Kafka:Prefix", prefix), ("Kafka:Ownership", isShared ? "group" : "single"), ("Node:Actors", isShared ? actors : "threads"),
                 ("Kafka:SessionTimeoutMs", mock is null ? "6000" : "3000"), ("Kafka:FetchWaitMs", "10"), ("Log:Partitions", partitions.ToString(CultureInfo.InvariantCulture)),
                 ("Users:AttributionWindowMs", ClusterTraffic.WindowMs.ToString(CultureInfo.InvariantCulture)), ("Learning:EmbeddingDim", "8"), ("Feeds:ListLength", "10"), ("Storage:State:MemoryMb", "64"), ("Storage:Cache:MemoryMb", "64"),
+                // Thousands of users: indexes for millions, which each node writes whole at its first checkpoint, only cost time.
+                ("Storage:State:IndexMb", "4"), ("Storage:Cache:IndexMb", "4"),
             ];
             var settings = common.Load(parse, Own(alonePrefix, false));
             var startMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + 900_000;
