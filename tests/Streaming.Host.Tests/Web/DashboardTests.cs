@@ -132,7 +132,7 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         watched.Complaints.ShouldAllBe(c => c.Contains("400"));
     }
 
-    private static async Task ConfirmAsync(IPage page, string step, string why)
+    internal static async Task ConfirmAsync(IPage page, string step, string why)
     {
         var dialog = page.GetByRole(AriaRole.Dialog);
         await dialog.GetByLabel("Your name").FillAsync("pat");

@@ -1,0 +1,83 @@
+using Microsoft.Playwright;
+using Streaming.Core.Settings;
+using Streaming.Host.Tests.Fixtures;
+using Streaming.Learning;
+using Streaming.Learning.Deep;
+using Streaming.Node.Deep;
+using Streaming.Suites;
+using static Microsoft.Playwright.Assertions;
+
+namespace Streaming.Host.Tests.Web;
+
+/// <summary>The dashboard's button that rolls a deep model back, against a node that serves two versions of one.</summary>
+[Collection(BrowserCollection.Name)]
+public sealed class RollbackPageTests(Browser browser)
+{
+    private static readonly StreamingSettings Settings = (LiveNode.SmallSettings with
+    {
+        Deep = new DeepSettings { Models = ["din"], Device = "cpu" },
+        Experiments = LiveNode.SmallSettings.Experiments with { ArmShares = new() { ["din"] = .9 } },
+    }).Resolved();
+
+    [BrowserTorchFact]
+    public async Task A_model_is_rolled_back_with_a_confirmation_and_the_audit_says_by_whom_and_why()
+    {
+        await using var live = await LiveNode.StartAsync(Settings);
+        (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 30).Select(i => $$"""{"id":"i{{i}}","tags":["t{{i % 3}}"]}"""))).Status.ShouldBe(200);
+        Publish(live, 10, 20);
+        await live.UntilAsync(() => live.GetAsync("/v1/status"), a => Serving(a) == 20);
+        var user = Enumerable.Range(0, 100).Select(i => $"reader-{i}").First(u => live.Node.Splitter.ArmOf(u) == "din");
+
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        var page = watched.Page;
+        var din = page.Locator("[data-model=din]");
+        var audit = page.GetByRole(AriaRole.Region, new() { Name = "Audit" });
+        await din.GetByRole(AriaRole.Button, new() { Name = "Roll back din" }).ClickAsync();
+        var dialog = page.GetByRole(AriaRole.Dialog);
+        // Called off, it does nothing.
+        await Expect(dialog.GetByLabel("Version")).ToHaveValueAsync("20");
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await Expect(din).Not.ToContainTextAsync("rolled back");
+        live.Node.Experiments.Current.Version.ShouldBe(0);
+
+        await din.GetByRole(AriaRole.Button, new() { Name = "Roll back din" }).ClickAsync();
+        await dialog.GetByLabel("Version").FillAsync("10");
+        await DashboardTests.ConfirmAsync(page, "Roll back din", "worse since noon");
+        await Expect(din).ToContainTextAsync("rolled back to 10");
+        await Expect(audit).ToContainTextAsync("pat: model din: rolled back to din@10 (worse since noon)");
+        await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din@10:10"));
+        await Browser.ShouldBeAccessibleAsync(page, "rollback");
+
+        await din.GetByRole(AriaRole.Button, new() { Name = "Newest din" }).ClickAsync();
+        await DashboardTests.ConfirmAsync(page, "Serve the newest din", "mended");
+        await Expect(din).Not.ToContainTextAsync("rolled back");
+        await Expect(audit).ToContainTextAsync("pat: model din: the newest version again (mended)");
+        await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din:20"));
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    /// <summary>Versions as a worker publishes them, without the hours of learning that lie between two that an operator chooses from.</summary>
+    private static void Publish(LiveNode live, params ReadOnlySpan<long> versions)
+    {
+        using var model = DeepZoo.Create("din", Settings, new LearnerSet(Settings).Catalog);
+        var publisher = new ModelPublisher(live.Log, "din");
+        foreach (var version in versions)
+        {
+            // Other dense weights in every version; over 0, as some of them are variances.
+            foreach (var dense in model.Weights.Dense) dense.CopyFrom([.. Enumerable.Range(0, dense.Length).Select(i => 0.2f + 0.1f * MathF.Sin(i + 7 * version))]);
+            publisher.Publish([new ModelUpdate(new UpdateHead("din", UpdateKind.Snapshot, 1, 0, version, version, 0, 0), WeightsCodec.All(model.Weights, 1 << 18))], version);
+        }
+    }
+
+    private static long Serving(Answer status) => status.Json.GetProperty("deep")[0].GetProperty("serving").GetInt64();
+
+    /// <summary>The versions that a list is made of which is built now.</summary>
+    private static async Task<string> ModelsOfListAsync(LiveNode live, string user) =>
+        (await live.FeedAfterAsync(user, $$$"""{"type":"user_upsert","user":"{{{user}}}","profile":{"interests":["t1"]}}""")).GetProperty("models").GetString()!;
+}
+
+/// <summary>Skipped where there is no browser, or no libtorch for a model to learn with.</summary>
+public sealed class BrowserTorchFactAttribute : FactAttribute
+{
+    public BrowserTorchFactAttribute() => Skip = new BrowserFactAttribute().Skip ?? new TorchFactAttribute().Skip;
+}
