@@ -123,7 +123,7 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await letters.Locator("[data-letter]", new() { HasText = "playlist_add" }).GetByRole(AriaRole.Button).ClickAsync();
         await ConfirmAsync(page, "Send it again", "");
         await live.UntilAsync(() => live.GetAsync("/v1/users/busy"), a => a.Json.GetProperty("positives").GetInt64() == 2);
-        await Browser.ShouldBeAccessibleAsync(page, "weights");
+        await Browser.ShouldBeAccessibleAsync(page, "weights", "[aria-labelledby=weights]");
 
         await like.GetByRole(AriaRole.Button, new() { Name = "Back to the settings: action like" }).ClickAsync();
         await ConfirmAsync(page, "Have action like as in the settings", "");

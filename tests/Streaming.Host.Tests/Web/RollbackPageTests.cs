@@ -46,7 +46,7 @@ public sealed class RollbackPageTests(Browser browser)
         await Expect(din).ToContainTextAsync("rolled back to 10");
         await Expect(audit).ToContainTextAsync("pat: model din: rolled back to din@10 (worse since noon)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din@10:10"));
-        await Browser.ShouldBeAccessibleAsync(page, "rollback");
+        await Browser.ShouldBeAccessibleAsync(page, "rollback", "[aria-labelledby=models]");
 
         await din.GetByRole(AriaRole.Button, new() { Name = "Newest din" }).ClickAsync();
         await DashboardTests.ConfirmAsync(page, "Serve the newest din", "mended");

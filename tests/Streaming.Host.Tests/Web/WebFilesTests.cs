@@ -60,4 +60,26 @@ public sealed class WebFilesTests(SharedNode shared)
         using var unzip = new System.IO.Compression.GZipStream(await smaller.Content.ReadAsStreamAsync(), System.IO.Compression.CompressionMode.Decompress);
         (await new StreamReader(unzip).ReadToEndAsync()).ShouldBe(html);
     }
+
+    /// <summary>
+    /// What has to be there before a page can be used: few files and few bytes, so that a second is enough on a slow line too (1.6 Mbit/s carry 200 kB in it). How long
+    /// it takes on this machine the browser's tests report.
+    /// </summary>
+    [Theory]
+    [InlineData("/", 20_000)]
+    [InlineData("/dashboard", 50_000)]
+    public async Task What_a_page_loads_before_it_can_be_used_stays_small(string path, int bytesMax)
+    {
+        var html = (await shared.Live.GetAsync(path)).Text;
+        var bytes = 0L;
+        var files = System.Text.RegularExpressions.Regex.Matches(html, "(?:src|href)=\"(/ui/[^\"]*)\"").Select(m => m.Groups[1].Value).ToList();
+        foreach (var file in files.Prepend(path))
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, file);
+            request.Headers.AcceptEncoding.ParseAdd("gzip");
+            bytes += (await (await shared.Live.Http.SendAsync(request)).Content.ReadAsByteArrayAsync()).Length;
+        }
+        files.Count.ShouldBeInRange(3, 6);
+        bytes.ShouldBeInRange(bytesMax / 4, bytesMax);
+    }
 }
