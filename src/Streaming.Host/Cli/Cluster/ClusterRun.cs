@@ -18,12 +18,15 @@ internal sealed class ClusterRun : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
+    /// <summary>A node that starts on a machine with much else to do may take long to answer, and is not broken by that.</summary>
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromMinutes(2);
+
     private readonly StreamingSettings _settings;
     private readonly IReadOnlyList<string> _arguments;
     private readonly string _folder;
     private readonly Action<string> _complaints;
     private readonly KafkaEventLog _log;
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
+    private readonly HttpClient _http = new() { Timeout = AnswerPatience };
     private readonly List<NodeProcess> _nodes = [];
     private int _started;
     private string _seed = "";
@@ -250,6 +253,11 @@ internal sealed class ClusterRun : IAsyncDisposable
         {
             await Task.Delay(1_000, cancel).ConfigureAwait(false);
             throw new InvalidDataException(node.HasExited ? $"node {node.Name} ended by itself with code {node.ExitCode}" : $"node {node.Name} does not answer: {problem.Message}", problem);
+        }
+        catch (TaskCanceledException problem) when (!cancel.IsCancellationRequested)
+        {
+            // Nobody has interrupted the check: the client gave up.
+            throw new InvalidDataException($"node {node.Name} did not answer {path} within {AnswerPatience.TotalSeconds:0} s", problem);
         }
         using var _ = answer;
         if (!answer.IsSuccessStatusCode) throw new InvalidDataException($"{path}: {await answer.Content.ReadAsStringAsync(cancel).ConfigureAwait(false)}");
