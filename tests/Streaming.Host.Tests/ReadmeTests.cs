@@ -82,6 +82,25 @@ public sealed partial class ReadmeTests
                 section.PropertyType.GetProperty(match.Groups[2].Value).ShouldNotBeNull(match.Value);
     }
 
+    /// <summary>The table of statuses has every type of problem that the host writes, in the row of its status, and no other.</summary>
+    [Fact]
+    public async Task Every_type_of_problem_is_named()
+    {
+        var written = new HashSet<string>();
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Root(), "src", "Streaming.Host"), "*.cs", SearchOption.AllDirectories))
+            foreach (var match in WrittenProblem().Matches(await File.ReadAllTextAsync(file)).Cast<Match>())
+                written.Add($"{(match.Groups["status"].Success ? match.Groups["status"].Value : "400")} {match.Groups["type"].Value}");
+        written.Count.ShouldBeGreaterThan(30);
+        var rows = Regex.Matches(await File.ReadAllTextAsync(Path.Combine(Root(), "README.md")), @"(?m)^\| (\d{3}(?:, \d{3})*) \|(.*)\|$");
+        var named = rows.SelectMany(row => Regex.Matches(row.Groups[2].Value, "`([a-z]+(?:-[a-z]+)*)`").Select(type => (Statuses: row.Groups[1].Value.Split(", "), Type: type.Groups[1].Value))).ToList();
+        named.Select(n => n.Type).ShouldBe(written.Select(w => w[4..]).Distinct(), ignoreOrder: true);
+        foreach (var one in written)
+        {
+            var (status, type) = (one[..3], one[4..]);
+            named.ShouldContain(n => n.Type == type && n.Statuses.Contains(status), one);
+        }
+    }
+
     private static List<Example> Examples(string readme)
     {
         var examples = new List<Example>();
@@ -126,6 +145,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"`(\{[^`]*\})`")]
     private static partial Regex InlineJson();
+
+    [GeneratedRegex(@"(?:Problems\.Write\(context, |Problem\(|Later\(context, |Refuse\((?:context, )?)(?:(?<status>\d{3}), )?""(?<type>[a-z-]+)""|ChangeAsync\(.*, ""(?<type>[a-z-]+)""\)|statusCode: (?<status>\d{3}), type: ""urn:streaming:(?<type>[a-z-]+)""")]
+    private static partial Regex WrittenProblem();
 
     [GeneratedRegex(@"\b([A-Z][A-Za-z]+):([A-Z][A-Za-z]+)\b")]
     private static partial Regex SettingName();

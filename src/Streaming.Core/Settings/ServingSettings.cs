@@ -39,6 +39,9 @@ public sealed record ServingSettings
     /// <summary>Bytes of all requests being taken in at once, MB; one more is answered "try again later". A lone request is always taken.</summary>
     public int InFlightMbMax { get; init; } = 64;
 
+    /// <summary>Answers that are kept for who asks again under the same <c>Idempotency-Key</c>, MB; the oldest go first. 0 keeps none.</summary>
+    public int IdempotencyMbMax { get; init; } = 16;
+
     /// <summary>Readers of <c>/v1/status/stream</c> at once, at most.</summary>
     public int WatchersMax { get; init; } = 32;
 
@@ -61,6 +64,7 @@ public sealed record ServingSettings
         problems.InRange("Serving:RequestBytesMax", RequestBytesMax, 1024, 1 << 30);
         problems.InRange("Serving:HeaderBytesMax", HeaderBytesMax, 1024, 1 << 20);
         problems.InRange("Serving:ConnectionsMax", ConnectionsMax, 1, 1_000_000);
+        problems.InRange("Serving:IdempotencyMbMax", IdempotencyMbMax, 0, 1 << 20);
         problems.InRange("Serving:WatchersMax", WatchersMax, 1, 10_000);
         problems.InRange("Serving:PutOffMs", PutOffMs, 0, 60_000);
         problems.InRange("Serving:InFlightMbMax", InFlightMbMax, 1, 1 << 20);

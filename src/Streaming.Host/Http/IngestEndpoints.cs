@@ -4,6 +4,7 @@ using Streaming.Core.Events;
 using Streaming.Core.Log;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
+using Streaming.Host.Security;
 using Streaming.Node;
 
 namespace Streaming.Host.Http;
@@ -25,16 +26,23 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     private readonly ByteGate _batch = new(BatchBytes);
 
     private const int BatchBytes = 2 << 20;
+    private readonly IdempotencyKeys _keys = new((long)settings.IdempotencyMbMax << 20);
+
+    /// <summary>Names a request, for who may have to send it again.</summary>
+    public const string KeyHeader = "Idempotency-Key";
+
+    /// <summary>On an answer that an earlier try was given.</summary>
+    public const string ReplayedHeader = "Idempotent-Replayed";
 
     /// <summary>Characters of a request's <c>Idempotency-Key</c> at most: with an event's place and hash behind it, it is an event id.</summary>
     private const int KeyCharsMax = 255;
 
     public Task PostEventsAsync(HttpContext context)
     {
-        string? key = context.Request.Headers["Idempotency-Key"];
+        string? key = context.Request.Headers[KeyHeader];
         if (key is not null && (key.Length is 0 or > KeyCharsMax || key.Any(c => c is <= ' ' or > '~')))
             return Problems.Write(context, 400, "bad-idempotency-key", $"an Idempotency-Key has 1 to {KeyCharsMax} printable ASCII characters without spaces, as a UUID has");
-        return PostAsync(context, (records, cancel) => node.Ingest.EventsAsync(records, key, cancel));
+        return PostAsync(context, (records, cancel) => node.Ingest.EventsAsync(records, key, cancel), key);
     }
 
     public Task PostItemsAsync(HttpContext context) => PostAsync(context, node.Ingest.ItemsAsync);
@@ -116,7 +124,7 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
     }
 
     private async Task PostAsync(
-        HttpContext context, Func<IReadOnlyList<ReadOnlyMemory<byte>>, CancellationToken, Task<IngestOutcome[]>> append)
+        HttpContext context, Func<IReadOnlyList<ReadOnlyMemory<byte>>, CancellationToken, Task<IngestOutcome[]>> append, string? key = null)
     {
         // Before the body is read: under overload a refusal has to be cheap, and what waits to be read takes memory.
         if (await PutOffAsync(context).ConfigureAwait(false)) return;
@@ -140,11 +148,13 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             // Else the log may hold on to what it was to take.
             if (await AnswerAsync(context, AppendAsync).ConfigureAwait(false)) RequestBody.Return(body);
 
-            async Task<IngestOutcome[]> AppendAsync()
+            async Task<IngestOutcome[]?> AppendAsync()
             {
                 try
                 {
-                    return await append(records, context.RequestAborted).ConfigureAwait(false);
+                    return key is null
+                        ? await append(records, context.RequestAborted).ConfigureAwait(false)
+                        : await OnceAsync(context, key, body, () => append(records, CancellationToken.None)).ConfigureAwait(false);
                 }
                 finally
                 {
@@ -161,22 +171,42 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
         void Leave() => _batch.Leave(Interlocked.Exchange(ref held, 0));
     }
 
+    /// <summary>
+    /// The outcomes of a request that names itself: those of an earlier try where there was one, and null where the key is another request's. Who gives up waiting is
+    /// who asks again, so the append goes on without them.
+    /// </summary>
+    private async Task<IngestOutcome[]?> OnceAsync(HttpContext context, string key, ReadOnlyMemory<byte> body, Func<Task<IngestOutcome[]>> append)
+    {
+        // Callers do not know of each other's keys.
+        var mine = context.Items.TryGetValue(AccessControl.KeyName, out var name) ? $"{name} {key}" : key;
+        using var claim = await _keys.ClaimAsync(mine, body, context.RequestAborted).ConfigureAwait(false);
+        if (claim.IsConflict) return null;
+        if (claim.Answer is { } answered)
+        {
+            context.Response.Headers[ReplayedHeader] = "true";
+            return answered;
+        }
+        var outcomes = await append().ConfigureAwait(false);
+        claim.Fulfil(outcomes);
+        return outcomes;
+    }
+
     private async Task OneEventAsync(HttpContext context, ReadOnlyMemory<byte> json)
     {
         if (await PutOffAsync(context).ConfigureAwait(false)) return;
-        await AnswerAsync(context, () => node.Ingest.EventsAsync([json], context.RequestAborted)).ConfigureAwait(false);
+        await AnswerAsync(context, async () => await node.Ingest.EventsAsync([json], context.RequestAborted).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
     private async Task OneItemAsync(HttpContext context, ReadOnlyMemory<byte> json)
     {
         if (await PutOffAsync(context).ConfigureAwait(false)) return;
-        await AnswerAsync(context, () => node.Ingest.ItemsAsync([json], context.RequestAborted)).ConfigureAwait(false);
+        await AnswerAsync(context, async () => await node.Ingest.ItemsAsync([json], context.RequestAborted).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
-    /// <summary>Returns whether the log has answered for the records.</summary>
-    private async Task<bool> AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]>> append)
+    /// <summary>Returns whether nobody holds on to the records any more: the log has answered for them, or they were not for it.</summary>
+    private async Task<bool> AnswerAsync(HttpContext context, Func<Task<IngestOutcome[]?>> append)
     {
-        IngestOutcome[] outcomes;
+        IngestOutcome[]? outcomes;
         try
         {
             outcomes = await InTurnAsync(append, context.RequestAborted).ConfigureAwait(false);
@@ -186,23 +216,30 @@ internal sealed class IngestEndpoints(StreamingNode node, ServingSettings settin
             await Problems.LogUnavailable(context, problem).ConfigureAwait(false);
             return false;
         }
+        await (outcomes is null
+            ? Problems.Write(context, 422, "idempotency-key-reused", "another request was sent under this Idempotency-Key; nothing of this one was stored, send it under a key of its own")
+            : WriteAsync(context, outcomes)).ConfigureAwait(false);
+        return true;
+    }
+
+    private static async Task WriteAsync(HttpContext context, IngestOutcome[] outcomes)
+    {
         var rejected = outcomes.Count(o => o.Problem is not null);
         if (outcomes is [{ Problem: { } reason }])
         {
             await Problems.Write(context, 400, "rejected", reason).ConfigureAwait(false);
-            return true;
+            return;
         }
         context.Response.StatusCode = rejected == outcomes.Length && rejected > 0 ? 400 : 200;
         context.Response.ContentType = "application/json";
         WriteOutcomes(context.Response.BodyWriter, outcomes, rejected);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-        return true;
     }
 
     /// <summary>Starts an append, which parses its records on this thread, when it is its turn; waiting for the disk takes none.</summary>
-    private async Task<IngestOutcome[]> InTurnAsync(Func<Task<IngestOutcome[]>> append, CancellationToken cancel)
+    private async Task<IngestOutcome[]?> InTurnAsync(Func<Task<IngestOutcome[]?>> append, CancellationToken cancel)
     {
-        Task<IngestOutcome[]> appending;
+        Task<IngestOutcome[]?> appending;
         await _turns.WaitAsync(cancel).ConfigureAwait(false);
         try
         {

@@ -5,7 +5,7 @@ namespace Streaming.Host.Security;
 
 /// <summary>
 /// The door of the HTTP API, in front of every endpoint: the admin address, rate limits, keys. Nothing here allocates for a request that
-/// passes without rate limits, but for operators' own.
+/// passes without rate limits, but for operators' own and such as name themselves.
 /// </summary>
 /// <param name="next">The endpoint.</param>
 /// <param name="keys">Read at every request.</param>
@@ -19,7 +19,7 @@ internal sealed class AccessControl(RequestDelegate next, ApiKeys keys, RateLimi
         public static readonly AdminConnection Mark = new();
     }
 
-    /// <summary>Where the name of an operator's key stands among the request's items.</summary>
+    /// <summary>Where the key's name stands among the request's items: of an operator, and of who sends under an <c>Idempotency-Key</c>.</summary>
     public static readonly object KeyName = new();
 
     /// <summary>As many as there are endpoints.</summary>
@@ -35,8 +35,8 @@ internal sealed class AccessControl(RequestDelegate next, ApiKeys keys, RateLimi
         if (keys.Find(Presented(context.Request.Headers)) is not { } key) return Unknown(context);
         if (!limits.Admits(key)) return TooMany(context);
         if (needed is { } must && (key.Scopes & must) != must) return Forbidden(context);
-        // For the audit of what operators do.
-        if (needed == Scopes.Admin) context.Items[KeyName] = key.Name;
+        // For the audit of what operators do, and since callers name their requests without knowing of each other.
+        if (needed == Scopes.Admin || context.Request.Headers.ContainsKey(IngestEndpoints.KeyHeader)) context.Items[KeyName] = key.Name;
         return next(context);
     }
 
