@@ -91,7 +91,8 @@ internal static class ReplayVerb
     private static double Share(IReadOnlyList<ReplaySource> sources) => sources.All(s => double.IsNaN(s.Set.ReadShare)) ? double.NaN
         : sources.Average(s => double.IsNaN(s.Set.ReadShare) ? 0 : s.Set.ReadShare);
 
-    private static Task WithProgressAsync(long? total, Func<double> share, Func<Action<long>, Task> run) => AnsiConsole.Progress()
+    /// <summary>A bar is for a terminal; where there is none, nobody looks.</summary>
+    private static Task WithProgressAsync(long? total, Func<double> share, Func<Action<long>, Task> run) => Console.IsOutputRedirected ? run(_ => { }) : AnsiConsole.Progress()
         .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
         .StartAsync(async progress =>
         {

@@ -24,7 +24,7 @@ internal static class Tables
     {
         var table = new Table().Border(TableBorder.Rounded).Title(title).AddColumn("figure").AddColumn(new TableColumn("value").RightAligned());
         foreach (var (name, value) in figures) table.AddRow(Markup.Escape(name), Markup.Escape(Text(value)));
-        AnsiConsole.Write(table);
+        Terminal().Write(table);
     }
 
     public static string Text(object? value) => value switch

@@ -179,6 +179,11 @@ public sealed class VerbTests
         process.Json.GetProperty("events").GetInt64().ShouldBe(300);
         process.Json.GetProperty("dead_letters").GetInt64().ShouldBe(1);
         process.Json.GetProperty("lost").GetInt64().ShouldBe(0);
+        var (_, plain) = await RunAsync("replay", events);
+        using var __ = plain;
+        plain.Stdout.ShouldContain("Replay");
+        plain.Stdout.ShouldNotContain("\u001b", Case.Sensitive, "colours are for terminals");
+        plain.Stdout.ShouldNotContain("%", Case.Sensitive, "and so are bars");
     }
 
     [Fact]
