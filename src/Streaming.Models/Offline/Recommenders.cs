@@ -71,7 +71,7 @@ public static class Recommenders
             () => new SequenceRecommender(new() { Trainer = new() { Rate = 2e-3f, WarmUp = 0.02, EpochsMax = 25, Patience = 5 } },
                 (items, seed) => new Gru4Rec(items, dim: 64, hidden: 128, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
         new("bert4rec", "bidirectional self-attention, masked items told from the rest; trained with libtorch",
-            () => new SequenceRecommender(new() { MaskShare = 0.2, Trainer = new() { Rate = 2e-3f, WarmUp = 0.05, EpochsMax = 60, Patience = 8 } },
+            () => new SequenceRecommender(new() { MaskShare = 0.2, Trainer = new() { Rate = 2e-3f, WarmUp = 0.03, EpochsMax = 120, Patience = 20 } },
                 (items, seed) => new Bert4Rec(items, dim: 64, blocks: 2, heads: 2, lengthMax: 200, dropout: 0.2, seed)), NeedsLibtorch: true),
         new("item2vec", "items whose neighbours in histories are alike, by skip-gram with drawn negatives; trained with libtorch",
             () => new HistoryRecommender(new() { Trainer = new() { Rate = 3e-3f, EpochsMax = 8, Patience = 3 } },
