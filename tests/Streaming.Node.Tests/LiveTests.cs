@@ -13,6 +13,8 @@ public sealed class LiveTests : IDisposable
     private static readonly StreamingSettings Settings = NodeRig.Settings with
     {
         Node = new NodeSettings { IdleWaitMs = 2, TickIntervalMs = 20, CheckpointIntervalMs = 3_600_000 },
+        // A look-up that waits for a list waits for it however busy the machine is.
+        Serving = new ServingSettings { FreshnessWaitMsMax = 30_000 },
     };
 
     private readonly TempFolder _folder = new();
@@ -51,12 +53,12 @@ public sealed class LiveTests : IDisposable
     public Task A_click_changes_the_users_list_at_once() => LiveAsync(async rig =>
     {
         var first = await ClickAsync(rig, "ann", "i1");
-        var (outcome, list) = await rig.FindAsync("ann", first, 2_000);
+        var (outcome, list) = await rig.FindAsync("ann", first, 30_000);
         outcome.ShouldBe(FeedOutcome.Own);
         var before = new FeedListView(list.WrittenSpan).Version;
         new FeedListView(list.WrittenSpan).LastApplied.ShouldBe(first);
         var second = await ClickAsync(rig, "ann", "i2");
-        (outcome, list) = await rig.FindAsync("ann", second, 2_000);
+        (outcome, list) = await rig.FindAsync("ann", second, 30_000);
         outcome.ShouldBe(FeedOutcome.Own);
         new FeedListView(list.WrittenSpan).LastApplied.ShouldBe(second);
         new FeedListView(list.WrittenSpan).Version.ShouldBeGreaterThan(before);
@@ -66,9 +68,9 @@ public sealed class LiveTests : IDisposable
     [Fact]
     public Task An_impression_makes_no_list_stale_but_whoever_waits_for_it_gets_one() => LiveAsync(async rig =>
     {
-        await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 2_000);
+        await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 30_000);
         var shown = await SendAsync(rig, "{'type':'impression','user':'ann','items':['i5','i6']}");
-        var (outcome, list) = await rig.FindAsync("ann", shown, 2_000);
+        var (outcome, list) = await rig.FindAsync("ann", shown, 30_000);
         outcome.ShouldBe(FeedOutcome.Own);
         new FeedListView(list.WrittenSpan).LastApplied.ShouldBe(shown);
     });
@@ -80,7 +82,7 @@ public sealed class LiveTests : IDisposable
         (await rig.FindAsync("ann", new LogPosition(99, 5), 30)).Outcome.ShouldBe(FeedOutcome.NotYet);
         (await rig.Node.WaitAppliedAsync(new LogPosition(0, long.MaxValue - 1), TimeSpan.FromMilliseconds(30), default)).ShouldBeFalse();
         (await rig.Node.WaitAppliedAsync(new LogPosition(99, 5), TimeSpan.FromMilliseconds(30), default)).ShouldBeFalse();
-        (await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 2_000)).Outcome.ShouldBe(FeedOutcome.Own);
+        (await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 30_000)).Outcome.ShouldBe(FeedOutcome.Own);
     });
 
     [Fact]
@@ -113,7 +115,7 @@ public sealed class LiveTests : IDisposable
         var items = new HashSet<string>();
         for (var i = 0; i < 20 && !items.Contains("brand-new"); i++)
         {
-            var (outcome, list) = await rig.FindAsync($"u{i}", await ClickAsync(rig, $"u{i}", "i1"), 2_000);
+            var (outcome, list) = await rig.FindAsync($"u{i}", await ClickAsync(rig, $"u{i}", "i1"), 30_000);
             outcome.ShouldBe(FeedOutcome.Own);
             items.UnionWith(FeedListCodec.Read(list.WrittenSpan).Entries.Select(e => e.Item));
         }
@@ -132,7 +134,7 @@ public sealed class LiveTests : IDisposable
     [Fact]
     public Task A_deleted_user_is_gone() => LiveAsync(async rig =>
     {
-        await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 2_000);
+        await rig.FindAsync("ann", await ClickAsync(rig, "ann", "i1"), 30_000);
         var at = await rig.Node.Ingest.EventAsync(new UserEvent { Kind = EventKind.UserDelete, Type = "user_delete", User = "ann", TimeMs = rig.Node.NowMs() });
         (await rig.Node.WaitAppliedAsync(at, TimeSpan.FromSeconds(30), default)).ShouldBeTrue();
         (await rig.FindAsync("ann")).Outcome.ShouldNotBe(FeedOutcome.Own);
@@ -162,7 +164,7 @@ public sealed class LiveTests : IDisposable
         await LiveAsync(async rig =>
         {
             var next = await ClickAsync(rig, "u19", "i4");
-            (await rig.FindAsync("u19", next, 2_000)).Outcome.ShouldBe(FeedOutcome.Own);
+            (await rig.FindAsync("u19", next, 30_000)).Outcome.ShouldBe(FeedOutcome.Own);
             rig.Node.Status().Users.Applied.ShouldBe(301);
             rig.Node.Status().Users.Repeats.ShouldBe(0);
         });
