@@ -2,6 +2,7 @@ using Streaming.Actors;
 using Streaming.Core.Metrics;
 using Streaming.Learning.Isolation;
 using Streaming.Learning.Metrics;
+using Streaming.Node.Deep;
 
 namespace Streaming.Node;
 
@@ -11,6 +12,7 @@ internal sealed class NodeMeters
     private readonly string[] _partitions;
     private UserHostCounts _last;
     private IsolationStatus _isolation = IsolationStatus.None;
+    private IReadOnlyList<HeadStatus> _heads = [];
 
     public NodeMeters(int partitions, UserHostCounts restored)
     {
@@ -41,6 +43,7 @@ internal sealed class NodeMeters
         Isolation(models.Overlays);
         foreach (var window in models.Trainer.Windows()) Window(window);
         foreach (var replica in models.Deep?.Replicas ?? []) StreamingMeters.ModelVersion.Set(replica.Name, replica.Version);
+        Heads(models.Deep?.Heads() ?? []);
     }
 
     /// <summary>Publishes a model's figures; what is undefined stays as it was.</summary>
@@ -51,11 +54,32 @@ internal sealed class NodeMeters
         Set(StreamingMeters.PrequentialLogLoss, window.LogLoss);
         Set(StreamingMeters.PrequentialNormalisedEntropy, window.NormalisedEntropy);
         Set(StreamingMeters.PrequentialCalibration, window.Calibration);
-
-        void Set(LabelledGauge gauge, double value)
+        foreach (var goal in window.Goals)
         {
-            if (double.IsFinite(value)) gauge.Set(window.Model, value);
+            Set(StreamingMeters.PrequentialGoalAuc, goal.Auc, goal.Model);
+            Set(StreamingMeters.PrequentialGoalNormalisedEntropy, goal.NormalisedEntropy, goal.Model);
+            Set(StreamingMeters.PrequentialGoalCalibration, goal.Calibration, goal.Model);
         }
+
+        void Set(LabelledGauge gauge, double value, string goal = "")
+        {
+            if (double.IsFinite(value)) gauge.Set(window.Model, goal, value);
+        }
+    }
+
+    /// <summary>Records of the re-rankers' heads as of the last tick; from any thread.</summary>
+    public IReadOnlyList<HeadStatus> LastHeads => Volatile.Read(ref _heads);
+
+    private void Heads(IReadOnlyList<HeadStatus> heads)
+    {
+        foreach (var head in heads)
+        {
+            StreamingMeters.HeadServed.Set(head.Model, head.IsServed ? 1 : 0);
+            if (head.Lists <= 0) continue;
+            StreamingMeters.HeadNdcg.Set(head.Model, "base", head.BaseNdcg);
+            StreamingMeters.HeadNdcg.Set(head.Model, "head", head.HeadNdcg);
+        }
+        Volatile.Write(ref _heads, heads);
     }
 
     /// <summary>Overlays and contamination as of the last tick; from any thread.</summary>

@@ -27,7 +27,10 @@ public sealed partial class StreamingNode
     private IReadOnlyList<DeepModelStatus> DeepStatus()
     {
         var workers = _workers?.Status ?? [.. (_models.Deep?.Learners ?? []).Select(StatusOf)];
-        return [.. (_models.Deep?.Replicas ?? []).Select(r => DeepModelStatus.Of(r, workers.FirstOrDefault(w => w.Name == r.Name)))];
+        // In a replay no tick looks, and between its rounds nobody writes.
+        var heads = _models.Deep is { Learners.Count: > 0 } inRounds ? inRounds.Heads() : _meters.LastHeads;
+        return [.. (_models.Deep?.Replicas ?? []).Select(r =>
+            DeepModelStatus.Of(r, workers.FirstOrDefault(w => w.Name == r.Name), heads.FirstOrDefault(h => h.Model == r.Name)))];
     }
 
     private static WorkerStatus StatusOf(RoundLearner rounds)

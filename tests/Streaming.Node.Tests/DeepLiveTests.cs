@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
+using Streaming.Core.Metrics;
 using Streaming.Core.Settings;
 using Streaming.Core.Wire;
 using Streaming.Suites;
@@ -76,6 +79,52 @@ public sealed class DeepLiveTests : IDisposable
                 await NodeRig.Until(async () => await InIndexAsync() is 29);
 
                 Task<int> InIndexAsync() => rig.Node.AskModelsAsync(models => models.Deep!.Retrieval.Single(c => c.Name == "mind").Index.Count);
+            },
+            settings);
+    }
+
+    [TorchFact]
+    public async Task Goals_heads_and_channels_are_in_the_status_and_in_the_meters()
+    {
+        var settings = Settings with
+        {
+            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = ["esmm", "prm"], PrmCloseSlackMs = 0 },
+            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = new() { ["esmm"] = .4, ["prm"] = .4 } },
+        };
+        var seen = new ConcurrentDictionary<string, double>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, to) =>
+            {
+                if (instrument.Meter.Name == StreamingMeters.MeterName) to.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => seen[string.Join('/', [instrument.Name, .. tags.ToArray().Select(t => $"{t.Value}")])] = value);
+        listener.Start();
+        await LiveAsync(
+            async rig =>
+            {
+                await rig.Node.Ingest.ItemsAsync([.. Enumerable.Range(0, 30).Select(i => NodeRig.Json($"{{'id':'i{i}','tags':['t{i % 3}']}}"))]);
+                var at = 0;
+                await NodeRig.Until(async () =>
+                {
+                    await BrowseAsync(rig, at++);
+                    var deep = rig.Node.Status().Deep;
+                    return deep[0].Goals is [{ Count: > 20 } goal] && double.IsFinite(goal.Auc) && deep[1].Head is { Lists: > 0 };
+                });
+                var (esmm, prm) = (rig.Node.Status().Deep[0], rig.Node.Status().Deep[1]);
+                (esmm.Goals[0].Goal, esmm.Head, prm.Goals.Count).ShouldBe(("click", null, 0));
+                prm.Head!.HeadNdcg.ShouldBeInRange(0.01, 1);
+                await NodeRig.Until(() =>
+                {
+                    listener.RecordObservableInstruments();
+                    return Task.FromResult(seen.ContainsKey("head_ndcg/prm/head"));
+                });
+                foreach (var figure in (string[])["auc", "normalised_entropy", "calibration"]) seen.ShouldContainKey($"prequential_goal_{figure}/esmm/click");
+                seen.ShouldContainKey("head_ndcg/prm/base");
+                seen["head_served/prm"].ShouldBeOneOf(0, 1);
+                foreach (var channel in (string[])[FeedChannels.ItemCf, FeedChannels.Popular, FeedChannels.Interest]) seen.ShouldContainKey("recall_seconds/" + channel);
+                seen.Keys.Where(k => k.StartsWith("recall_seconds/", StringComparison.Ordinal)).ShouldAllBe(k => FeedChannels.All.Contains(k.Substring("recall_seconds/".Length)));
             },
             settings);
     }

@@ -3,6 +3,7 @@ using Streaming.Core.Feeds;
 using Streaming.Core.Settings;
 using Streaming.Models.Ranking;
 using Streaming.Models.Reranking;
+using Streaming.Node.Deep;
 using Streaming.Suites;
 
 namespace Streaming.Node.Tests;
@@ -73,6 +74,13 @@ public sealed class DeepReplayTests : IDisposable
             model.Serving.ShouldBeGreaterThan(0);
             model.Auc.ShouldBeInRange(0.01, 0.99);
         }
+        straight.Goals.Select(g => (g.Model, g.Goal)).ShouldBe([("esmm", "click")]);
+        straight.Goals[0].Auc.ShouldBeInRange(0.01, 0.99);
+        straight.Goals[0].Count.ShouldBeLessThanOrEqualTo(one.Examples, "each impression once, and corrections not again");
+        var head = straight.Heads.ShouldHaveSingleItem();
+        head.Model.ShouldBe("prm");
+        head.Lists.ShouldBeGreaterThan(0);
+        (head.BaseNdcg, head.HeadNdcg).ShouldSatisfyAllConditions(n => n.BaseNdcg.ShouldBeInRange(0.01, 1), n => n.HeadNdcg.ShouldBeInRange(0.01, 1));
         var cut = await EndAsync("stopped", 20, 1, settings);
         cut.Outcome.ShouldBeNull();
         (await EndAsync("stopped", int.MaxValue, 0, settings)).ShouldBeEquivalentTo(straight);
@@ -102,34 +110,19 @@ public sealed class DeepReplayTests : IDisposable
     }
 
     [TorchFact]
-    public async Task Every_ranker_learns_and_serves_an_arm_beside_all_others()
-    {
-        string[] models = ["din", PrmModel.ModelName, .. Rankers.Live];
-        var settings = Settings with
-        {
-            Users = Settings.Users with { Goals = ["click"] }, Deep = Settings.Deep with { Models = models },
-            Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = models.ToDictionary(name => name, _ => 0.9 / models.Length) },
-        };
-        settings.Validate().ShouldBeEmpty();
-        await using var rig = await NodeRig.OpenAsync(_folder.Sub("all"), settings, learnsDeepInRounds: true);
-        await new ReplayRunner(rig.Node, 32).RunAsync(Source.Take(700), "source", null, 0, CancellationToken.None);
-        var status = rig.Node.Status().Deep;
-        status.Select(m => m.Name).ShouldBe(models);
-        var arms = Enumerable.Range(0, 10_000).Select(i => rig.Node.Splitter.ArmOf(string.Create(CultureInfo.InvariantCulture, $"v{i}"))).ToHashSet();
-        foreach (var model in status)
-        {
-            model.Serving.ShouldBeGreaterThan(0, model.Name);
-            arms.ShouldContain(model.Name);
-        }
-    }
+    public Task Every_ranker_learns_and_serves_an_arm_beside_all_others() =>
+        AllServeAsync(["din", PrmModel.ModelName, .. Rankers.Live], Settings with { Users = Settings.Users with { Goals = ["click"] } }, (_, _) => { });
 
     [TorchFact]
-    public async Task Every_model_that_recalls_learns_serves_an_arm_and_has_items_to_find()
+    public Task Every_model_that_recalls_learns_serves_an_arm_and_has_items_to_find() => AllServeAsync(
+        [.. FeedChannels.Retrieval], Settings,
+        (rig, model) => rig.Node.Models.Deep!.Retrieval.Single(c => c.Name == model).Index.Count.ShouldBeGreaterThan(0, model));
+
+    private async Task AllServeAsync(string[] models, StreamingSettings settings, Action<NodeRig, string> check)
     {
-        string[] models = [.. FeedChannels.Retrieval];
-        var settings = Settings with
+        settings = settings with
         {
-            Deep = Settings.Deep with { Models = models },
+            Deep = settings.Deep with { Models = models },
             Experiments = new ExperimentsSettings { HoldoutShare = 0, ArmShares = models.ToDictionary(name => name, _ => 0.9 / models.Length) },
         };
         settings.Validate().ShouldBeEmpty();
@@ -142,7 +135,7 @@ public sealed class DeepReplayTests : IDisposable
         {
             model.Serving.ShouldBeGreaterThan(0, model.Name);
             arms.ShouldContain(model.Name);
-            rig.Node.Models.Deep!.Retrieval.Single(c => c.Name == model.Name).Index.Count.ShouldBeGreaterThan(0, model.Name);
+            check(rig, model.Name);
         }
     }
 
@@ -154,7 +147,9 @@ public sealed class DeepReplayTests : IDisposable
         rig.Node.DeepFigures().ShouldBeEmpty();
     }
 
-    private sealed record End(Outcome? Outcome, List<(string Name, long Examples, long Serving, double Auc, double Entropy)> Deep);
+    private sealed record End(
+        Outcome? Outcome, List<(string Name, long Examples, long Serving, double Auc, double Entropy)> Deep, List<(string Model, string Goal, long Count, double Auc)> Goals,
+        List<HeadStatus> Heads);
 
     /// <summary>Replays until the end, or until so many rounds have run; then there is no outcome.</summary>
     private async Task<End> EndAsync(string folder, int rounds, int checkpointMs, StreamingSettings? settings = null)
@@ -167,12 +162,13 @@ public sealed class DeepReplayTests : IDisposable
         }
         catch (StopException)
         {
-            return new End(null, []);
+            return new End(null, [], [], []);
         }
         var (figures, status) = (rig.Node.DeepFigures(), rig.Node.Status().Deep);
         return new End(
             await rig.OutcomeAsync(runner),
-            [.. figures.Zip(status, (f, s) => (f.Name, s.Examples, s.Serving, f.Auc, f.NormalisedEntropy))]);
+            [.. figures.Zip(status, (f, s) => (f.Name, s.Examples, s.Serving, f.Auc, f.NormalisedEntropy))],
+            [.. figures.SelectMany(f => f.Goals.Select(g => (f.Name, g.Name, g.Count, g.Auc)))], [.. status.Select(s => s.Head).OfType<HeadStatus>()]);
     }
 
     private sealed class StopException : Exception;

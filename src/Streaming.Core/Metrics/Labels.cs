@@ -44,18 +44,17 @@ public sealed class BoundedLabel(int max)
 }
 
 /// <summary>
-/// A gauge whose owner sets the value and whose exporter reads it when scraped. The number of series is bounded; thread-safe.
+/// A gauge whose owner sets the value and whose exporter reads it when scraped; of no label, one or two. The number of series is bounded; thread-safe.
 /// </summary>
 public sealed class LabelledGauge
 {
-    private readonly ConcurrentDictionary<string, double> _values = new(StringComparer.Ordinal);
-    private readonly string? _label;
+    private readonly ConcurrentDictionary<(string First, string Second), double> _values = [];
+    private readonly string? _label, _second;
     private readonly int _max;
 
-    internal LabelledGauge(Meter meter, string name, string? label, string description, int max = 4096)
+    internal LabelledGauge(Meter meter, string name, string? label, string description, int max = 4096, string? second = null)
     {
-        _label = label;
-        _max = max;
+        (_label, _second, _max) = (label, second, max);
         meter.CreateObservableGauge(name, Observe, description: description);
     }
 
@@ -63,17 +62,25 @@ public sealed class LabelledGauge
     public void Set(double value) => Set("", value);
 
     /// <summary>Sets one series. A new label value beyond the bound is dropped.</summary>
-    public void Set(string label, double value)
+    public void Set(string label, double value) => Set(label, "", value);
+
+    /// <summary>Sets one series of a gauge of two labels.</summary>
+    /// <inheritdoc cref="Set(string, double)"/>
+    public void Set(string label, string second, double value)
     {
-        if (_values.Count < _max || _values.ContainsKey(label)) _values[label] = value;
+        if (_values.Count < _max || _values.ContainsKey((label, second))) _values[(label, second)] = value;
     }
 
     /// <summary>Ends one series: a partition that moved away, a model that was retired.</summary>
-    public void Remove(string label) => _values.TryRemove(label, out _);
+    public void Remove(string label, string second = "") => _values.TryRemove((label, second), out _);
 
     private IEnumerable<Measurement<double>> Observe()
     {
-        foreach (var (label, value) in _values)
-            yield return _label is null ? new Measurement<double>(value) : new Measurement<double>(value, new KeyValuePair<string, object?>(_label, label));
+        foreach (var ((label, second), value) in _values)
+            yield return _label is null ? new Measurement<double>(value)
+                : _second is null ? new Measurement<double>(value, Tag(_label, label))
+                : new Measurement<double>(value, Tag(_label, label), Tag(_second, second));
     }
+
+    private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);
 }

@@ -73,6 +73,9 @@ public static class StreamingMeters
     public static readonly Histogram<double> LookupSeconds = Meter.CreateHistogram(
         "lookup_seconds", "s", "Duration of one feed look-up inside the server, in seconds.", null, Microseconds);
 
+    private static readonly Histogram<double> RecallSeconds = Meter.CreateHistogram(
+        "recall_seconds", "s", "Duration of one recall of candidates for a list, by channel, before filters, in seconds.", null, Microseconds);
+
     public static readonly Histogram<double> FeedAgeSeconds = Meter.CreateHistogram(
         "feed_age_seconds", "s", "Age of a list when it is served, in seconds.", null, Ages);
 
@@ -92,6 +95,25 @@ public static class StreamingMeters
 
     public static readonly LabelledGauge PrequentialCalibration = new(
         Meter, "prequential_calibration", "model", "Sum of predictions over number of positives in the sliding window.");
+
+    /// <summary>Prequential AUC of each further goal of a model of several tasks; labels: the model's name, the goal's.</summary>
+    public static readonly LabelledGauge PrequentialGoalAuc = new(
+        Meter, "prequential_goal_auc", "model", "Prequential AUC of a model of several tasks for one further goal, over the goal's sliding window.", second: "goal");
+
+    public static readonly LabelledGauge PrequentialGoalNormalisedEntropy = new(
+        Meter, "prequential_goal_normalised_entropy", "model",
+        "Prequential log-loss for one further goal over that of always predicting the base rate of the goal's window.", second: "goal");
+
+    public static readonly LabelledGauge PrequentialGoalCalibration = new(
+        Meter, "prequential_goal_calibration", "model", "Sum of predictions for one further goal over how often it was met in the goal's sliding window.", second: "goal");
+
+    /// <summary>How a re-ranking head does beside its base ranker; labels: the model's name, whose order: base or head.</summary>
+    public static readonly LabelledGauge HeadNdcg = new(
+        Meter, "head_ndcg", "model", "NDCG@10 of the lists that a re-ranker learns, before it learns them: by its base ranker's order and by its head's.", second: "order");
+
+    /// <summary>Whose order is served of a re-ranker; label: the model's name.</summary>
+    public static readonly LabelledGauge HeadServed = new(
+        Meter, "head_served", "model", "1 where lists have the order of a re-ranker's head, 0 where that has been worse than its base ranker's, which they then have.");
 
     /// <summary>Version in force of each deep model in this process; label: the model's name.</summary>
     public static readonly LabelledGauge ModelVersion = new(
@@ -143,6 +165,15 @@ public static class StreamingMeters
     /// <summary>Counts one look-up.</summary>
     public static void CountLookup(LookupResult result) =>
         Lookups.Add(1, new KeyValuePair<string, object?>("result", LookupNames[(int)result]));
+
+    /// <summary>Whether anybody listens to <see cref="RecordRecall"/>: else nobody need look at a clock.</summary>
+    public static bool IsRecallTimed => RecallSeconds.Enabled;
+
+    /// <summary>Records how long a channel took to find candidates for a list.</summary>
+    /// <param name="channel">One of <see cref="Feeds.FeedChannels.All"/>.</param>
+    /// <param name="took">Of the recall alone.</param>
+    public static void RecordRecall(string channel, TimeSpan took) =>
+        RecallSeconds.Record(took.TotalSeconds, new KeyValuePair<string, object?>("channel", channel));
 
     /// <summary>Counts lists that a mismatched pair of versions has made.</summary>
     public static void CountVersionSkew(SkewKind kind, long count) =>

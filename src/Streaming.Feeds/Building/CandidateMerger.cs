@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Streaming.Core.Items;
+using Streaming.Core.Metrics;
 using Streaming.Feeds.Structures;
 using Streaming.Users;
 
@@ -58,12 +60,16 @@ internal sealed class CandidateMerger
     {
         (Kept.Count, Reserve.Count) = (0, 0);
         _places.Clear();
+        var isTimed = StreamingMeters.IsRecallTimed;
         for (var c = 0; c < _channels.Count; c++)
         {
             var quota = plan.Quotas[c];
             if (quota == 0) continue;
             var found = _found.AsSpan(0, Fetch(quota));
-            Take(found[.._channels[c].Recall(user, request, found)], (byte)c, quota);
+            var started = isTimed ? Stopwatch.GetTimestamp() : 0;
+            var count = _channels[c].Recall(user, request, found);
+            if (isTimed) StreamingMeters.RecordRecall(_channels[c].Name, Stopwatch.GetElapsedTime(started));
+            Take(found[..count], (byte)c, quota);
         }
     }
 

@@ -37,6 +37,11 @@ internal static class Report
             yield return ($"{model.Name}_examples", model.Examples);
             yield return ($"{model.Name}_promotions", model.Promotions);
             yield return ($"{model.Name}_rollbacks", model.Rollbacks);
+            if (model.Head is not { } head) continue;
+            yield return ($"{model.Name}_base_ndcg", head.BaseNdcg);
+            yield return ($"{model.Name}_head_ndcg", head.HeadNdcg);
+            yield return ($"{model.Name}_head_lists", head.Lists);
+            yield return ($"{model.Name}_head_served", head.IsServed);
         }
         foreach (var figure in OfDeep(deep)) yield return figure;
         if (status.Deep.Count == 0) yield break;
@@ -65,13 +70,14 @@ internal static class Report
     /// <summary>Prequential figures by model; NaN where a model's scores are no probabilities.</summary>
     private static IEnumerable<(string Name, object? Value)> OfDeep(IReadOnlyList<PrequentialFigures> models)
     {
-        foreach (var model in models)
+        // Further goals of a model of several tasks stand behind it, as MODEL_GOAL.
+        foreach (var (name, figures) in models.SelectMany(m => m.Goals.Select(g => ($"{m.Name}_{g.Name}", g)).Prepend((m.Name, m))))
         {
-            yield return ($"{model.Name}_auc", model.Auc);
-            yield return ($"{model.Name}_gauc", model.Gauc);
-            yield return ($"{model.Name}_logloss", model.LogLoss);
-            yield return ($"{model.Name}_ne", model.NormalisedEntropy);
-            yield return ($"{model.Name}_calibration", model.Calibration);
+            yield return ($"{name}_auc", figures.Auc);
+            yield return ($"{name}_gauc", figures.Gauc);
+            yield return ($"{name}_logloss", figures.LogLoss);
+            yield return ($"{name}_ne", figures.NormalisedEntropy);
+            yield return ($"{name}_calibration", figures.Calibration);
         }
     }
 

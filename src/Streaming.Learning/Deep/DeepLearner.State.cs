@@ -29,11 +29,14 @@ public sealed partial class DeepLearner
             trial.Canary.Save(writer);
         }
         _metrics.Save(writer);
+        GoalMetrics.Save(_goals, writer);
     }
 
     /// <summary>Goes on from what <see cref="Save"/> wrote; on a new learner only, which is of no use after a failure.</summary>
+    /// <param name="reader">Stands where that began.</param>
+    /// <param name="hasGoals">False for a checkpoint of a build without figures of goals: these then start anew.</param>
     /// <exception cref="InvalidDataException">Torn, corrupt, or of another shape.</exception>
-    public void Load(CheckpointReader reader)
+    public void Load(CheckpointReader reader, bool hasGoals)
     {
         (Epoch, Steps, Promoted, Examples) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
         (Rollbacks, Promotions, NotFinite, NewestMs) = (reader.Int64(), reader.Int64(), reader.Int64(), reader.Int64());
@@ -45,6 +48,7 @@ public sealed partial class DeepLearner
         Restore(_candidate, UpdateKind.Snapshot, serving);
         _trial = reader.Byte() == 1 ? ReadTrial(reader) : null;
         _metrics = _metrics.Read(reader);
+        if (hasGoals) _goals = GoalMetrics.Read(_goals, reader);
         // What has changed since the last version follows from the two: the marks themselves are not kept.
         for (var i = 0; i < Model.Weights.Tables.Count; i++)
         {
@@ -79,6 +83,7 @@ public sealed partial class DeepLearner
             _trial.Canary.Save(writer);
         }
         _metrics.Save(writer);
+        GoalMetrics.Save(_goals, writer);
     }
 
     private static void WriteByKey(CheckpointWriter writer, DeepWeights weights)

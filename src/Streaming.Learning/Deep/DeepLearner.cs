@@ -58,6 +58,7 @@ public sealed partial class DeepLearner : IDisposable
     private float[] _candidatePredictions = [];
     private float[] _servingPredictions = [];
     private PrequentialMetrics _metrics;
+    private GoalMetrics? _goals;
     private byte[] _goodState;
     private Trial? _trial;
     private double _excess;
@@ -79,6 +80,7 @@ public sealed partial class DeepLearner : IDisposable
         Epoch = epoch;
         _chunkBytesMax = recordBytesMax - ModelRecordCodec.HeadBytesMax;
         _metrics = new PrequentialMetrics(Model.Name, learning, scores == DeepScores.Probabilities);
+        _goals = GoalMetrics.Of(Model, learning);
         _goodState = StateOf(Model);
         TrackChanges();
     }
@@ -121,10 +123,10 @@ public sealed partial class DeepLearner : IDisposable
     public bool IsJudging => _trial is not null;
 
     /// <summary>Prequential figures of what learns.</summary>
-    public PrequentialFigures Figures() => _metrics.Figures();
+    public PrequentialFigures Figures() => _goals is null ? _metrics.Figures() : _metrics.Figures() with { Goals = _goals.Figures() };
 
     /// <summary>Figures over the last predictions: cheap enough to publish every second.</summary>
-    public WindowFigures Window() => _metrics.Window();
+    public WindowFigures Window() => _goals is null ? _metrics.Window() : _metrics.Window() with { Goals = _goals.Windows() };
 
     /// <summary>Predicts, scores and learns a batch of at least one row, and does what is due.</summary>
     /// <param name="nowMs">For the ledger.</param>
@@ -180,7 +182,8 @@ public sealed partial class DeepLearner : IDisposable
         var rows = batch.Rows;
         if (_predictions.Length < rows.Count)
             (_predictions, _candidatePredictions, _servingPredictions) = (new float[rows.Count], new float[rows.Count], new float[rows.Count]);
-        Model.Predict(rows, _predictions.AsSpan(0, rows.Count));
+        if (_goals is null) Model.Predict(rows, _predictions.AsSpan(0, rows.Count));
+        else _goals.Predict(rows, _predictions.AsSpan(0, rows.Count));
         if (_trial is not null)
         {
             _candidate.Predict(rows, _candidatePredictions.AsSpan(0, rows.Count));
@@ -188,6 +191,7 @@ public sealed partial class DeepLearner : IDisposable
         }
         for (var i = 0; i < rows.Count; i++)
         {
+            NotFinite += _goals?.Add(rows, i) ?? 0;
             if (!batch.IsScored(i)) continue;
             var (positive, weight) = (rows.Labels[i] > 0.5f, rows.Weights[i]);
             if (float.IsFinite(_predictions[i])) _metrics.Add(rows.Users[i], _predictions[i], positive, weight);

@@ -7,8 +7,8 @@ namespace Streaming.Learning.Deep;
 /// <summary>Opening a worker, its checkpoints, and doing the journal's steps again.</summary>
 public sealed partial class DeepWorker
 {
-    /// <summary>2 has the deleted users that are still looked for.</summary>
-    private const byte FormatVersion = 2;
+    /// <summary>2 has the deleted users that are still looked for, 3 the figures of goals.</summary>
+    private const byte FormatVersion = 3;
 
     private const int ForgottenMax = 1 << 26;
 
@@ -170,7 +170,7 @@ public sealed partial class DeepWorker
         _due.Load(reader);
         _repeats = RepeatFilter.Read(reader);
         CatalogCodec.Load(_catalog, reader);
-        _learner.Load(reader);
+        _learner.Load(reader, hasGoals: reader.Version >= 3);
         if (reader.Version >= 2)
             for (var left = reader.Count(ForgottenMax); left > 0; left--) _forgotten.Add((ulong)reader.Int64());
         reader.Finish();

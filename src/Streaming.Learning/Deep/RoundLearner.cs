@@ -14,7 +14,8 @@ namespace Streaming.Learning.Deep;
 /// </summary>
 public sealed class RoundLearner : IStreamLearner, IDisposable
 {
-    private const byte FormatVersion = 1;
+    /// <summary>2 has the figures of goals.</summary>
+    private const byte FormatVersion = 2;
 
     /// <summary>One epoch: a replay starts once.</summary>
     private const long Epoch = 1;
@@ -115,7 +116,7 @@ public sealed class RoundLearner : IStreamLearner, IDisposable
             reader.Raw(bytes);
             _waiting.Add(Read(bytes));
         }
-        _learner.Load(reader);
+        _learner.Load(reader, hasGoals: reader.Version >= 2);
         reader.Finish();
         if (_learner.Promoted > 0) _replica.Take(_learner.Snapshot());
     }

@@ -22,7 +22,11 @@ namespace Streaming.Learning.Metrics;
 /// <param name="WindowBaseRate">Share of positives among the last predictions.</param>
 public sealed record PrequentialFigures(
     string Name, long Count, long Positives, double BaseRate, double Auc, bool AucIsExact, double Gauc, double Uauc,
-    double UserShare, double LogLoss, double NormalisedEntropy, double Calibration, double Ece, double WindowAuc, double WindowLogLoss, double WindowBaseRate);
+    double UserShare, double LogLoss, double NormalisedEntropy, double Calibration, double Ece, double WindowAuc, double WindowLogLoss, double WindowBaseRate)
+{
+    /// <summary>Of a model of several tasks: the same of each further goal, under the goal's name.</summary>
+    public IReadOnlyList<PrequentialFigures> Goals { get; init; } = [];
+}
 
 /// <summary>
 /// The figures over the last predictions, at most <c>Learning:PrequentialWindowMax</c>: cheap enough to publish every second. NaN where undefined.
@@ -35,7 +39,11 @@ public sealed record PrequentialFigures(
 /// <param name="NormalisedEntropy">Log-loss over that of always predicting the window's base rate.</param>
 /// <param name="Calibration">Sum of predictions over number of positives.</param>
 public sealed record WindowFigures(
-    string Model, int Count, double Auc, double Gauc, double LogLoss, double NormalisedEntropy, double Calibration);
+    string Model, int Count, double Auc, double Gauc, double LogLoss, double NormalisedEntropy, double Calibration)
+{
+    /// <summary>Of a model of several tasks: the same of each further goal, under the goal's name.</summary>
+    public IReadOnlyList<WindowFigures> Goals { get; init; } = [];
+}
 
 /// <summary>
 /// Prequential evaluation of one model (Dawid 1984; Gama et al. 2013): every live prediction is scored before its label is

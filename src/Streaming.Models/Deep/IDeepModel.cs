@@ -1,3 +1,4 @@
+using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Models.Embeddings;
 
@@ -39,6 +40,20 @@ public interface IDeepModel : IDisposable
 
     /// <exception cref="InvalidDataException">Torn, corrupt, of another shape, or from a newer build; the model is unchanged.</exception>
     void Load(Stream from);
+}
+
+/// <summary>A deep model that may learn goals beside the label: K tasks, of which the label is the first.</summary>
+public interface IMultiTaskModel : IDeepModel
+{
+    /// <summary>Tasks 2 to K; empty where the label is all.</summary>
+    IReadOnlyList<EventKind> Goals { get; }
+
+    /// <summary>As <see cref="IDeepModel.Predict"/>, of all tasks; the first column is what that gives.</summary>
+    /// <param name="into">Shape [B, K] row-major.</param>
+    void PredictGoals(ExampleBatch batch, Span<float> into);
+
+    /// <summary>Labels of one row, shape [K], until the next call: 1 or 0, NaN for a task that the row's record does not tell.</summary>
+    ReadOnlySpan<float> LabelsOf(ExampleBatch batch, int row);
 }
 
 /// <summary>What a deep model has learned.</summary>

@@ -7,7 +7,7 @@ using TorchSharp;
 namespace Streaming.Models.Ranking;
 
 /// <summary>Any ranker of <see cref="Rankers"/> as a model of the live path: learns from joined examples, and serves.</summary>
-public sealed class RankerModel : IDeepModel
+public sealed class RankerModel : IMultiTaskModel
 {
     /// <summary>Categories, authors and tags of an item that count at most.</summary>
     private const int SideKeysMax = 8;
@@ -50,7 +50,6 @@ public sealed class RankerModel : IDeepModel
     /// <summary>Past items that count at most.</summary>
     public int HistoryMax { get; }
 
-    /// <summary>Tasks 2 to K; the first is the label of every example.</summary>
     public IReadOnlyList<EventKind> Goals { get; }
 
     /// <inheritdoc/>
@@ -78,9 +77,9 @@ public sealed class RankerModel : IDeepModel
         for (var row = 0; row < batch.Count; row++) into[row] = _probabilities[row * tasks];
     }
 
-    /// <summary>As <see cref="Predict(ExampleBatch, Span{float})"/>, of all tasks.</summary>
-    /// <param name="into">Shape [B, K] row-major.</param>
-    public void PredictGoals(ExampleBatch batch, Span<float> into, Span<float> hidden = default) => _ranker.Predict(Rows(batch), into, hidden);
+    public void PredictGoals(ExampleBatch batch, Span<float> into) => PredictGoals(batch, into, default);
+
+    private void PredictGoals(ExampleBatch batch, Span<float> into, Span<float> hidden) => _ranker.Predict(Rows(batch), into, hidden);
 
     public float Learn(ExampleBatch batch) => _ranker.Learn(Rows(batch));
 
@@ -96,8 +95,9 @@ public sealed class RankerModel : IDeepModel
         return _batch;
     }
 
-    /// <summary>Shape [K]: each is labelled by one record of an impression, unless a late action corrects it; NaN for those that this record does not tell.</summary>
-    private float[] LabelsOf(ExampleBatch batch, int row)
+    /// <inheritdoc/>
+    /// <remarks>Each is labelled by one record of an impression, unless a late action corrects it.</remarks>
+    public ReadOnlySpan<float> LabelsOf(ExampleBatch batch, int row)
     {
         var source = batch.Source(row);
         _labels[0] = source is { IsFollowUp: true } ? float.NaN : batch.Labels[row];

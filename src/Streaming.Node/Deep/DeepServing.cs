@@ -162,6 +162,9 @@ public sealed class DeepServing : IDisposable
     /// <summary>The copies, to look at; only versions and counts while rounds run.</summary>
     public IEnumerable<ModelReplica> Replicas => _replicas.Select(r => r.Replica);
 
+    /// <summary>How the heads of re-rankers do beside their base rankers; between rounds only.</summary>
+    internal IReadOnlyList<HeadStatus> Heads() => [.. _replicas.Where(r => r.Model is PrmModel).Select(r => HeadStatus.Of(r.Replica.Name, ((PrmModel)r.Model).Record))];
+
     /// <summary>Whether there is a model of this name.</summary>
     public bool Has(string name) => _replicas.Exists(r => r.Replica.Name == name);
 

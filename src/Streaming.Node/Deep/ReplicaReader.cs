@@ -1,8 +1,28 @@
 using Streaming.Core.Threads;
 using Streaming.Learning.Deep;
 using Streaming.Learning.Metrics;
+using Streaming.Models.Reranking;
 
 namespace Streaming.Node.Deep;
+
+/// <summary>Prequential figures of a model of several tasks for one further goal, over the last predictions (<see cref="WindowFigures"/>).</summary>
+/// <param name="Count">Predictions that they are of: records that tell the goal.</param>
+public sealed record GoalStatus(string Goal, int Count, double Auc, double Gauc, double LogLoss, double NormalisedEntropy, double Calibration)
+{
+    internal static GoalStatus Of(WindowFigures goal) =>
+        new(goal.Model, goal.Count, goal.Auc, goal.Gauc, goal.LogLoss, goal.NormalisedEntropy, goal.Calibration);
+}
+
+/// <summary>How the head of a re-ranker has done beside its base ranker, by the copy that serves (<see cref="HeadRecord"/>).</summary>
+/// <param name="Model">The re-ranker.</param>
+/// <param name="Lists">Judged before they were learned; decayed, so about the last <see cref="HeadRecord.Window"/> at most.</param>
+/// <param name="BaseNdcg">Mean NDCG@10 of the base's order; NaN before the first list.</param>
+/// <param name="HeadNdcg">The same of the head's order.</param>
+/// <param name="IsServed">Whether lists have the head's order: until it is worse than the base's by more than chance gives.</param>
+public sealed record HeadStatus(string Model, double Lists, double BaseNdcg, double HeadNdcg, bool IsServed)
+{
+    internal static HeadStatus Of(string model, HeadRecord record) => new(model, record.Lists, record.Given, record.Head, !record.IsWorse);
+}
 
 /// <summary>A deep model in this process at one moment.</summary>
 /// <param name="Serving">The version that its lists are made with; 0 for none yet.</param>
@@ -18,13 +38,19 @@ public sealed record DeepModelStatus(
     string Name, long Serving, long Applied, long Gaps, long Corrupt, bool IsBroken, long Steps, long Examples, double Auc, double Gauc, double LogLoss,
     double NormalisedEntropy, double Calibration, long Promotions, long Rollbacks, long PublishedBytes, long LagOffsets, IReadOnlyList<LedgerEntry> Ledger)
 {
-    internal static DeepModelStatus Of(ModelReplica replica, WorkerStatus? worker)
+    /// <summary>Of a model of several tasks: each goal beyond the first, whose figures are the model's own.</summary>
+    public IReadOnlyList<GoalStatus> Goals { get; init; } = [];
+
+    /// <summary>Of a re-ranker: its head beside its base ranker, as of the last tick.</summary>
+    public HeadStatus? Head { get; init; }
+
+    internal static DeepModelStatus Of(ModelReplica replica, WorkerStatus? worker, HeadStatus? head)
     {
         var window = worker?.Window ?? new WindowFigures(replica.Name, 0, double.NaN, double.NaN, double.NaN, double.NaN, double.NaN);
         return new DeepModelStatus(
             replica.Name, replica.Version, replica.Applied, replica.Gaps, replica.Corrupt, replica.IsBroken, worker?.Steps ?? 0, worker?.Examples ?? 0,
             window.Auc, window.Gauc, window.LogLoss, window.NormalisedEntropy, window.Calibration, worker?.Promotions ?? 0, worker?.Rollbacks ?? 0,
-            worker?.PublishedBytes ?? 0, worker?.LagOffsets ?? 0, worker?.Ledger ?? []);
+            worker?.PublishedBytes ?? 0, worker?.LagOffsets ?? 0, worker?.Ledger ?? []) { Goals = [.. window.Goals.Select(GoalStatus.Of)], Head = head };
     }
 }
 

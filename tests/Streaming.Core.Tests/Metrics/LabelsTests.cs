@@ -60,6 +60,18 @@ public sealed class LabelsTests
     }
 
     [Fact]
+    public void A_gauge_of_two_labels_keeps_their_pairs_apart()
+    {
+        StreamingMeters.PrequentialGoalAuc.Set("labels-test", "like", 0.75);
+        StreamingMeters.PrequentialGoalAuc.Set("labels-test", "purchase", 0.25);
+        Read("prequential_goal_auc", "labels-test", "like").ShouldBe(0.75);
+        Read("prequential_goal_auc", "labels-test", "purchase").ShouldBe(0.25);
+        StreamingMeters.PrequentialGoalAuc.Remove("labels-test", "like");
+        StreamingMeters.PrequentialGoalAuc.Remove("labels-test", "purchase");
+        Read("prequential_goal_auc", "labels-test", "like").ShouldBeNull();
+    }
+
+    [Fact]
     public void Counters_are_named_total_and_times_are_named_seconds()
     {
         // Touches the type, so that its instruments exist before the listener starts.
@@ -85,7 +97,7 @@ public sealed class LabelsTests
         }
     }
 
-    private static double? Read(string instrument, string label)
+    private static double? Read(string instrument, params string[] labels)
     {
         double? found = null;
         using var listener = new MeterListener
@@ -97,7 +109,10 @@ public sealed class LabelsTests
         };
         listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
         {
-            if (tags.Length == 1 && (string?)tags[0].Value == label) found = value;
+            if (tags.Length != labels.Length) return;
+            for (var i = 0; i < labels.Length; i++)
+                if ((string?)tags[i].Value != labels[i]) return;
+            found = value;
         });
         listener.Start();
         listener.RecordObservableInstruments();

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
+using Streaming.Core.Feeds;
 using Streaming.Core.Metrics;
 using Streaming.Host.Metrics;
 
@@ -24,10 +25,11 @@ public sealed class MetricsEndpointTests
         "streaming_actor_restarts_total", "streaming_arm_clicks_total", "streaming_arm_contamination", "streaming_arm_examples_total",
         "streaming_arm_impressions_total", "streaming_arm_positives_total", "streaming_arm_served_total", "streaming_checkpoint_seconds",
         "streaming_click_to_list_seconds", "streaming_dead_letters_total", "streaming_events_total", "streaming_examples_total",
-        "streaming_feed_age_seconds", "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds",
+        "streaming_feed_age_seconds", "streaming_head_ndcg", "streaming_head_served", "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds",
         "streaming_lookups_total", "streaming_model_version", "streaming_overlay_auc", "streaming_overlay_entries", "streaming_prequential_auc",
-        "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_log_loss",
-        "streaming_prequential_normalised_entropy", "streaming_repeats_total", "streaming_resident_users", "streaming_round_seconds",
+        "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_goal_auc", "streaming_prequential_goal_calibration",
+        "streaming_prequential_goal_normalised_entropy", "streaming_prequential_log_loss",
+        "streaming_prequential_normalised_entropy", "streaming_recall_seconds", "streaming_repeats_total", "streaming_resident_users", "streaming_round_seconds",
         "streaming_rounds_total", "streaming_users_loaded_total", "streaming_users_passivated_total", "streaming_version_skew_total",
     ];
 
@@ -101,6 +103,20 @@ public sealed class MetricsEndpointTests
     });
 
     [Fact]
+    public Task Goals_heads_and_channels_are_told_by_their_labels() => WithEndpoint(async scrape =>
+    {
+        UseAll("click");
+        await scrape();
+        UseAll("click");
+        var page = await scrape();
+
+        page.Value("streaming_prequential_goal_auc", ("model", "esmm"), ("goal", "purchase")).ShouldBe(0.5);
+        page.Value("streaming_head_ndcg", ("model", "prm"), ("order", "head")).ShouldBe(0.4);
+        page.Value("streaming_head_served", ("model", "prm")).ShouldBe(1);
+        page.Value("streaming_recall_seconds_count", ("channel", "itemcf")).ShouldBeGreaterThanOrEqualTo(1);
+    });
+
+    [Fact]
     public Task The_runtime_and_the_server_are_there_too() => WithEndpoint(async scrape =>
     {
         await scrape();
@@ -131,6 +147,11 @@ public sealed class MetricsEndpointTests
         StreamingMeters.PrequentialAuc.Set("ftrl", 0.7);
         foreach (var gauge in (LabelledGauge[])[StreamingMeters.PrequentialGauc, StreamingMeters.PrequentialLogLoss, StreamingMeters.PrequentialNormalisedEntropy, StreamingMeters.PrequentialCalibration, StreamingMeters.ModelVersion])
             gauge.Set("ftrl", 0.5);
+        foreach (var gauge in (LabelledGauge[])[StreamingMeters.PrequentialGoalAuc, StreamingMeters.PrequentialGoalNormalisedEntropy, StreamingMeters.PrequentialGoalCalibration])
+            gauge.Set("esmm", "purchase", 0.5);
+        StreamingMeters.HeadNdcg.Set("prm", "head", 0.4);
+        StreamingMeters.HeadServed.Set("prm", 1);
+        StreamingMeters.RecordRecall(FeedChannels.ItemCf, TimeSpan.FromMicroseconds(40));
         StreamingMeters.CountVersionSkew(SkewKind.UserIndex, 1);
         StreamingMeters.ResidentUsers.Set(12);
         StreamingMeters.LogLagRecords.Set("0", 3);

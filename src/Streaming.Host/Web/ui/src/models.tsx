@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 import { messageOf } from './api';
 import { operate } from './operate';
@@ -8,6 +9,13 @@ import { number } from './words';
 /** The last version before the serving one that the canary let through; the serving one where there is none. */
 function before(model: Deep): number {
   return model.ledger.filter((entry) => entry.verdict === 'promoted' && entry.version < model.serving).at(-1)?.version ?? model.serving;
+}
+
+/** Whose order a re-ranker's lists have, and why: NDCG of its head beside its base. */
+function Head({ of }: { of: Deep['head'] }) {
+  if (!of || of.lists <= 0) return null;
+  const figures = `NDCG ${number(of.head_ndcg)} beside ${number(of.base_ndcg)} of the base`;
+  return of.is_served ? <small> head serves: {figures}</small> : <strong class="bad"> base serves: {figures}</strong>;
 }
 
 /** Versions and figures of all models; deep ones can be served as they were. */
@@ -59,19 +67,29 @@ export function Models({ frame, changed }: { frame: LiveFrame; changed: () => vo
             {names.map((name) => {
               const [of, worker] = [figures.get(name), deep.get(name)];
               return (
-                <tr key={name} data-model={name}>
-                  <th scope="row">{name}</th>
-                  <td>{versions.get(name) ?? ''}{held.has(name) ? <strong class="bad"> rolled back to {held.get(name)}</strong> : null}</td>
-                  <td>{number(of?.auc)}</td><td>{number(of?.gauc)}</td><td>{number(of?.log_loss)}</td><td>{number(of?.calibration)}</td>
-                  {deep.size ? <td>{worker ? `${worker.promotions} passed, ${worker.rollbacks} not` : ''}</td> : null}
-                  {deep.size ? (
-                    <td>
-                      {worker && name !== 'two_tower' && worker.serving > 0 ? (
-                        <button type="button" class="quiet" onClick={() => void step(worker)} aria-label={held.has(name) ? `Newest ${name}` : `Roll back ${name}`}>{held.has(name) ? 'Newest' : 'Roll back'}</button>
-                      ) : null}
-                    </td>
-                  ) : null}
-                </tr>
+                <Fragment key={name}>
+                  <tr data-model={name}>
+                    <th scope="row">{name}</th>
+                    <td>{versions.get(name) ?? ''}{held.has(name) ? <strong class="bad"> rolled back to {held.get(name)}</strong> : null}<Head of={worker?.head ?? null} /></td>
+                    <td>{number(of?.auc)}</td><td>{number(of?.gauc)}</td><td>{number(of?.log_loss)}</td><td>{number(of?.calibration)}</td>
+                    {deep.size ? <td>{worker ? `${worker.promotions} passed, ${worker.rollbacks} not` : ''}</td> : null}
+                    {deep.size ? (
+                      <td>
+                        {worker && name !== 'two_tower' && worker.serving > 0 ? (
+                          <button type="button" class="quiet" onClick={() => void step(worker)} aria-label={held.has(name) ? `Newest ${name}` : `Roll back ${name}`}>{held.has(name) ? 'Newest' : 'Roll back'}</button>
+                        ) : null}
+                      </td>
+                    ) : null}
+                  </tr>
+                  {worker?.goals.map((goal) => (
+                    <tr key={goal.goal} data-model={name} data-goal={goal.goal}>
+                      <th scope="row">{name}: {goal.goal}</th>
+                      <td />
+                      <td>{number(goal.auc)}</td><td>{number(goal.gauc)}</td><td>{number(goal.log_loss)}</td><td>{number(goal.calibration)}</td>
+                      <td /><td />
+                    </tr>
+                  ))}
+                </Fragment>
               );
             })}
           </tbody>

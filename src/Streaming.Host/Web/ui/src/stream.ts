@@ -29,6 +29,8 @@ export interface Deep {
   promotions: number;
   rollbacks: number;
   ledger: { version: number; verdict: string }[];
+  goals: { goal: string; count: number; auc: number | null; gauc: number | null; log_loss: number | null; calibration: number | null }[];
+  head: { lists: number; base_ndcg: number | null; head_ndcg: number | null; is_served: boolean } | null;
 }
 
 export interface Operation {
