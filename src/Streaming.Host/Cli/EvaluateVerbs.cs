@@ -112,6 +112,7 @@ internal static class EvaluateVerbs
         // Read before the work: a ledger that is broken shall not cost an hour first.
         if (ledgerFile is not null) Ledger.Load(ledgerFile);
         var commit = Checkout.Find()?.Commit() ?? "unknown";
+        var hardware = plan.Training.Device is null ? Machine.Hardware : $"{Machine.Hardware}, CUDA";
         var rows = new List<LedgerRow>();
         foreach (var model in plan.Models)
         {
@@ -121,7 +122,7 @@ internal static class EvaluateVerbs
             var row = new LedgerRow
             {
                 Data = plan.Data.Name, Protocol = plan.Protocol.Name, Model = model, Figures = measured.Figures, Seeds = measured.Seeds,
-                Seconds = measured.Seconds, Hardware = Machine.Hardware, Commit = commit, Date = DateOnly.FromDateTime(DateTime.UtcNow),
+                Seconds = measured.Seconds, Hardware = hardware, Commit = commit, Date = DateOnly.FromDateTime(DateTime.UtcNow),
             };
             rows.Add(row);
             // Model by model, on the file as it is now: what is done stays when a later one fails, and another run may have written meanwhile.
@@ -143,7 +144,7 @@ internal static class EvaluateVerbs
         Console.WriteLine($"{plan.Data.Name}, {plan.Protocol.Name}: {plan.Protocol.Description}");
         Tables.Terminal().Write(rows is [var only] ? Vertical(only) : Matrix(ResultTable.Ordered(rows)));
         var spread = plan.Seeds.Count > 1 ? $"± standard deviation over {plan.Seeds.Count} seeds, where they differ; " : "";
-        Console.WriteLine($"{spread}[] 95 % bootstrap interval of seed {plan.Seeds[0]}. {Machine.Hardware}, commit {rows[0].Commit}.");
+        Console.WriteLine($"{spread}[] 95 % bootstrap interval of seed {plan.Seeds[0]}. {rows[0].Hardware}, commit {rows[0].Commit}.");
         if (rows.Count > 1 && rows[0].Figures.Count > ResultTable.Metrics(rows).Count) Console.WriteLine("--json has the other metrics too.");
         if (ledgerFile is not null) Console.WriteLine($"recorded in {ledgerFile}; ./run ledger --write-readme puts it into the README");
     }
