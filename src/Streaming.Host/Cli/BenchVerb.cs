@@ -19,6 +19,7 @@ internal static class BenchVerb
         command.Subcommands.Add(SoakTensors());
         command.Subcommands.Add(TrainBench.Create());
         command.Subcommands.Add(RankBenchVerb.Create());
+        command.Subcommands.Add(RecallBenchVerb.Create());
         command.Subcommands.Add(IndexBench.Create());
         command.Subcommands.Add(FrequencyBench.Create());
         command.Subcommands.Add(IsolationBench.Create());

@@ -106,8 +106,7 @@ public sealed class Din : IDeepModel
     public float Learn(ExampleBatch batch)
     {
         if (batch.Count == 0) return 0f;
-        var nowMs = long.MinValue;
-        foreach (var shownMs in batch.ShownMs) nowMs = Math.Max(nowMs, shownMs);
+        var nowMs = batch.NewestMs;
         using var scope = torch.NewDisposeScope();
         Prepare(batch, learning: true, nowMs);
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);

@@ -54,6 +54,17 @@ public sealed class ExampleBatch
     /// <summary>Shape [B], event time of the showing, Unix ms.</summary>
     public ReadOnlySpan<long> ShownMs => _shownMs.AsSpan(0, Count);
 
+    /// <summary>Event time of the newest showing, Unix ms; the least there is without rows.</summary>
+    public long NewestMs
+    {
+        get
+        {
+            var newest = long.MinValue;
+            foreach (var shownMs in ShownMs) newest = Math.Max(newest, shownMs);
+            return newest;
+        }
+    }
+
     /// <summary>Shape [B], keys of the surfaces.</summary>
     public ReadOnlySpan<ulong> Surfaces => _surfaces.AsSpan(0, Count);
 

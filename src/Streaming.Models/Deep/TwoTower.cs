@@ -29,7 +29,6 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
     private readonly TwoTowerOptions _options;
     private readonly IItemCatalog _catalog;
     private readonly torch.Device? _device;
-    private readonly EmbeddingTableOptions[] _tableOptions;
     private readonly EmbeddingTable[] _tables;
     private readonly ItemLookup _items;
     private readonly TableLookup _users;
@@ -37,6 +36,7 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
     private readonly Mlp _itemTower;
     private readonly DenseParameter[] _parameters;
     private readonly DenseAdam _optimizer;
+    private readonly RetrievalCheckpoint _checkpoint;
     private FrequencyEstimator _frequency;
 
     // What a batch becomes: positive rows, their candidates' numbers, and the weights of the past items. Kept, and grown.
@@ -57,8 +57,8 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
         // The first values of rows hang on their keys alone, so that a model loaded from a file goes on alike whatever its own seed.
         EmbeddingTableOptions Rows(ulong number, float scale, int admitCount) => new(
             options.Dim, rows.StateSize(options.Dim), admitCount, RowsMax: options.RowsMax, InitScale: scale, Seed: number);
-        _tableOptions = [Rows(1, options.ItemInitScale, options.AdmitCount), Rows(2, options.InitScale, 1), Rows(3, options.InitScale, options.AdmitCount)];
-        _tables = [.. _tableOptions.Select(o => new EmbeddingTable(o))];
+        EmbeddingTableOptions[] tableOptions = [Rows(1, options.ItemInitScale, options.AdmitCount), Rows(2, options.InitScale, 1), Rows(3, options.InitScale, options.AdmitCount)];
+        _tables = [.. tableOptions.Select(o => new EmbeddingTable(o))];
         _items = new ItemLookup(_tables[0], _tables[1], rows, catalog, options.SideKeysMax);
         _users = new TableLookup(_tables[2], rows);
         _userTower = new Mlp("user", UserColumns, options.HiddenColumns, options.VectorDim, (_, _) => new Relu(), options.Seed);
@@ -68,6 +68,7 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
         _optimizer = new DenseAdam(_parameters, options.Rate);
         _frequency = new FrequencyEstimator(options.Frequency);
         Weights = new DeepWeights([("item", _tables[0]), ("side", _tables[1]), ("user", _tables[2])], _parameters);
+        _checkpoint = new RetrievalCheckpoint(Name, FormatVersion, Shape, Weights, _optimizer, tableOptions, options.Frequency);
     }
 
     /// <summary>
@@ -114,8 +115,7 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
     {
         Choose(batch);
         if (_positiveCount == 0) return 0f;
-        var nowMs = long.MinValue;
-        foreach (var shownMs in batch.ShownMs) nowMs = Math.Max(nowMs, shownMs);
+        var nowMs = batch.NewestMs;
         Prepare(batch, nowMs);
         using var scope = torch.NewDisposeScope();
         var device = _device ?? torch.CPU;
@@ -223,20 +223,9 @@ public sealed partial class TwoTower : IDeepModel, IRetrievalModel
         ("embedding columns", _options.Dim), ("vector columns", _options.VectorDim), ("user rows", _options.UserRows ? 1 : 0), ("hidden layers", _options.HiddenColumns.Count),
     ];
 
-    public void Save(Stream into)
-    {
-        _frequency.Save(into);
-        DeepCheckpoint.Save(into, FormatVersion, Shape, Weights, _optimizer);
-    }
+    public void Save(Stream into) => _checkpoint.Save(into, _frequency);
 
-    public void Load(Stream from)
-    {
-        // The estimator comes first, into a fresh one: it takes its place once all the rest has proved sound.
-        var frequency = new FrequencyEstimator(_options.Frequency);
-        frequency.Load(from);
-        DeepCheckpoint.Load(from, FormatVersion, Name, _ => Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
-        _frequency = frequency;
-    }
+    public void Load(Stream from) => _frequency = _checkpoint.Load(from);
 
     public void Dispose()
     {

@@ -1,7 +1,6 @@
 using Streaming.Models.Layers;
 using Streaming.Models.Offline;
 using Streaming.Models.Training;
-using Streaming.Tensors;
 using TorchSharp;
 
 namespace Streaming.Models.Neural;
@@ -13,30 +12,14 @@ namespace Streaming.Models.Neural;
 /// <param name="options">How it samples and trains.</param>
 /// <param name="create">Makes the network for so many users and items from a seed.</param>
 /// <param name="device">Where it computes; null for the CPU.</param>
-public sealed class PairRecommender(PairOptions options, Func<int, int, ulong, IPairNetwork> create, torch.Device? device = null) : ITrainedRecommender
+public sealed class PairRecommender(PairOptions options, Func<int, int, ulong, IPairNetwork> create, torch.Device? device = null)
+    : TrainedRecommender<IPairNetwork>(device)
 {
-    private IPairNetwork? _network;
     private bool[] _known = [];
 
-    public void Fit(Interactions train, long seed) => Fit(train, seed, null);
-
-    public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null)
+    public override void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
     {
-        options.Check();
-        if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException(reason);
-        var network = create(train.UserCount, train.ItemCount, (ulong)seed);
-        run ??= new TrainingRun();
-        var place = run.Device ?? device;
-        var result = new Trainer(run.With(options.Trainer), place).Run(new PairTask(network, train, options, seed), progress);
-        foreach (var parameter in network.Parameters()) parameter.Hold(place ?? torch.CPU);
-        _known = [.. Enumerable.Range(0, train.UserCount).Select(user => train.History(user).Length > 0)];
-        _network = network;
-        return result;
-    }
-
-    public void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
-    {
-        var network = _network ?? throw new InvalidOperationException("the model is not fitted");
+        var network = Network;
         using var scope = torch.NewDisposeScope();
         var known = user < _known.Length && _known[user];
         var items = scores.Length;
@@ -44,4 +27,19 @@ public sealed class PairRecommender(PairOptions options, Func<int, int, ulong, I
             (known ? table.Leaf.narrow(0, user, 1) : table.Leaf.mean([0], keepdim: true)).expand(items, table.Shape[1]);
         TensorMemory.Read(network.Logits([.. network.UserTables.Select(Row)], [.. network.ItemTables.Select(table => table.Leaf)]), scores);
     }
+
+    protected override TrainerOptions Checked()
+    {
+        options.Check();
+        return options.Trainer;
+    }
+
+    protected override (IPairNetwork, ITrainingTask) Begin(Interactions train, long seed)
+    {
+        var network = create(train.UserCount, train.ItemCount, (ulong)seed);
+        return (network, new PairTask(network, train, options, seed));
+    }
+
+    protected override void End(IPairNetwork network, Interactions train) =>
+        _known = [.. Enumerable.Range(0, train.UserCount).Select(user => train.History(user).Length > 0)];
 }

@@ -29,12 +29,12 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
     private readonly torch.Device _device;
     private readonly IRecallNetwork _network;
     private readonly RowTable[] _rowTables;
-    private readonly EmbeddingTableOptions[] _tableOptions;
     private readonly EmbeddingTable[] _tables;
     private readonly TableLookup[] _lookups;
     private readonly RecallRows _rows;
     private readonly DenseParameter[] _parameters;
     private readonly DenseAdam _optimizer;
+    private readonly RetrievalCheckpoint _checkpoint;
 
     /// <summary>A length that no item's vector exceeds by more than a step's worth.</summary>
     private readonly DenseBuffer _bound = new("bound", [1f]);
@@ -54,15 +54,16 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
         _rowTables = [.. _network.Tables];
         var adam = new RowAdam(options.TableRate);
         // The first values of rows hang on their keys alone, so that a model loaded from a file goes on alike whatever its own seed.
-        _tableOptions = [.. _rowTables.Select((t, i) => new EmbeddingTableOptions(
+        EmbeddingTableOptions[] tableOptions = [.. _rowTables.Select((t, i) => new EmbeddingTableOptions(
             t.Columns, adam.StateSize(t.Columns), options.AdmitCount, RowsMax: options.RowsMax, InitScale: (float)t.InitScale, Seed: (ulong)(i + 1)))];
-        _tables = [.. _tableOptions.Select(o => new EmbeddingTable(o))];
+        _tables = [.. tableOptions.Select(o => new EmbeddingTable(o))];
         _lookups = [.. _tables.Select(t => new TableLookup(t, adam))];
         _rows = new RecallRows(_tables);
         _parameters = [.. _network.Parameters.Except(_rowTables.Select(t => t.Parameter))];
         _optimizer = new DenseAdam(_parameters, options.Rate);
         _frequency = new FrequencyEstimator(options.Frequency);
         Weights = new DeepWeights([.. _rowTables.Zip(_tables, (t, table) => (t.Parameter.Name, table))], [.. _parameters, .. _network.Buffers, _bound]);
+        _checkpoint = new RetrievalCheckpoint(Name, FormatVersion, Shape, Weights, _optimizer, tableOptions, options.Frequency);
     }
 
     public string Name { get; }
@@ -76,8 +77,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
     {
         var candidates = Choose(batch);
         if (_positives.Count == 0) return 0f;
-        var nowMs = long.MinValue;
-        foreach (var shownMs in batch.ShownMs) nowMs = Math.Max(nowMs, shownMs);
+        var nowMs = batch.NewestMs;
         _frequency.Observe(_items.Keys.Slice(1, candidates));
         using var scope = torch.NewDisposeScope();
         var rows = BeginPass(learning: true, nowMs);
@@ -200,20 +200,9 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
         ("columns", _options.Dim), ("hidden columns", _options.Hidden), ("past items", _options.HistoryMax), ("tables", _tables.Length),
     ];
 
-    public void Save(Stream into)
-    {
-        _frequency.Save(into);
-        DeepCheckpoint.Save(into, FormatVersion, Shape, Weights, _optimizer);
-    }
+    public void Save(Stream into) => _checkpoint.Save(into, _frequency);
 
-    public void Load(Stream from)
-    {
-        // The estimator comes first, into a fresh one: it takes its place once all the rest has proved sound.
-        var frequency = new FrequencyEstimator(_options.Frequency);
-        frequency.Load(from);
-        DeepCheckpoint.Load(from, FormatVersion, Name, _ => Shape, Weights, _optimizer, i => new EmbeddingTable(_tableOptions[i]));
-        _frequency = frequency;
-    }
+    public void Load(Stream from) => _frequency = _checkpoint.Load(from);
 
     public void Dispose()
     {

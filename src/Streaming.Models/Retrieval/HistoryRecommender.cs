@@ -4,7 +4,6 @@ using Streaming.Models.Neural;
 using Streaming.Models.Offline;
 using Streaming.Models.Sequences;
 using Streaming.Models.Training;
-using Streaming.Tensors;
 using TorchSharp;
 
 namespace Streaming.Models.Retrieval;
@@ -33,33 +32,28 @@ public sealed record HistoryOptions
 /// <param name="options">How it trains.</param>
 /// <param name="create">Makes the network for what it is to learn from, and a seed.</param>
 /// <param name="device">Where it computes; null for the CPU.</param>
-public sealed class HistoryRecommender(HistoryOptions options, Func<Interactions, ulong, IHistoryNetwork> create, torch.Device? device = null) : ITrainedRecommender
+public sealed class HistoryRecommender(HistoryOptions options, Func<Interactions, ulong, IHistoryNetwork> create, torch.Device? device = null)
+    : TrainedRecommender<IHistoryNetwork>(device)
 {
-    private IHistoryNetwork? _network;
-    private torch.Device _place = torch.CPU;
+    public override void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
+    {
+        using var scope = torch.NewDisposeScope();
+        TensorMemory.Read(Network.Scores([new HistoryQuery(user, history.ToArray())], Place), scores);
+    }
 
-    public void Fit(Interactions train, long seed) => Fit(train, seed, null);
-
-    public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null)
+    protected override TrainerOptions Checked()
     {
         options.Check();
-        if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException(reason);
-        run ??= new TrainingRun();
-        _place = run.Device ?? device ?? torch.CPU;
-        var task = new HistoryTask(train, options, create, seed);
-        var result = new Trainer(run.With(options.Trainer), _place).Run(task, progress);
-        foreach (var parameter in task.Parameters) parameter.Hold(_place);
-        task.Network.Freeze(_place);
-        _network = task.Network;
-        return result;
+        return options.Trainer;
     }
 
-    public void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
+    protected override (IHistoryNetwork, ITrainingTask) Begin(Interactions train, long seed)
     {
-        var network = _network ?? throw new InvalidOperationException("the model is not fitted");
-        using var scope = torch.NewDisposeScope();
-        TensorMemory.Read(network.Scores([new HistoryQuery(user, history.ToArray())], _place), scores);
+        var task = new HistoryTask(train, options, create, seed);
+        return (task.Network, task);
     }
+
+    protected override void End(IHistoryNetwork network, Interactions train) => network.Freeze(Place);
 }
 
 /// <summary>

@@ -90,11 +90,7 @@ public sealed class Bert4Rec : ISequenceNetwork, IRecallNetwork
 
     public torch.Tensor Scores(RecallPass pass) => this.Next(pass, hasMask: true, learning: false);
 
-    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
-    {
-        rows.Row(0, item).CopyTo(into);
-        into[VectorDim - 1] = rows.Row(1, item)[0];
-    }
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into) => SequenceNetwork.WithBias(item, rows, into);
 
     public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
     {

@@ -76,11 +76,7 @@ public sealed class Gru4Rec : ISequenceNetwork, IRecallNetwork
 
     public torch.Tensor Scores(RecallPass pass) => this.Next(pass, hasMask: false, learning: false);
 
-    public void ItemVector(ulong item, RecallRows rows, Span<float> into)
-    {
-        rows.Row(0, item).CopyTo(into);
-        into[VectorDim - 1] = rows.Row(1, item)[0];
-    }
+    public void ItemVector(ulong item, RecallRows rows, Span<float> into) => SequenceNetwork.WithBias(item, rows, into);
 
     public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
     {

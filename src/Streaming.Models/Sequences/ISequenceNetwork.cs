@@ -57,6 +57,15 @@ internal static class SequenceNetwork
         return network.Logits(network.Encode(items, learning).select(1, items.shape[1] - 1)).narrow(1, 0, pass.Candidates);
     }
 
+    /// <summary>In the live path: an item's vector where users' end in 1, its row and then its bias.</summary>
+    /// <param name="rows">Of the table of items, and of <see cref="Biases"/>.</param>
+    /// <param name="into">Shape [columns + 1].</param>
+    public static void WithBias(ulong item, RecallRows rows, Span<float> into)
+    {
+        rows.Row(0, item).CopyTo(into);
+        into[^1] = rows.Row(1, item)[0];
+    }
+
     /// <summary>What is beside the rows of items of a table of one column: a bias for each, from item 1 on.</summary>
     public static RowTable Biases(DenseParameter biases) => new(biases, RowsOf.Items, 0) { View = rows => rows.narrow(0, 1, rows.shape[0] - 1).reshape(-1) };
 }

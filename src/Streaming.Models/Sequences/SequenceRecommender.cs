@@ -1,7 +1,6 @@
 using Streaming.Models.Layers;
 using Streaming.Models.Offline;
 using Streaming.Models.Training;
-using Streaming.Tensors;
 using TorchSharp;
 
 namespace Streaming.Models.Sequences;
@@ -13,31 +12,25 @@ namespace Streaming.Models.Sequences;
 /// <param name="options">How it trains.</param>
 /// <param name="create">Makes the network for so many items from a seed.</param>
 /// <param name="device">Where it computes; null for the CPU.</param>
-public sealed class SequenceRecommender(SequenceOptions options, Func<int, ulong, ISequenceNetwork> create, torch.Device? device = null) : ITrainedRecommender
+public sealed class SequenceRecommender(SequenceOptions options, Func<int, ulong, ISequenceNetwork> create, torch.Device? device = null)
+    : TrainedRecommender<ISequenceNetwork>(device)
 {
-    private ISequenceNetwork? _network;
-    private torch.Device _place = torch.CPU;
-
-    public void Fit(Interactions train, long seed) => Fit(train, seed, null);
-
-    public TrainingResult Fit(Interactions train, long seed, Action<TrainingProgress>? progress, TrainingRun? run = null)
+    public override void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
     {
-        options.Check();
-        if (!TorchRuntime.TryLoad(out var reason)) throw new PlatformNotSupportedException(reason);
-        run ??= new TrainingRun();
-        _place = run.Device ?? device ?? torch.CPU;
-        var network = create(train.ItemCount, (ulong)seed);
-        var result = new Trainer(run.With(options.Trainer), _place).Run(new SequenceTask(network, train, options, seed), progress);
-        foreach (var parameter in network.Parameters) parameter.Hold(_place);
-        _network = network;
-        return result;
+        using var scope = torch.NewDisposeScope();
+        TensorMemory.Read(Network.Next([history.ToArray()], Place), scores);
     }
 
-    public void Score(int user, ReadOnlySpan<int> history, Span<float> scores)
+    protected override TrainerOptions Checked()
     {
-        var network = _network ?? throw new InvalidOperationException("the model is not fitted");
-        using var scope = torch.NewDisposeScope();
-        TensorMemory.Read(network.Next([history.ToArray()], _place), scores);
+        options.Check();
+        return options.Trainer;
+    }
+
+    protected override (ISequenceNetwork, ITrainingTask) Begin(Interactions train, long seed)
+    {
+        var network = create(train.ItemCount, (ulong)seed);
+        return (network, new SequenceTask(network, train, options, seed));
     }
 }
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using Streaming.Core.Feeds;
 using Streaming.Host.Tests.Fixtures;
+using Streaming.Suites;
 
 namespace Streaming.Host.Tests.Cli;
 
@@ -146,6 +148,30 @@ public sealed class VerbTests
         process.Json.GetProperty("examples_per_s").GetDouble().ShouldBeGreaterThan(0);
         process.Json.GetProperty("counts").GetString().ShouldNotBeNullOrEmpty();
         process.Json.GetProperty("hardware").GetString()!.ShouldContain("cores");
+    }
+
+    [Fact]
+    public async Task Recall_is_measured_channel_by_channel()
+    {
+        string[] model = new TorchFactAttribute().Skip is null ? ["--model", "two_tower", "--model", "mind"] : ["--no-models"];
+        var (code, process) = await RunAsync(["bench", "recall", "--sizes", "300,600", "--calls", "100", .. model, "--json"]);
+        using var _ = process;
+        code.ShouldBe(0, process.Stderr);
+        var points = process.Json.GetProperty("points").EnumerateArray().ToList();
+        points.Select(p => p.GetProperty("items").GetInt32()).ShouldBe([300, 600]);
+        foreach (var channels in points.Select(p => p.GetProperty("channels")))
+        {
+            channels.EnumerateObject().Select(c => c.Name).ShouldBe(FeedChannels.All.Where(c => !FeedChannels.Retrieval.Contains(c) || model.Contains(c)));
+            foreach (var (name, figures) in channels.EnumerateObject().Select(c => (c.Name, c.Value)))
+            {
+                figures.GetProperty("found").GetDouble().ShouldBeGreaterThan(0, name);
+                figures.GetProperty("p99_us").GetDouble().ShouldBeGreaterThanOrEqualTo(figures.GetProperty("p50_us").GetDouble(), name);
+            }
+        }
+        var (refused, told) = await RunAsync("bench", "recall", "--sizes", "5");
+        using var __ = told;
+        refused.ShouldBe(1);
+        told.Stderr.ShouldContain("--sizes holds '5'");
     }
 
     [Fact]
