@@ -134,7 +134,11 @@ public sealed class ModelSet : IDisposable
         foreach (var learner in _deep?.Learners ?? []) learner.Finish();
     }
 
-    private IReadOnlyList<ArmPolicy> Arms() => [ArmPolicy.Learned, ArmPolicy.Holdout(_settings.Feeds.CandidatesMax), .. _deep?.Arms ?? []];
+    private IReadOnlyList<ArmPolicy> Arms() =>
+    [
+        ArmPolicy.Learned, ArmPolicy.Holdout(_settings.Feeds.CandidatesMax), .. _deep?.Arms ?? [],
+        .. FeedsSettings.Diversities.Where(_settings.Experiments.ArmShares.ContainsKey).Select(diversity => ArmPolicy.Diverse(diversity, _settings.Feeds)),
+    ];
 
     /// <summary>Rebuilds the popular lists of segments that have changed, a bounded number at a time.</summary>
     internal void RefreshSegments(Action<FeedList> put, long nowMs)

@@ -23,6 +23,9 @@ public abstract class DeepModelSuite
     /// <summary>Whether the first weights are drawn: a convex model starts at 0.</summary>
     protected virtual bool DrawsFirstWeights => true;
 
+    /// <summary>Whether it knows a user's taste by their history; else by a row of their own, and knows nothing of new users.</summary>
+    protected virtual bool ReadsHistory => true;
+
     [TorchFact]
     public void Loss_falls_on_planted_data()
     {
@@ -38,7 +41,7 @@ public abstract class DeepModelSuite
         using var model = Create(1);
         Trained(model, 4 * Steps);
         // New users, whose histories alone tell what they like.
-        var batch = Planted(99, rows: 400, firstUser: 1_000_000);
+        var batch = Planted(99, rows: 400, firstUser: ReadsHistory ? 1_000_000 : 0);
         var scores = Predicted(model, batch);
         var (liked, other) = (new List<float>(), new List<float>());
         for (var i = 0; i < batch.Count; i++) (batch.Labels[i] > 0.5f ? liked : other).Add(scores[i]);

@@ -52,7 +52,7 @@ def value(name, i):
 class Model:
     def __init__(self, name):
         self.name, self.dense, self.tables = name, {}, {}
-        self.v = VECTORS * FFM_DIM if name == "ffm" else DIM
+        self.v = VECTORS * FFM_DIM if name == "ffm" else 2 * DIM if name == "neumf" else DIM
 
     def weight(self, name, *shape):
         if name not in self.dense:
@@ -238,6 +238,24 @@ class Model:
             x = [self.mixed(f"level.{level}.{k}.gate", x[k], experts[k] + experts[TASKS]) for k in range(TASKS)] + shared
         return torch.sigmoid(torch.stack([self.tower(k, x[k]) for k in range(TASKS)]))
 
+    def pair(self, row):
+        v = self.vectors(row)
+        return v[2], v[0]
+
+    def factorised(self, u, i):
+        return self.weight("gmf.weight", 1, DIM)[0] @ (u * i) + self.weight("gmf.bias", 1)[0]
+
+    def gmf(self, row):
+        return self.factorised(*self.pair(row))
+
+    def ncf_mlp(self, row):
+        return self.mlp(torch.cat(self.pair(row)))
+
+    def neumf(self, row):
+        u, i = self.pair(row)
+        z = self.part("mlp", torch.cat([u[DIM:], i[DIM:]]), HIDDEN[-1])
+        return self.linear("output", torch.cat([u[:DIM] * i[:DIM], z]), 1)[0]
+
     def auxiliary(self):
         total, count = 0.0, 0
         w = self.weight("next", 2 * DIM, 2 * DIM)
@@ -308,6 +326,6 @@ def run(name):
     return {"predictions": predictions, "losses": losses}
 
 
-names = ["lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien", *MULTI]
+names = ["lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "din", "dien", *MULTI, "gmf", "ncf_mlp", "neumf"]
 print(json.dumps({"dim": DIM, "dense": DENSE, "length": LENGTH, "hidden": HIDDEN, "rate": RATE, "table_rate": TABLE_RATE, "keys": KEYS, "tasks": TASKS, "rows": rows,
                   "models": {name: run(name) for name in names}}))

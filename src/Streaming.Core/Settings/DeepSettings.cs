@@ -12,7 +12,7 @@ public sealed record DeepSettings
     public static readonly IReadOnlyList<string> Known =
     [
         "din", "two_tower", "drn", "prm", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
-        "shared_bottom", "esmm", "mmoe", "ple", .. FeedChannels.Retrieval.Skip(1),
+        "shared_bottom", "esmm", "mmoe", "ple", "gmf", "ncf_mlp", "neumf", .. FeedChannels.Retrieval.Skip(1),
     ];
 
     /// <summary>What <see cref="UsersSettings.ExampleHistoryMax"/> becomes where it is 0 and deep models are on.</summary>

@@ -10,8 +10,8 @@ public sealed record ExperimentsSettings
     public double HoldoutShare { get; init; } = 0.05;
 
     /// <summary>
-    /// Shares of users whose lists a deep model makes, by the model's name, in [0, 1) (<c>Deep:Models</c>). Everybody else,
-    /// the hold-out apart, has the arm "learned".
+    /// Shares of users whose lists a deep model makes, by the model's name, in [0, 1) (<c>Deep:Models</c>), or the live ranker with another
+    /// <c>Feeds:Diversity</c>, by its value. Everybody else, the hold-out apart, has the arm "learned".
     /// </summary>
     public Dictionary<string, double> ArmShares { get; init; } = [];
 

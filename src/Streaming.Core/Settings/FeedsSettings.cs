@@ -176,6 +176,9 @@ public sealed record FeedsSettings
     /// <summary>Determinantal point process.</summary>
     public const string DiversityDpp = "dpp";
 
+    /// <summary>All values of <see cref="Diversity"/>.</summary>
+    public static IReadOnlyList<string> Diversities { get; } = [DiversityMmr, DiversityDpp];
+
     /// <summary>What keeps the items of a list unlike each other: <see cref="DiversityMmr"/> or <see cref="DiversityDpp"/>.</summary>
     [Tunable]
     public string Diversity { get; init; } = DiversityMmr;
@@ -226,7 +229,7 @@ public sealed record FeedsSettings
         if (GoalFusion is not (FusionAdditive or FusionMultiplicative))
             problems.Add("Feeds:GoalFusion", $"is '{GoalFusion}'; allowed are '{FusionAdditive}' and '{FusionMultiplicative}'");
         foreach (var (goal, weight) in GoalWeights) problems.InRange($"Feeds:GoalWeights:{goal}", weight, 0, 1000);
-        if (Diversity is not (DiversityMmr or DiversityDpp)) problems.Add("Feeds:Diversity", $"is '{Diversity}'; allowed are '{DiversityMmr}' and '{DiversityDpp}'");
+        if (!Diversities.Contains(Diversity)) problems.Add("Feeds:Diversity", $"is '{Diversity}'; allowed are '{DiversityMmr}' and '{DiversityDpp}'");
         problems.InRange("Feeds:ListsRememberedMax", ListsRememberedMax, 1, 1000);
         problems.InRange("Feeds:SegmentsMax", SegmentsMax, 1, 100_000);
         problems.InRange("Feeds:SegmentRefreshMs", SegmentRefreshMs, 1, 86_400_000);

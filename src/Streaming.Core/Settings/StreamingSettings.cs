@@ -42,8 +42,8 @@ public sealed record StreamingSettings
         foreach (var goal in Feeds.GoalWeights.Keys.Where(g => g != Goals.Positive && !Users.Goals.Contains(g)))
             problems.Add($"Feeds:GoalWeights:{goal}", $"is no goal; there are {string.Join(", ", Users.Goals.Prepend(Goals.Positive))} (Users:Goals)");
         Experiments.Validate(problems);
-        foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm)))
-            problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))})");
+        foreach (var arm in Experiments.ArmShares.Keys.Where(arm => !Deep.Models.Contains(arm) && !FeedsSettings.Diversities.Contains(arm)))
+            problems.Add($"Experiments:ArmShares:{arm}", $"names no model of Deep:Models ({(Deep.Models.Count == 0 ? "none is on" : string.Join(", ", Deep.Models))}) and no value of Feeds:Diversity");
         Serving.Validate(problems);
         Tracing.Validate(problems);
         Security.Validate(problems);

@@ -5,7 +5,7 @@ using Streaming.Models.Ranking;
 namespace Streaming.Evaluation.Protocols;
 
 /// <summary>
-/// Click prediction as papers on rankers judge it, but by time: every ranker of <see cref="Rankers"/> with one task is trained offline on what came first and predicts
+/// Click prediction as papers on rankers judge it, but by time: every ranker of <see cref="Rankers"/> with one task that reads whatever fields there are is trained offline on what came first and predicts
 /// what came after. The validation twin splits the training part once more and never looks at the test.
 /// </summary>
 public sealed class CtrChronological(bool validation) : IProtocol
@@ -24,7 +24,7 @@ public sealed class CtrChronological(bool validation) : IProtocol
         : "The last 20 % of the requests by time are the test, every shown item a row with its click as label; rankers are trained on the rows before: options and "
           + "passes by the log-loss of the last 10 % of those, which are learned too in the end. No crosses; GAUC is over users with both labels.";
 
-    public IReadOnlyList<string> Models { get; } = [.. Rankers.All.Where(r => !r.IsMultiTask).Select(r => r.Name)];
+    public IReadOnlyList<string> Models { get; } = [.. Rankers.All.Where(r => r is { IsMultiTask: false, IsOfPairs: false }).Select(r => r.Name)];
 
     public string? KeepsNoState(string model) => "it is trained with one set of options after the other, minutes each";
 

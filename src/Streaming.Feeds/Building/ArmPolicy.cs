@@ -43,6 +43,12 @@ public sealed record ArmPolicy
     /// <summary>Everything that is learned.</summary>
     public static ArmPolicy Learned { get; } = new() { Name = "learned" };
 
+    /// <summary>Everything that is learned, re-ranked in another way than the node's.</summary>
+    /// <param name="diversity">One of <see cref="FeedsSettings.Diversities"/>, and the arm's name.</param>
+    /// <param name="feeds">The node's.</param>
+    public static ArmPolicy Diverse(string diversity, FeedsSettings feeds) =>
+        new() { Name = diversity, Settings = feeds with { Diversity = diversity }, Overrides = new HashSet<string> { nameof(FeedsSettings.Diversity) } };
+
     /// <summary>
     /// The hold-out that shows what learning is worth: the popular channel and the filters, in order of popularity, the same for
     /// every user.

@@ -21,7 +21,7 @@ internal static class DemoVerb
         var users = new Option<int>("--users") { Description = "Size of the audience", DefaultValueFactory = _ => new AudienceSettings().Users };
         var pages = new Option<double>("--pages-per-s") { Description = "Page views per second", DefaultValueFactory = _ => new AudienceSettings().PageViewsPerSecond };
         var listen = new Option<string?>("--listen") { Description = "Address and port; without it any free one", HelpName = "IP:PORT" };
-        var arms = new Option<string[]>("--arms") { Description = "Deep models that learn and get an arm each, all as large as that of the live ranker: of " + string.Join(", ", DeepSettings.Known), HelpName = "A,B,..." };
+        var arms = new Option<string[]>("--arms") { Description = "Deep models that learn, or ways to re-rank the live ranker's lists, with an arm each, all as large as that of the live ranker: of " + string.Join(", ", Arms), HelpName = "A,B,..." };
         foreach (var option in (Option[])[seconds, users, pages, listen, arms]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
             RunAsync(common, parse, parse.GetValue(seconds), parse.GetValue(users), parse.GetValue(pages), parse.GetValue(listen), ArmsOf(parse.GetValue(arms) ?? []), cancel)));
@@ -30,18 +30,21 @@ internal static class DemoVerb
 
     private const double HoldoutShare = 0.25;
 
-    private static IReadOnlyList<string> ArmsOf(string[] given)
+    private static IReadOnlyList<string> Arms { get; } = [.. DeepSettings.Known, .. FeedsSettings.Diversities];
+
+    internal static IReadOnlyList<string> ArmsOf(string[] given)
     {
         string[] names = [.. given.SelectMany(a => a.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Distinct()];
-        if (names.FirstOrDefault(n => !DeepSettings.Known.Contains(n)) is { } odd)
-            throw new FormatException($"--arms {odd}: there are {string.Join(", ", DeepSettings.Known)}");
+        if (names.FirstOrDefault(n => !Arms.Contains(n)) is { } odd)
+            throw new FormatException($"--arms {odd}: there are {string.Join(", ", Arms)}");
         return names;
     }
 
-    private static IEnumerable<(string Key, string Value)> ArmSettings(IReadOnlyList<string> arms)
+    /// <summary>Settings that switch the arms on.</summary>
+    internal static IEnumerable<(string Key, string Value)> ArmSettings(IReadOnlyList<string> arms)
     {
         var share = ((1 - HoldoutShare) / (arms.Count + 1)).ToString("0.####", CultureInfo.InvariantCulture);
-        return arms.SelectMany((name, i) => new[] { ($"Deep:Models:{i}", name), ($"Experiments:ArmShares:{name}", share) });
+        return arms.Where(DeepSettings.Known.Contains).Select((name, i) => ($"Deep:Models:{i}", name)).Concat(arms.Select(name => ($"Experiments:ArmShares:{name}", share)));
     }
 
     private static async Task<int> RunAsync(

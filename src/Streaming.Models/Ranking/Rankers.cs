@@ -1,4 +1,5 @@
 using Streaming.Models.Embeddings;
+using Streaming.Models.Neural;
 using Streaming.Models.Optimizers;
 using Streaming.Models.Ranking.MultiTask;
 
@@ -15,6 +16,9 @@ public sealed record KnownRanker(string Name, string Summary, RankerRecipe Recip
 
     /// <summary>Whether the live path serves it under this name.</summary>
     public bool IsLive { get; init; } = true;
+
+    /// <summary>Whether it reads the user and the item alone, by their places in the rows of the live path: rows of other sets need not have them.</summary>
+    public bool IsOfPairs { get; init; }
 
     /// <summary>Whether it is made for several tasks: in the live path the label and <see cref="Core.Settings.UsersSettings.Goals"/>.</summary>
     public bool IsMultiTask { get; init; }
@@ -51,6 +55,9 @@ public static class Rankers
         new("esmm", "conversions as click times conversion after it (Ma et al. 2018)", RankerRecipe.Adam((s, o) => new Esmm(s, o))) { IsMultiTask = true },
         new("mmoe", "shared experts, a gate for each task (Ma et al. 2018)", RankerRecipe.Adam((s, o) => new Mmoe(s, o))) { IsMultiTask = true },
         new("ple", "own and shared experts on two levels (Tang et al. 2020)", RankerRecipe.Adam((s, o) => new Ple(s, o))) { IsMultiTask = true },
+        new("gmf", "generalised matrix factorisation (He et al. 2017)", RankerRecipe.Adam((s, o) => new PairRanker(s, new Gmf(0, 0, o.Dim, o.Seed)))) { IsOfPairs = true },
+        new("ncf_mlp", "layers on user and item (He et al. 2017)", RankerRecipe.Adam((s, o) => new PairRanker(s, new NcfMlp(0, 0, o.Dim, o.Hidden, o.Seed)))) { IsOfPairs = true },
+        new("neumf", "the two in one network (He et al. 2017)", RankerRecipe.Adam((s, o) => new PairRanker(s, new NeuMf(0, 0, o.Dim, o.Dim, o.Hidden, o.Seed)))) { IsOfPairs = true },
     ];
 
     /// <summary>Names of those that the live path serves as <see cref="RankerModel"/>.</summary>

@@ -83,6 +83,8 @@ internal sealed class ArmPolicies(StreamingSettings settings, IReadOnlyList<ArmP
         if (values.Count == 0 && weights.Count == 0) return policy with { Name = arm };
         var problems = new SettingsProblems();
         var all = new Dictionary<string, string>(weights, StringComparer.Ordinal);
+        // What the base itself sets stays, unless the arm sets that too.
+        if (policy.Overrides.Contains(nameof(FeedsSettings.Diversity))) all[$"{nameof(StreamingSettings.Feeds)}:{nameof(FeedsSettings.Diversity)}"] = policy.Settings!.Diversity;
         foreach (var (key, value) in values) all[key] = value;
         var feeds = Tunables.Apply(settings, all, arm, problems).Feeds;
         // Definitions are checked when they are made. Settings may have changed under them since: then the default is better than no list.

@@ -44,6 +44,21 @@ public sealed class EsmmSuiteTests : DeepModelSuite
 public sealed class MmoeSuiteTests() : RankerSuite("mmoe");
 public sealed class PleSuiteTests() : RankerSuite("ple");
 
+public abstract class PairRankerSuite(string name) : RankerSuite(name)
+{
+    protected override bool ReadsHistory => false;
+}
+
+public sealed class GmfSuiteTests() : PairRankerSuite("gmf");
+
+public sealed class NcfMlpSuiteTests() : PairRankerSuite("ncf_mlp")
+{
+    // As ESMM above: a plain MLP has to find out what a product would give it.
+    protected override IDeepModel Create(long seed) => RankerModelTests.Create("ncf_mlp", (ulong)seed, new ItemCatalog(), hidden: [64, 32]);
+}
+
+public sealed class NeuMfSuiteTests() : PairRankerSuite("neumf");
+
 /// <summary>What the live path adds to the networks: the rows of examples, and candidates that share a user.</summary>
 public sealed class RankerModelTests
 {
