@@ -15,6 +15,9 @@ public sealed record NodeStatus
     /// <summary>How long the actors would take to catch up at their latest speed, ms.</summary>
     public required double LagMs { get; init; }
 
+    /// <summary>Lists that the last round left for the next.</summary>
+    public required int ListsWaiting { get; init; }
+
     /// <summary>Shards that this node leads, where nodes share them; null where it has them all.</summary>
     public ShardsStatus? Shards { get; init; }
 

@@ -259,6 +259,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         Shards = ShardsStatus(),
         LagOffsets = _admission.LagOffsets,
         LagMs = _admission.LagMs,
+        ListsWaiting = ListsWaiting,
         Admission = _admission.State.ToString(),
         Rounds = _rounds.Count,
         Users = _host.Counts,

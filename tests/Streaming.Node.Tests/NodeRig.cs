@@ -159,13 +159,13 @@ public sealed class NodeRig : IAsyncDisposable
 
     public static ReadOnlyMemory<byte> Json(string text) => Encoding.UTF8.GetBytes(text.Replace('\'', '"'));
 
-    /// <summary>Waits until the condition holds; fails after a minute.</summary>
+    /// <summary>Waits until the condition holds; fails after three minutes.</summary>
     public static async Task Until(Func<Task<bool>> holds)
     {
         var clock = Stopwatch.StartNew();
         while (!await holds())
         {
-            clock.Elapsed.TotalSeconds.ShouldBeLessThan(60, "the condition did not come");
+            clock.Elapsed.TotalSeconds.ShouldBeLessThan(180, "the condition did not come");
             await Task.Yield();
         }
     }

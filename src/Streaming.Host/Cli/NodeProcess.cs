@@ -93,11 +93,11 @@ internal sealed class NodeProcess : IDisposable
     }
 
     /// <summary>Waits until the node says that it is ready.</summary>
-    /// <exception cref="InvalidDataException">It ended, or was not ready within a minute.</exception>
+    /// <exception cref="InvalidDataException">It ended, or was not ready within three minutes.</exception>
     public async Task WaitReadyAsync(CancellationToken cancel)
     {
         using var http = new HttpClient();
-        for (var attempt = 0; attempt < 600; attempt++)
+        for (var attempt = 0; attempt < 1_800; attempt++)
         {
             if (_process.HasExited) throw new InvalidDataException($"the node ended with code {_process.ExitCode} before it was ready");
             try
@@ -111,7 +111,7 @@ internal sealed class NodeProcess : IDisposable
             }
             await Task.Delay(100, cancel).ConfigureAwait(false);
         }
-        throw new InvalidDataException("the node was not ready within 60 s");
+        throw new InvalidDataException("the node was not ready within 3 minutes");
     }
 
     /// <summary>kill -9: nothing of it runs on, nothing is written any more.</summary>

@@ -50,7 +50,7 @@ public sealed class DiskTests
         var port = NodeProcess.FreePort();
         var ledger = new ChaosLedger(sender: 0, users: 5);
         using var sender = new ChaosSender(ledger, new Uri($"http://127.0.0.1:{port}"), seed: 1);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         var said = new List<string>();
         using (var node = NodeProcess.Start(port, arguments, line => { lock (said) said.Add(line); }))
         {

@@ -14,7 +14,7 @@ namespace Streaming.Host.Tests.Fixtures;
 /// <summary>A node with its loop and its HTTP API on a free port, in a folder of its own or in a given one.</summary>
 public sealed class LiveNode : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly CancellationTokenSource _stop;
     private readonly DirectoryInfo? _temporary;

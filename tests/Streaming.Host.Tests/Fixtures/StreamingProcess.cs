@@ -8,7 +8,7 @@ namespace Streaming.Host.Tests.Fixtures;
 /// <summary>The built program as a process of its own, with small stores and no setting inherited from the environment.</summary>
 public sealed partial class StreamingProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _stdout = new();

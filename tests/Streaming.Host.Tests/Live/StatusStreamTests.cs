@@ -78,7 +78,7 @@ public sealed class StatusStreamTests
 
     private sealed class EventStream(HttpResponseMessage response, StreamReader reader) : IAsyncDisposable
     {
-        private static CancellationToken Patience => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
+        private static CancellationToken Patience => new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token;
 
         /// <summary>The data of the next event, which must have this name or come after some that have not.</summary>
         public async Task<JsonElement> NextAsync(string name)
