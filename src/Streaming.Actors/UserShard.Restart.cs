@@ -28,7 +28,7 @@ public sealed partial class UserShard
         var weights = _weights;
         Weigh(_flushedWeights);
         using var reader = _parts.Reread(_flushedOffset);
-        while (reader.Offset < until.Offset && reader.Read(batch, 4096, until.Offset) > 0)
+        while (reader.ReadTo(batch, 4096, until.Offset) > 0)
         {
             for (var i = 0; i < batch.Count; i++)
             {

@@ -30,7 +30,7 @@ public sealed class MergedTopic : IDisposable
             if (++At >= Batch.Count)
             {
                 At = 0;
-                if (reader.Read(Batch, BatchRecords, range.End) == 0) return false;
+                if (reader.ReadTo(Batch, BatchRecords, range.End) == 0) return false;
             }
             TimeMs = Math.Max(TimeMs, Batch.TimeMs(At));
             return true;

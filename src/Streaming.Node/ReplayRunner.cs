@@ -38,6 +38,9 @@ public sealed class ReplayRunner
         _partitions = _log.PartitionCount(Topics.Events);
     }
 
+    /// <summary>What an earlier run left in a partition beyond the checkpoint.</summary>
+    private readonly record struct Tail(ILogReader Reader, long End);
+
     /// <summary>Records of the source that were in the checkpoint this run went on from.</summary>
     public long ResumedAt { get; private set; }
 
@@ -95,7 +98,7 @@ public sealed class ReplayRunner
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            foreach (var tail in tails.Values) tail.Dispose();
+            foreach (var tail in tails.Values) tail.Reader.Dispose();
         }
     }
 
@@ -142,15 +145,15 @@ public sealed class ReplayRunner
     }
 
     /// <summary>Readers over what an earlier, killed run left in the log beyond the checkpoint.</summary>
-    private async Task<Dictionary<(string Topic, int Partition), ILogReader>> OpenTailsAsync()
+    private async Task<Dictionary<(string Topic, int Partition), Tail>> OpenTailsAsync()
     {
-        var tails = new Dictionary<(string, int), ILogReader>();
+        var tails = new Dictionary<(string, int), Tail>();
         foreach (var (topic, positions) in new[] { (Topics.Events, _node.EventPositions), (Topics.Items, _node.ItemPositions) })
         {
             for (var p = 0; p < positions.Length; p++)
             {
                 var range = await _log.RangeAsync(topic, p).ConfigureAwait(false);
-                if (range.End > Math.Max(positions[p], range.Earliest)) tails[(topic, p)] = _log.OpenReader(topic, p, positions[p]);
+                if (range.End > Math.Max(positions[p], range.Earliest)) tails[(topic, p)] = new Tail(_log.OpenReader(topic, p, positions[p]), range.End);
             }
         }
         return tails;
@@ -159,7 +162,7 @@ public sealed class ReplayRunner
     /// <summary>
     /// Makes sure that every record of the batch is in the log, once; returns the offsets before which the round has to read.
     /// </summary>
-    private async Task<RoundLimits> AppendAsync(List<ReplayRecord> batch, Dictionary<(string Topic, int Partition), ILogReader> tails)
+    private async Task<RoundLimits> AppendAsync(List<ReplayRecord> batch, Dictionary<(string Topic, int Partition), Tail> tails)
     {
         var limits = new RoundLimits(_node.EventPositions, _node.ItemPositions);
         if (batch.Exists(r => r.IsItem)) await AppendAsync(Topics.Items, batch, tails, limits.Items).ConfigureAwait(false);
@@ -168,7 +171,7 @@ public sealed class ReplayRunner
     }
 
     private async Task AppendAsync(
-        string topic, List<ReplayRecord> batch, Dictionary<(string Topic, int Partition), ILogReader> tails, long[] limits)
+        string topic, List<ReplayRecord> batch, Dictionary<(string Topic, int Partition), Tail> tails, long[] limits)
     {
         var missing = new List<LogEntry>();
         foreach (var record in batch)
@@ -180,10 +183,10 @@ public sealed class ReplayRunner
                 if (IsNext(tail, record))
                 {
                     FoundInLog++;
-                    limits[partition] = tail.Offset;
+                    limits[partition] = tail.Reader.Offset;
                     continue;
                 }
-                tail.Dispose();
+                tail.Reader.Dispose();
                 tails.Remove((topic, partition));
             }
             missing.Add(new LogEntry(record.Key, record.Value, record.TimeMs, partition));
@@ -195,17 +198,17 @@ public sealed class ReplayRunner
     }
 
     /// <summary>Whether the next record left over in the log is this one; false at the end of what was left.</summary>
-    private bool IsNext(ILogReader tail, ReplayRecord record)
+    private bool IsNext(Tail tail, ReplayRecord record)
     {
-        if (tail.Read(_stored, 1) == 0) return false;
+        if (tail.Reader.ReadTo(_stored, 1, tail.End) == 0) return false;
         if (_stored.Key(0).Span.SequenceEqual(record.Key.Span) && _stored.Value(0).Span.SequenceEqual(record.Value.Span)) return true;
         throw NotOfThisReplay();
     }
 
     /// <summary>After the last record an earlier run can only have left the ticks that end it.</summary>
-    private void RequireOnlyTicks(ILogReader tail)
+    private void RequireOnlyTicks(Tail tail)
     {
-        while (tail.Read(_stored, 1) > 0)
+        while (tail.Reader.ReadTo(_stored, 1, tail.End) > 0)
             if (!EventParser.TryParse(_stored.Value(0).Span, _stored.TimeMs(0), out var e, out _) || e.Kind != EventKind.Tick) throw NotOfThisReplay();
     }
 

@@ -34,6 +34,19 @@ public sealed class UserShardTests
     }
 
     [Fact]
+    public async Task A_restart_has_all_of_the_log_also_where_it_has_to_be_fetched_first()
+    {
+        var bench = new ShardBench(1) { Fetches = true };
+        for (var i = 0; i < 5; i++) bench.Append(Click("u", $"i{i}", T0 + i));
+        bench.Append(Click("u", "poison", T0 + 5));
+        bench.Append(Click("u", "z", T0 + 6));
+        await using var host = Host(bench);
+        await bench.FeedAsync(host);
+        host.Counts.Restarts.ShouldBe(1);
+        (await host.AskAsync("u", state => state!.Positives)).ShouldBe(6);
+    }
+
+    [Fact]
     public async Task A_restart_does_not_release_again_what_a_time_out_has_released()
     {
         var bench = new ShardBench(1, new UsersSettings { AttributionWindowMs = 10_000 });

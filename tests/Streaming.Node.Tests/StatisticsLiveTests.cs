@@ -5,6 +5,7 @@ using Streaming.Core.Settings;
 using Streaming.Experiments.Ledger;
 using Streaming.Experiments.Reporting;
 using Streaming.Node.Statistics;
+using Streaming.Suites.Fakes;
 
 namespace Streaming.Node.Tests;
 
@@ -88,7 +89,7 @@ public sealed class StatisticsLiveTests : IDisposable
             var tracked = TrackedExperiments.Of(rig.Node.Experiments.Current, Settings.Experiments);
             using var anew = LedgerReader.Open(new LedgerReaderParts
             {
-                Log = rig.Node.Log, Folder = _folder.Sub("none"), Limits = LedgerLimits.Of(Settings), Experiments = () => tracked,
+                Log = new FetchingLog(rig.Node.Log), Folder = _folder.Sub("none"), Limits = LedgerLimits.Of(Settings), Experiments = () => tracked,
             });
             anew.CatchUp();
             var (one, other) = (anew.Report("x", new ReportPlan())!, rig.Node.Statistics!.Report("x")!);

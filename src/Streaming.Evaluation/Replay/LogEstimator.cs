@@ -74,7 +74,10 @@ public static class LogEstimator
         var rows = Drawn(log, share => progress?.Invoke(share * 0.2), cancel);
         if (rows.Count == 0)
             throw new InvalidDataException("the log has no list whose order was drawn; set Feeds:SlateShare, 0.02 for one list in fifty, let the node run for a while, and ask again");
-        settings = (settings with { Deep = settings.Deep with { Models = [.. models.Where(DeepSettings.Known.Contains)] } }).Resolved();
+        settings = (settings with
+        {
+            Deep = settings.Deep with { Models = [.. models.Where(DeepSettings.Known.Contains)] }, Log = settings.Log with { Partitions = log.PartitionCount(Topics.Events) },
+        }).Resolved();
         long endMs;
         DeepServing? deep = null;
         try
@@ -178,7 +181,7 @@ public static class LogEstimator
                 foreach (var shown in e.Items) Ask(e, shown.Item);
             }
             endMs = Math.Max(endMs, events.TimeMs);
-            path.Apply(e, events.TimeMs);
+            path.Apply(e, events.TimeMs, events.Position.Partition);
             if (n % RoundRecords == 0) path.Learn();
         }
         return endMs;

@@ -25,20 +25,19 @@ public sealed class OfflinePath : IUserEffects
 {
     private readonly StreamingSettings _settings;
     private readonly bool _inOneLine;
-    private readonly UserMachine _machine;
     private readonly Partition[] _partitions;
     private readonly LearningOrder _order = new();
     private readonly Dictionary<string, UserState> _users = [];
     private readonly List<ExampleRecord> _released = [];
     private long _clockMs;
     private long _dueMs;
-    private long _weights;
     private bool _forget;
 
-    /// <summary>What one partition of <c>events</c> knows beyond its users.</summary>
-    private sealed class Partition(int number, int forgottenMax)
+    /// <summary>What one partition of <c>events</c> knows beyond its users. Its machine is its own, as what actions weigh is.</summary>
+    private sealed class Partition(int number, UserMachine machine, int forgottenMax)
     {
         public readonly int Number = number;
+        public readonly UserMachine Machine = machine;
 
         /// <summary>As <see cref="WakeQueue"/>, but for the choice of what orders ties.</summary>
         public readonly PriorityQueue<string, (long DueMs, ulong Tie)> Wakes = new();
@@ -47,6 +46,9 @@ public sealed class OfflinePath : IUserEffects
         public readonly List<ExampleRecord> Records = [];
         public long ClockMs;
         public long Sequence;
+
+        /// <summary>Version of the changed weights that its ticks have said last.</summary>
+        public long Weights;
     }
 
     /// <param name="settings">As the live path's: partitions, windows, learners, seed.</param>
@@ -64,8 +66,12 @@ public sealed class OfflinePath : IUserEffects
         (_settings, _inOneLine) = (settings, inOneLine);
         Learners = new LearnerSet(settings);
         Trainer = Learners.NewTrainer(others?.Invoke(Learners), item => NewItem?.Invoke(item));
-        _machine = new UserMachine(settings.Users, models?.Invoke(Learners) ?? Learners.UserModels, settings.Node.Seed);
-        _partitions = [.. Enumerable.Range(0, inOneLine ? 1 : settings.Log.Partitions).Select(p => new Partition(p, settings.Users.ForgottenUsersMax))];
+        var asked = models?.Invoke(Learners) ?? Learners.UserModels;
+        _partitions =
+        [
+            .. Enumerable.Range(0, inOneLine ? 1 : settings.Log.Partitions)
+                .Select(p => new Partition(p, new UserMachine(settings.Users, asked, settings.Node.Seed), settings.Users.ForgottenUsersMax)),
+        ];
     }
 
     public LearnerSet Learners { get; }
@@ -86,14 +92,17 @@ public sealed class OfflinePath : IUserEffects
     /// <summary>Applies one record of <c>events</c>. What it releases is learned at the end of the round.</summary>
     /// <param name="e">The event; null for a record that holds none, which still moves its partition's time on.</param>
     /// <param name="recordMs">The record's time.</param>
-    public void Apply(UserEvent? e, long recordMs)
+    /// <param name="at">
+    /// The partition where a node's log has it; null for that of its user. Ticks have no user: they move the time, and say the weights, of the partition that they lie in.
+    /// </param>
+    public void Apply(UserEvent? e, long recordMs, int? at = null)
     {
         _clockMs = Math.Max(_clockMs, recordMs);
-        var partition = _partitions[Murmur2.PartitionOf(Encoding.UTF8.GetBytes(e?.User ?? ""), _partitions.Length)];
+        var partition = _partitions[_inOneLine ? 0 : at ?? Murmur2.PartitionOf(Encoding.UTF8.GetBytes(e?.User ?? ""), _partitions.Length)];
         var source = Begin(partition, recordMs);
         // What is no event, or cannot be applied, is set aside: the live path counts it, and no figure hangs on it.
-        if (e is null || _machine.IsTooEarly(e, recordMs)) return;
-        if (e.Kind == EventKind.Tick) Weigh(e);
+        if (e is null || partition.Machine.IsTooEarly(e, recordMs)) return;
+        if (e.Kind == EventKind.Tick) Weigh(partition, e);
         else if (!partition.Forgotten.Covers(e.User, e.TimeMs)) Handle(partition, e, source);
     }
 
@@ -142,12 +151,12 @@ public sealed class OfflinePath : IUserEffects
         for (var i = 0; i < items.Length; i++) scores[i] = scorer.Score(items[i]);
     }
 
-    /// <summary>Of a node's log, whose partitions have all been told within the same moment: from the first of them on.</summary>
-    private void Weigh(UserEvent tick)
+    /// <summary>For the partition's records from here on, as on a node: one that another leads is told later than the rest.</summary>
+    private static void Weigh(Partition partition, UserEvent tick)
     {
-        if (ChangedWeights.Of(tick) is not { } said || said.Version <= _weights) return;
-        _machine.Weigh(said);
-        _weights = said.Version;
+        if (ChangedWeights.Of(tick) is not { } said || said.Version <= partition.Weights) return;
+        partition.Machine.Weigh(said);
+        partition.Weights = said.Version;
     }
 
     private LogPosition Begin(Partition partition, long recordMs)
@@ -160,7 +169,7 @@ public sealed class OfflinePath : IUserEffects
             partition.Wakes.Dequeue();
             if (!_users.TryGetValue(user, out var state)) continue;
             _dueMs = long.MaxValue;
-            _machine.OnTime(state, recordMs, source, this);
+            partition.Machine.OnTime(state, recordMs, source, this);
             Release(partition, user);
         }
         return source;
@@ -171,7 +180,7 @@ public sealed class OfflinePath : IUserEffects
         if (!_users.TryGetValue(e.User, out var state))
             _users[e.User] = state = new UserState(e.User, _settings.Learning.EmbeddingDim);
         (_dueMs, _forget) = (long.MaxValue, false);
-        _machine.Handle(state, e, source, this);
+        partition.Machine.Handle(state, e, source, this);
         if (_forget)
         {
             _users.Remove(e.User);

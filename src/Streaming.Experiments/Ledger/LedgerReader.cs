@@ -37,6 +37,7 @@ public sealed class LedgerReader : IDisposable
     private const string Group = "experiments";
     private const int RecordsMax = 4096;
     private const int Kept = 2;
+    private static readonly TimeSpan FetchWait = TimeSpan.FromMilliseconds(50);
 
     private readonly LedgerReaderParts _parts;
     private readonly Lock _gate = new();
@@ -93,10 +94,27 @@ public sealed class LedgerReader : IDisposable
         return read > 0;
     }
 
-    /// <summary>Reads until nothing is left.</summary>
+    /// <summary>Reads until nothing is left of what the log holds now.</summary>
+    /// <exception cref="EventLogException">The log does not come up with it.</exception>
     public void CatchUp(CancellationToken cancel = default)
     {
-        while (Pump()) cancel.ThrowIfCancellationRequested();
+        long[] ends = [.. _readers.Select((_, p) => Wait(_parts.Log.RangeAsync(Topics.Events, p)).End)];
+        var last = _parts.Time.GetTimestamp();
+        while (true)
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (Pump())
+            {
+                last = _parts.Time.GetTimestamp();
+                continue;
+            }
+            var behind = Enumerable.Range(0, ends.Length).FirstOrDefault(p => _readers[p].Offset < ends[p], -1);
+            if (behind < 0) return;
+            // On Kafka a reader that was just opened has fetched nothing yet.
+            if (_parts.Time.GetElapsedTime(last) > LogReading.Patience)
+                throw new EventLogException($"'{Topics.Events}' {behind} does not come up to {ends[behind]}, where it ends, in {LogReading.Patience.TotalSeconds:0} s");
+            Wait(_readers[behind].WaitAsync(FetchWait, cancel));
+        }
     }
 
     /// <summary>How far it is behind the log: bytes on the embedded log, records on Kafka.</summary>

@@ -83,8 +83,9 @@ internal static class AbReportVerb
     private static ExperimentsVersion VersionIn(IEventLog log)
     {
         var (version, batch) = (ExperimentsVersion.None, new LogBatch());
-        using var reader = log.OpenReader(Topics.Experiments, 0, 0);
-        while (reader.Read(batch, 64) > 0)
+        var range = log.RangeAsync(Topics.Experiments, 0).AsTask().GetAwaiter().GetResult();
+        using var reader = log.OpenReader(Topics.Experiments, 0, range.Earliest);
+        while (reader.ReadTo(batch, 64, range.End) > 0)
         {
             for (var i = 0; i < batch.Count; i++)
             {

@@ -106,7 +106,10 @@ public sealed class ExperimentStatistics : IDisposable
             if (more) BackgroundThread.StandBack();
             else _stop.Token.WaitHandle.WaitOne(IdleMs);
         }
-        reader.CatchUp();
+        while (reader.Pump())
+        {
+            // What is there; the next start reads the rest.
+        }
         reader.Checkpoint();
     }
 

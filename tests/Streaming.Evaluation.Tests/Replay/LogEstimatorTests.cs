@@ -1,4 +1,5 @@
 using System.Text;
+using Streaming.Core.Events;
 using Streaming.Core.Examples;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
@@ -31,8 +32,8 @@ public sealed class LogEstimatorTests
 
         public MemoryEventLog Log { get; } = new(Settings.Log);
 
-        /// <summary>A list of four in drawn order, whose first slot a new user sees, and clicks at the item's rate.</summary>
-        public void Show(int times = 1, string? user = null, bool? clicks = null)
+        /// <summary>A list of four in drawn order, whose first slot a new user sees, and clicks at the item's rate. Returns the item of that slot.</summary>
+        public int Show(int times = 1, string? user = null, bool? clicks = null)
         {
             user ??= $"u{_users++}";
             int[] order = [0, 1, 2, 3];
@@ -45,6 +46,30 @@ public sealed class LogEstimatorTests
                 if (clicked) Event($$"""{"type":"click","user":"{{user}}","item":"i{{order[0]}}","ts":{{_now + 5}}}""", user);
                 Example(user, order, clicked);
             }
+            return order[0];
+        }
+
+        /// <summary>An action of a type that is not built in, by a user of the partition.</summary>
+        public void Act(int partition, int item)
+        {
+            var user = Enumerable.Range(0, 100).Select(i => $"actor-{i}").First(u => PartitionOf(u) == partition);
+            _now += 10;
+            Event($$"""{"type":"mine","user":"{{user}}","item":"i{{item}}","ts":{{_now}}}""", user);
+        }
+
+        /// <summary>What a node says to a partition that it leads once somebody has given that type a weight.</summary>
+        public void Weigh(int partition)
+        {
+            var tick = new ByteWriter();
+            var changed = new ChangedWeights(1, [new("mine", 5)]);
+            EventWriter.Write(new UserEvent { Kind = EventKind.Tick, Type = "tick", User = "", TimeMs = ++_now, Context = changed.ToContext() }, tick);
+            Append(Topics.Events, default, tick.WrittenSpan.ToArray(), partition);
+        }
+
+        /// <summary>A round of records that say nothing: what was done before is learned.</summary>
+        public void Pass()
+        {
+            for (var i = 0; i < 32; i++) Event($$"""{"type":"impression","user":"last","item":"i0","ts":{{++_now}}}""", "last");
         }
 
         /// <summary>Lets the windows of all slots so far end.</summary>
@@ -69,11 +94,12 @@ public sealed class LogEstimatorTests
             Append(Topics.Examples, user, bytes.WrittenSpan.ToArray());
         }
 
-        private void Append(string topic, string user, byte[] value)
-        {
-            var entry = new LogEntry(Encoding.UTF8.GetBytes(user), value, _now, (int)(StableHash.Of(user) % 2));
-            Log.AppendAsync(topic, new[] { entry }).AsTask().GetAwaiter().GetResult();
-        }
+        private void Append(string topic, string user, byte[] value) => Append(topic, Encoding.UTF8.GetBytes(user), value, PartitionOf(user));
+
+        private void Append(string topic, ReadOnlyMemory<byte> key, byte[] value, int partition) =>
+            Log.AppendAsync(topic, new[] { new LogEntry(key, value, _now, partition) }).AsTask().GetAwaiter().GetResult();
+
+        private static int PartitionOf(string user) => (int)(StableHash.Of(user) % 2);
     }
 
     [Fact]
@@ -108,6 +134,26 @@ public sealed class LogEstimatorTests
         scene.Show(clicks: true);
         var found = LogEstimator.Run(scene.Log, Settings, ["popular"]);
         (found.Slots, found.Users, found.Open).ShouldBe((50, 50, 1));
+    }
+
+    [Fact]
+    public void A_changed_weight_counts_in_each_partition_from_its_own_tick_on()
+    {
+        var scene = new Scene();
+        var agreed = 0;
+        scene.Weigh(partition: 0);
+        // The other partition's leader has not told it yet: there these were set aside.
+        for (var i = 0; i < 9; i++) scene.Act(partition: 1, item: 3);
+        scene.Act(partition: 0, item: 2);
+        scene.Pass();
+        for (var i = 0; i < 40; i++) agreed += scene.Show(clicks: false) == 2 ? 1 : 0;
+        scene.Weigh(partition: 1);
+        for (var i = 0; i < 3; i++) scene.Act(partition: 1, item: 1);
+        scene.Pass();
+        for (var i = 0; i < 40; i++) agreed += scene.Show(clicks: false) == 1 ? 1 : 0;
+        scene.Wait();
+        // As on Kafka, where records have to be fetched first.
+        LogEstimator.Run(new FetchingLog(scene.Log), Settings, ["popular"]).Models.ShouldHaveSingleItem().Agreement.ShouldBe(agreed / 80.0, 1e-9);
     }
 
     [TorchFact]

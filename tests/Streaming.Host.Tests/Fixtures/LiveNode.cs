@@ -134,10 +134,10 @@ public sealed class LiveNode : IAsyncDisposable
     public Task<Answer> PostLinesAsync(string path, params IEnumerable<string> lines) =>
         SendAsync(HttpMethod.Post, path, Encoding.UTF8.GetBytes(string.Join('\n', lines)), "application/x-ndjson");
 
-    /// <summary>Posts one event; returns its position as the API spells it.</summary>
+    /// <summary>Posts one event, as a client does: again where the node puts it off. Returns its position as the API spells it.</summary>
     public async Task<string> EventAsync(string json)
     {
-        var answer = await PostAsync("/v1/events", json);
+        var answer = await UntilAsync(() => PostAsync("/v1/events", json), a => a.Status != 429);
         answer.Status.ShouldBe(200, answer.Text);
         return answer.Json.GetProperty("results")[0].GetProperty("position").GetString()!;
     }

@@ -246,6 +246,9 @@ internal static class ExperimentCalls
         request.Headers.Add("X-Streaming-Author", Uri.EscapeDataString(author));
         using var response = await live.Http.SendAsync(request);
         var answer = new Answer((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, null, await response.Content.ReadAsByteArrayAsync());
-        return (answer, response.Headers.ETag?.Tag);
+        if (answer.Status != 202) return (answer, response.Headers.ETag?.Tag);
+        // Durable, and a busy node has not come to it within ten seconds: it answers the same once it has.
+        var inForce = await live.UntilAsync(() => live.GetAsync("/v1/experiments"), a => $"\"{a.Json.GetProperty("version").GetInt64() - 1}\"" == basedOn);
+        return (inForce, $"\"{inForce.Json.GetProperty("version").GetInt64()}\"");
     }
 }

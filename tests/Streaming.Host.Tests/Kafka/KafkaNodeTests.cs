@@ -52,6 +52,7 @@ public sealed class KafkaNodeTests
                 live.Node.Experiments.Current.Definitions.Find("short")!.State.ShouldBe(ExperimentState.Killed);
                 (await live.Node.Experiments.AuditAsync(10)).Select(e => e.Version).ShouldBe([2, 1]);
             }
+            await ReportAsync(settings);
         }
         finally
         {
@@ -72,6 +73,20 @@ public sealed class KafkaNodeTests
         two.Json.GetProperty("complete").GetBoolean().ShouldBeTrue(two.Text);
         (await live.SendAsync(HttpMethod.Post, $"/v1/dead-letters/{offset}/retry")).Status.ShouldBe(200);
         await live.UntilAsync(() => live.GetAsync("/v1/dead-letters"), a => a.Json.GetProperty("letters").GetArrayLength() == 3);
+    }
+
+    /// <summary>From the log alone: an experiment that it ends with is known, and who had its list is counted.</summary>
+    private static async Task ReportAsync(StreamingSettings settings)
+    {
+        using var folder = new Cli.TemporaryFolder();
+        var (code, run) = await StreamingProcess.RunAsync(
+            "ab", "report", "short", "--offline", "--kafka", settings.Kafka.Bootstrap, "--data-dir", folder.Path, "--set", $"Kafka:Prefix={settings.Kafka.Prefix}", "--set", "Kafka:FetchWaitMs=10",
+            "--set", "Log:Partitions=2", "--set", "Log:RecordBytesMax=65536", "--set", "Log:RetentionHours=0", "--set", "Log:RetentionMbPerPartition=0", "--json");
+        using (run)
+        {
+            code.ShouldBe(0, run.Stderr);
+            run.Json.GetProperty("arms")[0].GetProperty("users").GetInt64().ShouldBe(1, run.Stdout);
+        }
     }
 
     private static async Task StartAndKillAnExperimentAsync(LiveNode live)

@@ -20,7 +20,10 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await Expect(page.GetByRole(AriaRole.Status).First).ToHaveTextAsync("Live");
         var intake = page.GetByRole(AriaRole.Region, new() { NameRegex = new Regex("^Intake") });
         await Expect(intake).ToContainTextAsync("open");
-        output.WriteLine($"figures on the screen {watched.Opened.ElapsedMilliseconds} ms after the page was loaded");
+        var (wallMs, processorMs) = await watched.UsableAsync();
+        var effort = await browser.EffortAsync(processorMs);
+        output.WriteLine($"figures on the screen {wallMs:0} ms after the page was asked for, of which the page was at work for {processorMs:0} ms, {effort:0.00} times the known work");
+        effort.ShouldBeInRange(.1, Browser.EffortMax);
         await Expect(page.Locator(".plot canvas")).ToHaveCountAsync(4);
 
         // Sent while it watches: who and what is hot, and what could not be used.
@@ -130,6 +133,47 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await Expect(like.GetByRole(AriaRole.Button)).ToHaveCountAsync(1);
         await Expect(audit).ToContainTextAsync("weight Users:ActionWeights:like: 4.5 -> as in the settings");
         watched.Complaints.ShouldAllBe(c => c.Contains("400"));
+    }
+
+    [BrowserFact]
+    public async Task What_is_older_comes_page_by_page_and_stays_when_more_comes()
+    {
+        await using var live = await NodeAsync();
+        // 45 letters and, with the definitions of the experiments, 15 steps.
+        (await live.PostLinesAsync("/v1/events", Enumerable.Range(0, 45).Select(i => $$"""{"type":"like","user":"u{{i}}"}"""))).Status.ShouldBe(400);
+        for (var i = 1; i < 15; i++) (await live.SendAsync(HttpMethod.Put, $"/v1/weights/Users:ActionWeights:like?value={i + 2}")).Status.ShouldBe(200);
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        var page = watched.Page;
+        var letters = page.GetByRole(AriaRole.Region, new() { Name = "Dead letters", Exact = true });
+        var rows = letters.Locator("[data-letter]");
+        var olderLetters = letters.GetByRole(AriaRole.Button, new() { Name = "Older letters" });
+        await Expect(rows).ToHaveCountAsync(20);
+        await olderLetters.FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(rows).ToHaveCountAsync(40);
+        await Expect(letters.GetByRole(AriaRole.Status)).ToHaveTextAsync("20 older letters; 40 are shown.");
+        await Expect(rows.Nth(20)).ToBeFocusedAsync();
+        // What comes now stands before them, and they stay.
+        (await live.PostAsync("/v1/events", """{"type":"like","user":"late"}""")).Status.ShouldBe(400);
+        await Expect(rows).ToHaveCountAsync(41);
+        await Expect(rows.First).ToContainTextAsync("late");
+        await olderLetters.ClickAsync();
+        await Expect(rows).ToHaveCountAsync(46);
+        await Expect(rows.Last).ToContainTextAsync("u0");
+        await Expect(olderLetters).ToHaveCountAsync(0);
+        (await rows.EvaluateAllAsync<string[]>("rows => rows.map(r => r.dataset.letter)")).ShouldBeUnique();
+
+        var audit = page.GetByRole(AriaRole.Region, new() { Name = "Audit" });
+        var steps = audit.GetByRole(AriaRole.Listitem);
+        await Expect(steps).ToHaveCountAsync(12);
+        await audit.GetByRole(AriaRole.Button, new() { Name = "Older steps" }).FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(steps).ToHaveCountAsync(15);
+        await Expect(audit.GetByRole(AriaRole.Status)).ToHaveTextAsync("15 steps are shown.");
+        await Expect(steps.Nth(12)).ToBeFocusedAsync();
+        await Expect(steps.Last).ToContainTextAsync("experiment short: added");
+        await Expect(audit.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
+        watched.Complaints.ShouldBeEmpty();
     }
 
     internal static async Task ConfirmAsync(IPage page, string step, string why)

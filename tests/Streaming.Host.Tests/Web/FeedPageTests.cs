@@ -22,11 +22,23 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         await using var watched = await browser.OpenAsync(new Uri(live.Address, "/?user=ann"));
         var page = watched.Page;
         await Expect(page.Locator(".card").First).ToBeVisibleAsync();
-        output.WriteLine($"list on the screen {watched.Opened.ElapsedMilliseconds} ms after the page was loaded, "
-            + $"load event {await page.EvaluateAsync<double>("() => performance.getEntriesByType('navigation')[0].loadEventEnd"):0} ms after it was asked for");
+        var (wallMs, processorMs) = await watched.UsableAsync();
+        var effort = await browser.EffortAsync(processorMs);
+        output.WriteLine($"the list could be used {wallMs:0} ms after the page was asked for, of which the page was at work for {processorMs:0} ms, {effort:0.00} times the known work");
+        effort.ShouldBeInRange(.1, Browser.EffortMax);
+        // What else takes time are trips to the node, and these are three: the page, its files, the list.
+        var before = await page.EvaluateAsync<string[]>(
+            """
+            () => {
+                const all = performance.getEntriesByType('resource'), list = all.find(r => r.name.includes('/v1/feed/'));
+                return all.filter(r => r.responseEnd <= list.startTime).map(r => new URL(r.name).pathname);
+            }
+            """);
+        before.ShouldNotBeEmpty();
+        before.ShouldAllBe(path => path.StartsWith("/ui/"));
         var yours = page.GetByRole(AriaRole.Region, new() { Name = "ann's list" });
         await Expect(yours.GetByText("No list of their own yet")).ToBeVisibleAsync();
-        var before = await ItemsAsync(yours);
+        var popular = await ItemsAsync(yours);
         await Expect(yours.GetByRole(AriaRole.Heading, new() { Name = "A song of its own" })).ToBeVisibleAsync();
 
         await yours.GetByRole(AriaRole.Button, new() { Name = "Open base-1", Exact = true }).ClickAsync();
@@ -35,12 +47,12 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         output.WriteLine(await said.InnerTextAsync());
         var after = await ItemsAsync(yours);
         after.ShouldNotContain("base-1");
-        after.ShouldNotBe(before);
+        after.ShouldNotBe(popular);
         await Expect(yours.Locator("[data-item=base-1]")).ToHaveCountAsync(0);
         // What shares a tag with the opened item comes forward, and says so; what moved is marked.
         var because = yours.Locator(".card", new() { HasText = "because you opened base-1" }).First;
         await Expect(because).ToBeVisibleAsync();
-        (await MarksAsync(yours)).ShouldBe(Marks(before, after));
+        (await MarksAsync(yours)).ShouldBe(Marks(popular, after));
         await because.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Why ") }).ClickAsync();
         await Expect(because.GetByRole(AriaRole.Rowheader, new() { Name = "opened base-1" })).ToBeVisibleAsync();
 
@@ -58,6 +70,15 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         // The card with the focus has gone; the focus has not.
         await Expect(page.Locator("#yours")).ToBeFocusedAsync();
 
+        // The rest of the list, by keyboard too: reading goes on where it begins.
+        await Expect(yours.Locator(".card")).ToHaveCountAsync(20);
+        await yours.GetByRole(AriaRole.Button, new() { Name = "Show more" }).FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(said).ToHaveTextAsync("27 of 27 are shown.");
+        await Expect(yours.Locator(".card")).ToHaveCountAsync(27);
+        await Expect(yours.Locator(".card").Nth(20)).ToBeFocusedAsync();
+        await Expect(yours.GetByRole(AriaRole.Button, new() { Name = "Show more" })).ToHaveCountAsync(0);
+
         var beside = page.GetByRole(AriaRole.Region, new() { Name = "Beside it" });
         (await ItemsAsync(beside)).ShouldContain("base-2");
         await Browser.ShouldBeAccessibleAsync(page, "feed");
@@ -68,7 +89,8 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         var guest = await page.GetByLabel("User").InputValueAsync();
         await page.GotoAsync(live.Address.ToString());
         await Expect(page.GetByLabel("User")).ToHaveValueAsync(guest);
-        watched.Complaints.ShouldBeEmpty();
+        // A node that is busy may need longer than one request waits; then the page asks again, and the browser notes it.
+        watched.Complaints.ShouldAllBe(c => c.Contains("503") && c.Contains("&after="));
     }
 
     [BrowserFact]

@@ -1,5 +1,8 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Playwright;
 using Streaming.Core.Settings;
+using Streaming.Host.Http;
 using Streaming.Host.Tests.Fixtures;
 using Streaming.Learning;
 using Streaming.Learning.Deep;
@@ -53,6 +56,30 @@ public sealed class RollbackPageTests(Browser browser)
         await Expect(din).Not.ToContainTextAsync("rolled back");
         await Expect(audit).ToContainTextAsync("pat: model din: the newest version again (mended)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din:20"));
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    [BrowserTorchFact]
+    public async Task The_canarys_ledger_says_which_versions_passed_and_why_the_others_did_not()
+    {
+        await using var live = await LiveNode.StartAsync(Settings);
+        var frame = JsonNode.Parse((await live.UntilAsync(() => live.GetAsync("/v1/status/stream"), a => a.Json.GetProperty("status").GetProperty("deep").GetArrayLength() == 1)).Body)!;
+        // A worker's own would take minutes of examples; in the form in which the node's frames have them.
+        var at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        var verdicts = new[]
+        {
+            new LedgerEntry("din", 1, 40, at - 60_000, 10, 0, LedgerEntry.Promoted, "the first version", 256, new CanaryFigures(.61, .99, 1.01, .7), null),
+            new LedgerEntry("din", 1, 80, at - 5_000, 20, 10, LedgerEntry.RolledBack, "the log-loss rose", 256, new CanaryFigures(.75, 1.1, 1.2, .6), new CanaryFigures(.6, .98, 1, .71)),
+        };
+        frame["status"]!["deep"]![0]!["ledger"] = JsonSerializer.SerializeToNode(verdicts, ReportJson.Options);
+        await using var watched = await browser.OpenAsync(new Uri("about:blank"));
+        var page = watched.Page;
+        await page.RouteAsync("**/v1/status/stream", route => route.FulfillAsync(new RouteFulfillOptions { ContentType = "text/event-stream", Body = $"event: frame\ndata: {frame.ToJsonString()}\n\n" }));
+        await page.GotoAsync(new Uri(live.Address, "/dashboard").ToString());
+        var rows = page.GetByRole(AriaRole.Region, new() { Name = "Canary" }).GetByRole(AriaRole.Row);
+        await Expect(rows).ToHaveCountAsync(3);
+        await Expect(rows.Nth(1)).ToContainTextAsync("went back0.750.6256the log-loss rose");
+        await Expect(rows.Nth(2)).ToContainTextAsync("passed0.61-256the first version");
         watched.Complaints.ShouldBeEmpty();
     }
 

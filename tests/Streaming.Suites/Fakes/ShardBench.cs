@@ -19,6 +19,9 @@ public sealed class ShardBench(
 
     private readonly List<(long TimeMs, byte[] Key, byte[] Value)>[] _log = [.. Enumerable.Range(0, partitions).Select(_ => new List<(long, byte[], byte[])>())];
 
+    /// <summary>Whether a reader has to fetch first what it reads, as on Kafka.</summary>
+    public bool Fetches { get; init; }
+
     public UsersSettings Settings { get; } = settings ?? new UsersSettings();
     public MemoryStateStore Store { get; } = store ?? new MemoryStateStore();
     public RecordingSink[] Sinks { get; } = [.. Enumerable.Range(0, partitions).Select(_ => new RecordingSink())];
@@ -29,7 +32,7 @@ public sealed class ShardBench(
     {
         Partition = p, Settings = Settings, Dimension = Dimension, Machine = new UserMachine(Settings, Models, seed: 1),
         Builder = builder ?? new FakeFeedBuilder(), ArmOf = (_, _) => "learned", Store = Store.OpenSession(), Sink = Sinks[p],
-        Reread = offset => new Reader(this, p, offset), HotUsersMax = hotUsersMax, KeepsChangelog = writer is not null, Writer = writer ?? "",
+        Reread = offset => Fetches ? new FetchingReader(new Reader(this, p, offset), p) : new Reader(this, p, offset), HotUsersMax = hotUsersMax, KeepsChangelog = writer is not null, Writer = writer ?? "",
     }))];
 
     public int PartitionOf(string user) => Murmur2.PartitionOf(Encoding.UTF8.GetBytes(user), partitions);

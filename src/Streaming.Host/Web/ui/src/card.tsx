@@ -29,7 +29,7 @@ export function Card({ entry, place, item, change, explained, explain, act, note
     }
   };
   return (
-    <li class={`card${change === 'new' ? ' is-new' : ''}`} data-item={entry.item}>
+    <li class={`card${change === 'new' ? ' is-new' : ''}`} data-item={entry.item} tabIndex={-1}>
       <div class="place" aria-hidden="true">{place + 1}</div>
       <div class="what">
         <h3>

@@ -1,12 +1,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { messageOf } from './api';
+import { Audit } from './audit';
 import { Chart } from './chart';
 import { Experiments } from './experiments';
 import { Letters } from './letters';
 import { Models } from './models';
 import { ConfirmDialog, operate } from './operate';
-import { usePolled } from './polled';
-import { watch, type LiveFrame, type Operation, type Ranked, type Sample } from './stream';
+import { watch, type LiveFrame, type Ranked, type Sample } from './stream';
+import { useUsable } from './usable';
 import { Weights } from './weights';
 import { duration, number, percent } from './words';
 
@@ -35,6 +36,7 @@ export function DashboardPage() {
     return () => stop.abort();
   }, []);
 
+  useUsable(!!frame);
   const changed = () => setSteps((count) => count + 1);
   return (
     <>
@@ -194,32 +196,6 @@ function Busy({ title, caption, rows, link }: { title: string; caption: string; 
         </tbody>
       </table>
       {rows.length ? null : <p class="facts">None at the moment.</p>}
-    </section>
-  );
-}
-
-interface Entry {
-  version: number;
-  changed_ms: number;
-  changed_by: string;
-  why: string;
-  changes: string[];
-  in_force: boolean;
-}
-
-/** Who did what, when and why: experiments by their log, the rest by this process. */
-function Audit({ operations, steps }: { operations: Operation[]; steps: number }) {
-  const { answer } = usePolled<{ entries: Entry[] }>('/v1/experiments/audit?limit=10', 15_000, steps);
-  const entries = (answer?.entries ?? []).filter((e) => e.in_force).map((e): Operation => ({ at_ms: e.changed_ms, who: e.changed_by, why: e.why, what: e.changes.join('; ') }));
-  const all = [...operations, ...entries].sort((a, b) => b.at_ms - a.at_ms).slice(0, 12);
-  return (
-    <section class="panel" aria-labelledby="audit">
-      <h2 id="audit">Audit</h2>
-      {all.length ? (
-        <ul class="done">
-          {all.map((o) => <li key={`${o.at_ms}${o.what}`}><time dateTime={new Date(o.at_ms).toISOString()}>{new Date(o.at_ms).toLocaleTimeString()}</time> {o.who}: {o.what}{o.why ? ` (${o.why})` : ''}</li>)}
-        </ul>
-      ) : <p class="facts">Nobody has changed anything.</p>}
     </section>
   );
 }

@@ -76,7 +76,7 @@ export function Experiments({ changed }: { changed: () => void }) {
 
 function Arms({ name, caption }: { name: string; caption: string }) {
   const { answer: report, problem } = usePolled<Report>(`/v1/experiments/${encodeURIComponent(name)}/report`, 5000);
-  if (!report) return <p class="facts">{problem || 'No figures yet.'}</p>;
+  if (!report) return <p class="facts">{problem || 'Loading.'}</p>;
   const clicks = new Map(report.metrics.filter((m) => m.metric === 'ctr').map((m) => [m.arm, m]));
   const control = clicks.values().next().value?.control;
   return (

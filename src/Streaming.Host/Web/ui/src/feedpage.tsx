@@ -3,6 +3,8 @@ import * as api from './api';
 import { Beside } from './beside';
 import { Card } from './card';
 import { titleNow, useItems } from './items';
+import { useArrival } from './pages';
+import { useUsable } from './usable';
 import { useFeed, type Act } from './usefeed';
 
 const userName = 'streaming-user';
@@ -27,17 +29,24 @@ export function FeedPage() {
   const asked = new URLSearchParams(location.search);
   const [user, setUser] = useState(asked.get('user') ?? localStorage.getItem(userName) ?? `guest-${api.randomId(3)}`);
   const [surface, setSurface] = useState(asked.get('surface') ?? '');
-  const { shown, reasons, said, problem, busy, done, look, act } = useFeed(user, surface);
+  const { shown, reasons, said, problem, busy, done, look, more, act } = useFeed(user, surface);
   const heading = useRef<HTMLHeadingElement>(null);
+  const { box, arrive } = useArrival<HTMLOListElement>();
   const feed = shown?.feed;
   const items = useItems([...(feed?.items ?? []).map((e) => e.item), ...[...reasons.values()].flatMap((r) => r.because?.item ?? [])]);
   useEffect(() => remember(user), [user]);
+  useUsable(!!feed);
 
   const actOn = async (type: Act, entry: api.Entry, place: number) => {
     const hadFocus = document.activeElement?.closest('.card')?.getAttribute('data-item') === entry.item;
     const next = await act(type, entry, place);
     // The card may have left with the focus on it; the list's heading is the next sensible place.
     if (hadFocus && next && !next.items.some((e) => e.item === entry.item)) heading.current?.focus();
+  };
+
+  const showMore = async () => {
+    const had = feed?.items.length ?? 0;
+    if (!busy && (await more())) arrive(`.card:nth-child(${had + 1})`);
   };
 
   return (
@@ -51,9 +60,9 @@ export function FeedPage() {
             <h2 id="yours" tabIndex={-1} ref={heading}>{user}'s list</h2>
             <button type="button" class="quiet" onClick={() => void look(feed ?? null)}>Look again</button>
           </div>
-          {feed ? <p class="facts">{factsOf(feed)}</p> : null}
+          <p class="facts">{feed ? factsOf(feed) : problem ? 'There is no list to show; look again in a moment.' : 'Loading.'}</p>
           {feed ? (
-            <ol class="list" data-version={feed.list_version}>
+            <ol class="list" data-version={feed.list_version} ref={box}>
               {feed.items.map((entry, place) => (
                 <Card
                   key={entry.item} entry={entry} place={place} item={items.get(entry.item)} change={shown.changes.of.get(entry.item)} explained={reasons.get(entry.item)}
@@ -62,6 +71,7 @@ export function FeedPage() {
               ))}
             </ol>
           ) : null}
+          {feed && feed.items.length < feed.total ? <p class="buttons"><button type="button" class="quiet" aria-disabled={busy} onClick={() => void showMore()}>Show more</button></p> : null}
           {shown?.changes.gone.length ? <p class="facts">Left the list: {shown.changes.gone.map(titleNow).join(', ')}.</p> : null}
         </section>
         <Beside user={user} surface={surface} mine={feed?.items ?? []} version={feed?.list_version ?? 0} />

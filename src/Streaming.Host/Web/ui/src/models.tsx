@@ -4,7 +4,7 @@ import { messageOf } from './api';
 import { operate } from './operate';
 import { usePolled } from './polled';
 import type { Deep, LiveFrame } from './stream';
-import { number } from './words';
+import { duration, number } from './words';
 
 /** The last version before the serving one that the canary let through; the serving one where there is none. */
 function before(model: Deep): number {
@@ -95,6 +95,38 @@ export function Models({ frame, changed }: { frame: LiveFrame; changed: () => vo
           </tbody>
         </table>
       </div>
+      <Canary deep={frame.status.deep} />
     </section>
+  );
+}
+
+const verdictsShown = 12;
+
+/** The canary's ledger: each version that was judged, beside the one that served, on the same examples. */
+function Canary({ deep }: { deep: Deep[] }) {
+  const verdicts = deep.flatMap((model) => model.ledger.map((entry) => ({ ...entry, model: model.name }))).sort((a, b) => b.time_ms - a.time_ms).slice(0, verdictsShown);
+  if (!verdicts.length) return null;
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Canary">
+      <table>
+        <caption>Verdicts of the canary, the newest first; log-losses are the version's and the serving one's on the same examples</caption>
+        <thead>
+          <tr><th scope="col">Version</th><th scope="col">Age</th><th scope="col">Verdict</th><th scope="col">Log-loss</th><th scope="col">Serving</th><th scope="col">Examples</th><th scope="col" class="text">Why</th></tr>
+        </thead>
+        <tbody>
+          {verdicts.map((entry) => (
+            <tr key={`${entry.model}${entry.version}${entry.time_ms}`}>
+              <th scope="row">{entry.model}:{entry.version}</th>
+              <td>{duration(Date.now() - entry.time_ms)}</td>
+              <td class={entry.verdict === 'promoted' ? 'good' : 'bad'}>{entry.verdict === 'promoted' ? 'passed' : 'went back'}</td>
+              <td>{number(Number(entry.candidate?.log_loss ?? NaN), 4)}</td>
+              <td>{number(Number(entry.serving?.log_loss ?? NaN), 4)}</td>
+              <td>{number(entry.examples)}</td>
+              <td class="text">{entry.reason}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

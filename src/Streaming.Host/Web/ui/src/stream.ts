@@ -28,9 +28,27 @@ export interface Deep {
   auc: number | null;
   promotions: number;
   rollbacks: number;
-  ledger: { version: number; verdict: string }[];
+  ledger: Verdict[];
   goals: { goal: string; count: number; auc: number | null; gauc: number | null; log_loss: number | null; calibration: number | null }[];
   head: { lists: number; base_ndcg: number | null; head_ndcg: number | null; is_served: boolean } | null;
+}
+
+/** What a version did on the canary's examples. */
+interface CanaryFigures {
+  log_loss: number | string;
+  auc: number | string;
+}
+
+/** What the canary said of a version, beside the one that served. */
+export interface Verdict {
+  time_ms: number;
+  version: number;
+  base: number;
+  verdict: string;
+  reason: string;
+  examples: number;
+  candidate: CanaryFigures | null;
+  serving: CanaryFigures | null;
 }
 
 export interface Operation {

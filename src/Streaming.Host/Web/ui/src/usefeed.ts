@@ -11,8 +11,11 @@ interface Shown {
   changes: Changes;
 }
 
-const listLength = 20;
+const pageLength = 20;
 const doneKept = 10;
+
+/** As many reasons as the node gives in one answer. */
+const explainedMax = 50;
 
 /** Requests of two seconds each that an event is waited for. */
 const triesMax = 5;
@@ -26,10 +29,10 @@ function tellSeen(feed: api.Feed, user: string, surface: string) {
 }
 
 /** The list that has seen an event; a busy node may need longer than one request waits. */
-async function seen(user: string, surface: string, after: string): Promise<api.Feed> {
+async function seen(user: string, surface: string, limit: number, after: string): Promise<api.Feed> {
   for (let tries = triesMax; ; tries--) {
     try {
-      return await api.feed(user, { surface, limit: listLength, after });
+      return await api.feed(user, { surface, limit, after });
     } catch (refused) {
       if (tries === 1 || !(refused instanceof api.Problem) || refused.type !== 'not-yet') throw refused;
     }
@@ -46,6 +49,7 @@ export function useFeed(user: string, surface: string) {
   const [done, setDone] = useState<{ text: string; at: number }[]>([]);
   // An answer that comes when something else has been asked since is nobody's.
   const turn = useRef(0);
+  const length = useRef(pageLength);
 
   /** Asks for a list, shows it beside the one before, and then for the reasons: nobody waits for those. */
   const ask = async (before: api.Feed | null, find: () => Promise<api.Feed>, say: (changes: string) => string): Promise<api.Feed | null> => {
@@ -60,7 +64,7 @@ export function useFeed(user: string, surface: string) {
       setSaid(before ? say(summary(changes)) : '');
       tellSeen(feed, user, surface);
       if (feed.source === 'own' && feed.items.length)
-        api.explainList(user, surface, listLength).then((found) => turn.current === mine && setReasons(new Map(found.map((e) => [e.item, e]))), () => {});
+        api.explainList(user, surface, Math.min(feed.items.length, explainedMax)).then((found) => turn.current === mine && setReasons(new Map(found.map((e) => [e.item, e]))), () => {});
       return feed;
     } catch (refused) {
       if (turn.current === mine) setProblem(api.messageOf(refused));
@@ -70,7 +74,20 @@ export function useFeed(user: string, surface: string) {
     }
   };
 
-  const look = (before: api.Feed | null) => ask(before, () => api.feed(user, { surface, limit: listLength }), (changes) => `Looked again: ${changes}.`);
+  const look = (before: api.Feed | null) => ask(before, () => api.feed(user, { surface, limit: length.current }), (changes) => `Looked again: ${changes}.`);
+
+  /** The list with a page more; what comes behind those that were there is no change of theirs. */
+  const more = async () => {
+    const before = shown?.feed;
+    if (!before) return null;
+    length.current = before.items.length + pageLength;
+    const feed = await ask(before, () => api.feed(user, { surface, limit: length.current }), () => '');
+    if (!feed) return null;
+    const changes = compare(before.items, feed.items.slice(0, before.items.length));
+    setShown({ feed, changes });
+    setSaid(`${feed.items.length} of ${feed.total} are shown.`);
+    return feed;
+  };
 
   /** Posts an event, and asks for the list that has seen it. */
   const act = async (type: Act, entry: api.Entry, place: number) => {
@@ -80,17 +97,18 @@ export function useFeed(user: string, surface: string) {
     const find = async () => {
       const after = await api.post({ type, user, item: entry.item, surface, request_id: before.request_id, position: place, event_id: `ui-${api.randomId()}` });
       setDone((all) => [{ text: `${pastOf(type)} ${titleNow(entry.item)}`, at: Date.now() }, ...all].slice(0, doneKept));
-      return seen(user, surface, after);
+      return seen(user, surface, length.current, after);
     };
     return ask(before, find, (changes) => `${Math.round(performance.now() - started)} ms after you ${pastOf(type)} ${titleNow(entry.item)}: ${changes}.`);
   };
 
   useEffect(() => {
+    length.current = pageLength;
     setShown(null);
     setReasons(new Map());
     setDone([]);
     void look(null);
   }, [user, surface]);
 
-  return { shown, reasons, said, problem, busy, done, look, act };
+  return { shown, reasons, said, problem, busy, done, look, more, act };
 }

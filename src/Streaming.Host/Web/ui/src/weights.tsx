@@ -84,6 +84,7 @@ export function Weights({ changed }: { changed: () => void }) {
         <button type="button" class="quiet" onClick={() => void add()}>Weigh a type of your own</button>
       </div>
       {problem || refused ? <p class="problem" role="alert">{refused || problem}</p> : null}
+      {answer || problem ? null : <p class="facts">Loading.</p>}
       <div class="quarters">
         {kinds.map((kind) => ({ kind, rows: weights.filter((w) => w.name.startsWith(kind.prefix)) })).filter(({ rows }) => rows.length).map(({ kind, rows }) => (
           <div class="scroll" tabIndex={0} role="region" aria-label={kind.caption} key={kind.prefix}>
