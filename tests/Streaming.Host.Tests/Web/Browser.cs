@@ -15,10 +15,10 @@ public sealed class Browser : IAsyncLifetime
     private static readonly string Axe = Path.Combine(ReadmeTests.Root(), "tests", "Streaming.Host.Tests", "Web", "axe.min.js");
 
     /// <summary>
-    /// How many times the known work a page may be at it until it can be used: twice the 3.0 to 4.3 that were seen, on 2 cores of an AMD EPYC with other work beside
-    /// it (loads of 20 to 76). What else a page waits for are a few bytes (<see cref="WebFilesTests"/>) and three trips to the node.
+    /// How many times the known work a page may be at it until it can be used: twice the 3.0 to 5.9 that were seen, on 2 cores of an AMD EPYC with other work beside
+    /// it (loads of 14 to 76). What else a page waits for are a few bytes (<see cref="WebFilesTests"/>) and three trips to the node.
     /// </summary>
-    internal const double EffortMax = 9;
+    internal const double EffortMax = 12;
 
     /// <summary>Builds and lays out 4,000 elements: what a page does, in a known amount.</summary>
     private const string Work =
