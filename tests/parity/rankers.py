@@ -165,18 +165,21 @@ class Model:
             x = first * self.linear(f"cross.{layer}", x, len(first)) + x
         return self.mlp(x)
 
-    def mean_pooling(self, row):
+    def mean_step(self, row):
         steps = self.steps(row)
-        mean = sum(steps) / len(steps) if steps else torch.zeros(2 * DIM)
-        return self.mlp(torch.cat([self.plain(row), mean]))
+        return sum(steps) / len(steps) if steps else torch.zeros(2 * DIM)
+
+    def mean_pooling(self, row):
+        return self.mlp(torch.cat([self.plain(row), self.mean_step(row)]))
 
     def din(self, row):
-        t, total = self.target(row), torch.zeros(2 * DIM)
-        for h in self.steps(row):
+        t, steps, scores = self.target(row), self.steps(row), []
+        for h in steps:
             z = self.linear("unit.hidden", torch.cat([h, t, h - t, h * t]), 36)
             z = F.prelu(z.unsqueeze(0), self.weight("unit.hidden.slope", 36))[0]
-            total = total + self.linear("unit.out", z, 1)[0] * h
-        return self.mlp(torch.cat([self.plain(row), total]))
+            scores.append(self.linear("unit.out", z, 1)[0])
+        interest = F.softmax(torch.stack(scores), 0) @ torch.stack(steps) if steps else torch.zeros(2 * DIM)
+        return self.mlp(torch.cat([self.plain(row), self.mean_step(row), self.mean_step(row) * t, interest]))
 
     def cell(self, name, x, h):
         parts = [self.weight(f"{name}.input.weight", 6 * DIM, 2 * DIM), self.weight(f"{name}.state.weight", 6 * DIM, 2 * DIM),
@@ -198,7 +201,7 @@ class Model:
             for s, a in zip(states, shares):
                 # The cell's own step is (1 - z) (n - h); AUGRU takes the share a of it.
                 h = h + a * (self.cell("evolution", s, h) - h)
-        return self.mlp(torch.cat([self.plain(row), h]))
+        return self.mlp(torch.cat([self.plain(row), self.mean_step(row), self.mean_step(row) * self.target(row), h]))
 
     def part(self, name, x, out):
         for i, width in enumerate(HIDDEN[:-1]):

@@ -21,6 +21,11 @@ internal static class CtrSettings
         Few with { Ranker = Tight }, Few with { Ranker = Tight, HiddenShare = 0.3 }, Few with { Ranker = Loose }, Few with { Ranker = Loose, HiddenShare = 0.3 },
     ];
 
+    private static readonly CtrOptions Hourly = new()
+    {
+        RareBelow = 5, BatchSize = 512, EpochsMax = 20, Patience = 6, HiddenShare = 0.2, Ranker = new RankerOptions { Regularisation = 1e-4f, TableRate = 3e-3f },
+    };
+
     private static readonly CtrOptions Many = new() { RareBelow = 5, BatchSize = 512, EpochsMax = 10, Patience = 3, Ranker = new RankerOptions { Regularisation = 1e-4f, TableRate = 3e-3f } };
 
     /// <param name="set">Name of the data set.</param>
@@ -28,7 +33,7 @@ internal static class CtrSettings
     {
         "criteo" or "avazu" or "taobao-ads" => OfFew,
         // Articles that nobody has read yet, and those whose time is over: what their own keys say must not be all.
-        "globo" => [Many with { HiddenShare = 0.2, ChecksPerEpoch = 1 }],
+        "globo" => [Hourly, Hourly with { Ranker = Hourly.Ranker with { Rate = 3e-3f } }],
         _ => [Many, Many with { HiddenShare = 0.2 }],
     };
 }

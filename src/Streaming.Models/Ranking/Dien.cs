@@ -5,7 +5,7 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Deep interest evolution network: h = GRU over the steps; a_t = softmax_t(h_t W e) for the target e; h' = AUGRU over h, whose update gate is a_t u_t; y =
-/// sigmoid(MLP([z; h'_T])); the auxiliary loss asks h_t to tell the next step from another user's (Zhou et al., "Deep Interest Evolution Network for
+/// sigmoid(MLP([z; m; m * e; h'_T])), m the mean of the steps, as in the authors' code; the auxiliary loss asks h_t to tell the next step from another user's (Zhou et al., "Deep Interest Evolution Network for
 /// Click-Through Rate Prediction", AAAI 2019, equations 3 to 8 and 14 to 16), by inner product after a linear map where the paper has an MLP. Features: sparse, dense,
 /// sequence.
 /// </summary>
@@ -28,7 +28,7 @@ public sealed class Dien : IRankerNetwork
         _evolution = new Gru("evolution", _wide, _wide, options.Seed);
         DenseParameter Square(string name) => new(name, DenseParameter.Uniform(name, options.Seed, _wide * _wide, 1 / Math.Sqrt(_wide)), _wide, _wide);
         (_attention, _next) = (Square("attention"), Square("next"));
-        _mlp = new Mlp("mlp", shape.PlainVectors * options.Dim + _wide, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
+        _mlp = new Mlp("mlp", shape.PlainVectors * options.Dim + 3 * _wide, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
     }
 
     public int VectorColumns { get; }
@@ -46,12 +46,11 @@ public sealed class Dien : IRankerNetwork
         var states = _extractor.Run(x.Sequence, x.Mask, zero);
         var all = torch.stack(states, 1);
         if (learning && length > 1) x.ExtraLoss = Auxiliary(all, x.Sequence, x.Mask) * AuxiliaryWeight;
-        // [B, L]; a row without a step has no weight at all, and its state stays 0.
+        // A row without a step has no weight at all, and its state stays 0.
         var scores = x.ForRows(all).reshape(x.Rows, length, _wide).bmm(x.Target.mm(_attention.Leaf).unsqueeze(2)).squeeze(2);
-        var mask = x.ForRows(x.Mask);
-        var weights = (scores + (mask - 1) * 1e9f).softmax(1) * mask;
-        var evolved = _evolution.Run(x.ForRows(all), mask, x.ForRows(zero), weights)[^1];
-        return _mlp.Forward(torch.cat([x.Plain, evolved], 1), learning);
+        var evolved = _evolution.Run(x.ForRows(all), x.ForRows(x.Mask), x.ForRows(zero), x.SharesOfSteps(scores))[^1];
+        var mean = x.MeanStep();
+        return _mlp.Forward(torch.cat([x.Plain, mean, mean * x.Target, evolved], 1), learning);
     }
 
     /// <summary>Cross-entropy of the next step against the one that stands at its place in the row before, over the steps that both have.</summary>

@@ -4,9 +4,10 @@ using TorchSharp;
 namespace Streaming.Models.Ranking;
 
 /// <summary>
-/// <see cref="Deep.Din"/>'s arithmetic on rows of any fields, for data sets whose steps and targets are not items: y = sigmoid(MLP([z; sum_j a(h_j, t) h_j])), a the
-/// <see cref="ActivationUnit"/> (Zhou et al. 2018, equation 3), ReLU between the layers as its rivals here have, so that attention is all that differs. The live path
-/// serves <see cref="Deep.Din"/>. Features: sparse, dense, sequence.
+/// Deep interest network on rows of any fields, for data sets whose steps and targets are not items: y = sigmoid(MLP([z; m; m * t; sum_j softmax_j(a(h_j, t)) h_j])), m
+/// the mean of the steps, t the target, a the <see cref="ActivationUnit"/> (Zhou et al. 2018). Mean, product and softmax are not in the paper's equation 3 but in the code that its
+/// authors published with DIEN, as its rival there; ReLU between the layers, as all rankers here have. The live path serves <see cref="Deep.Din"/>, which is equation 3.
+/// Features: sparse, dense, sequence.
 /// </summary>
 public sealed class DinNetwork : IRankerNetwork
 {
@@ -19,7 +20,7 @@ public sealed class DinNetwork : IRankerNetwork
     {
         VectorColumns = options.Dim;
         _unit = new ActivationUnit("unit", shape.TargetFields * options.Dim, 36, options.Seed);
-        _mlp = new Mlp("mlp", (shape.PlainVectors + shape.TargetFields) * options.Dim, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
+        _mlp = new Mlp("mlp", (shape.PlainVectors + 3 * shape.TargetFields) * options.Dim, options.Hidden, 1, (_, _) => new Relu(), options.Seed);
     }
 
     public int VectorColumns { get; }
@@ -33,8 +34,9 @@ public sealed class DinNetwork : IRankerNetwork
     public torch.Tensor Logits(RankerInput x, bool learning)
     {
         var history = x.ForRows(x.Sequence).contiguous();
-        var weights = _unit.Forward(history, x.Target) * x.ForRows(x.Mask);
+        var weights = x.SharesOfSteps(_unit.Forward(history, x.Target));
         var interest = weights.unsqueeze(1).bmm(history).squeeze(1);
-        return _mlp.Forward(torch.cat([x.Plain, interest], 1), learning);
+        var mean = x.MeanStep();
+        return _mlp.Forward(torch.cat([x.Plain, mean, mean * x.Target, interest], 1), learning);
     }
 }

@@ -93,6 +93,17 @@ public sealed class RankerInput
     /// <summary>Shape [B or 1, L]: 1 where there is a step.</summary>
     public torch.Tensor Mask => _mask ?? throw new InvalidOperationException("the network did not ask for the sequence");
 
+    /// <summary>Shape [B, S v]: the mean of the steps, zeros where there is none.</summary>
+    public torch.Tensor MeanStep() => ForRows(Sequence.sum(1) / Mask.sum(1, keepdim: true).clamp_min(1));
+
+    /// <summary>Shape [B, L]: softmax over the steps that there are; a row without a step has no share at all.</summary>
+    /// <param name="scores">Shape [B, L].</param>
+    public torch.Tensor SharesOfSteps(torch.Tensor scores)
+    {
+        var mask = ForRows(Mask);
+        return (scores + (mask - 1) * 1e9f).softmax(1) * mask;
+    }
+
     /// <summary>Repeats what is of shape [1, ...] for every row; no copy is made.</summary>
     public torch.Tensor ForRows(torch.Tensor shared)
     {

@@ -27,9 +27,5 @@ public sealed class MeanPooling : IRankerNetwork
 
     public IEnumerable<DenseParameter> Parameters => _mlp.Parameters;
 
-    public torch.Tensor Logits(RankerInput x, bool learning)
-    {
-        var count = x.Mask.sum(1, keepdim: true).clamp_min(1);
-        return _mlp.Forward(torch.cat([x.Plain, x.ForRows(x.Sequence.sum(1) / count)], 1), learning);
-    }
+    public torch.Tensor Logits(RankerInput x, bool learning) => _mlp.Forward(torch.cat([x.Plain, x.MeanStep()], 1), learning);
 }
