@@ -52,6 +52,22 @@ public sealed partial class StreamingNode
         "the log's retention cannot be told what the checkpoints need",
         () => Log.CommitAsync(Group, topic, [.. next.Select((offset, p) => new LogPosition(p, offset))], cancel).AsTask()));
 
+    /// <summary>The two stores and the learners beside each other: each takes as long as the others, and the node answers nobody meanwhile.</summary>
+    private async Task RecoverAsync(CheckpointManifest manifest, CancellationToken cancel)
+    {
+        var stores = Task.WhenAll(_parts.Users.RecoverAsync(manifest.UsersToken, cancel), _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel));
+        try
+        {
+            _models = NewModels();
+            _checkpoints.Load(manifest, _models.Parts);
+        }
+        finally
+        {
+            // Whatever the learners do, no older checkpoint is tried while a store still reads this one.
+            await stores;
+        }
+    }
+
     private async Task RestoreAsync(CancellationToken cancel)
     {
         var manifests = _checkpoints.List();
@@ -62,10 +78,7 @@ public sealed partial class StreamingNode
                 _checkpoints.Verify(manifest);
                 if (manifest.Shared is not null && _shared is null)
                     throw new InvalidDataException("it is of a node that shared the users with others (Kafka:Ownership 'group'), so it has not all of them; with a new data folder they come from the log");
-                await _parts.Users.RecoverAsync(manifest.UsersToken, cancel);
-                await _parts.Feeds.RecoverAsync(manifest.FeedsToken, cancel);
-                _models = NewModels();
-                _checkpoints.Load(manifest, _models.Parts);
+                await RecoverAsync(manifest, cancel);
                 Restored = manifest;
                 break;
             }

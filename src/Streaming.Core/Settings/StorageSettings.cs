@@ -77,7 +77,7 @@ public sealed record HybridStoreSettings
     public int CompactMbMax { get; init; } = 512;
 
     /// <summary>The hash table is written anew when the log has grown by this much, MB; recovery replays no more than that.</summary>
-    public int IndexCheckpointMb { get; init; } = 256;
+    public int IndexCheckpointMb { get; init; } = 64;
 
     public void Validate(SettingsProblems problems, string path)
     {

@@ -29,6 +29,7 @@ internal static class NodeVerb
         var settings = common.Load(parse, [.. flags]);
         ApiServer.Check(settings, _ => { });
         if (settings.Node.IsTrainerAlone) return await TrainerProcess.RunAsync(settings, common.Json(parse), cancel).ConfigureAwait(false);
+        HugePages.Ask();
         using var logs = Logging.CreateFactory();
         var logger = logs.CreateLogger("Streaming");
         await using var running = await RunningNode.OpenAsync(settings, settings.Node.DataDir, Logging.Notices(logger), cancel).ConfigureAwait(false);

@@ -100,7 +100,9 @@ internal sealed partial class HybridStore : IDisposable
         }
     }
 
-    public async Task RecoverAsync(string token, CancellationToken cancel)
+    public Task RecoverAsync(string token, CancellationToken cancel) => Task.Run(() => Recover(token, cancel), CancellationToken.None);
+
+    private void Recover(string token, CancellationToken cancel)
     {
         lock (_gate)
             if (_opened) throw new InvalidOperationException("Recover before a session is opened: what is in memory would be lost.");
@@ -113,8 +115,9 @@ internal sealed partial class HybridStore : IDisposable
         if (newer.Length > 0) _device.Detach(manifest.Tail);
         try
         {
-            // Not RecoverAsync: its count-down of overflow pages never ends when it starts at none.
-            await Task.Run(() => _kv.Recover(manifest.Index, manifest.Log), CancellationToken.None).ConfigureAwait(false);
+            // Not RecoverAsync: its count-down of overflow pages never ends when it starts at none. No page beyond what the index needs is read: to fill the
+            // memory again is what makes a start long, and values come from the disk until they are written anew.
+            _kv.Recover(manifest.Index, manifest.Log, numPagesToPreload: 0);
         }
         catch (Exception e)
         {
