@@ -12,6 +12,7 @@ namespace Streaming.Host.Cli.Cluster;
 internal sealed class ClusterRun : IAsyncDisposable
 {
     private const int Chunks = 20;
+    private const int RoutedRoundsMax = 60;
 
     /// <summary>How many at a time.</summary>
     private const int LookUps = 4;
@@ -154,9 +155,15 @@ internal sealed class ClusterRun : IAsyncDisposable
     /// <summary>A state asked of each node in turn: whoever leads the user answers, whichever is asked.</summary>
     public async Task<bool> AnswersAsync(string user, CancellationToken cancel)
     {
-        var answers = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var node in _nodes) answers.Add((await GetAsync(node, $"/v1/users/{user}", cancel).ConfigureAwait(false)).GetProperty("last_applied").GetString()!);
-        return answers.Count == 1;
+        // Looking lists up writes events: between two nodes' answers the user may have taken one in. What differs for good is another user.
+        for (var round = 0; round < RoutedRoundsMax; round++)
+        {
+            var answers = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var node in _nodes) answers.Add((await GetAsync(node, $"/v1/users/{user}", cancel).ConfigureAwait(false)).GetProperty("last_applied").GetString()!);
+            if (answers.Count == 1) return true;
+            await Task.Delay(500, cancel).ConfigureAwait(false);
+        }
+        return false;
     }
 
     /// <summary>From a shard's being given to a node to its being led there: the longest of the nodes' last ones, ms.</summary>
