@@ -21,8 +21,15 @@ internal static partial class HugePages
     {
         if (!OperatingSystem.IsLinux()) return 0;
         var asked = 0L;
-        foreach (var (from, to) in Heap(File.ReadLines("/proc/self/maps"), AddressInHeap()))
-            if (Madvise((nint)from, (nuint)(to - from), MadviseHugePage) == 0) asked += (long)(to - from);
+        try
+        {
+            foreach (var (from, to) in Heap(File.ReadLines("/proc/self/maps"), AddressInHeap()))
+                if (Madvise((nint)from, (nuint)(to - from), MadviseHugePage) == 0) asked += (long)(to - from);
+        }
+        catch (Exception none) when (none is IOException or UnauthorizedAccessException or DllNotFoundException or EntryPointNotFoundException)
+        {
+            // A kernel that hides its maps, or another C library: no reason not to start.
+        }
         return asked;
     }
 

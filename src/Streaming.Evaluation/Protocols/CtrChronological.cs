@@ -5,8 +5,8 @@ using Streaming.Models.Ranking;
 namespace Streaming.Evaluation.Protocols;
 
 /// <summary>
-/// Click prediction as papers on rankers judge it, but by time: every ranker of <see cref="Rankers"/> with one task that reads whatever fields there are is trained offline on what came first and predicts
-/// what came after. The validation twin splits the training part once more and never looks at the test.
+/// Click prediction as papers on rankers judge it, but by time: every ranker of <see cref="Rankers"/> with one task that reads whatever fields there
+/// are is trained offline on what came first and predicts what came after. The validation twin splits the training part once more and never looks at the test.
 /// </summary>
 public sealed class CtrChronological(bool validation) : IProtocol
 {
