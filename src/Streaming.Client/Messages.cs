@@ -151,6 +151,15 @@ public sealed record DeadLetterEntry(long Offset, string Reason, string Topic, s
 /// <param name="InForce">False where another writer's came before it; it never applied.</param>
 public sealed record AuditEntry(long Offset, long Version, long ChangedMs, string ChangedBy, string Why, IReadOnlyList<string> Changes, bool InForce);
 
+/// <summary>A step of an operator that changed a node and not the experiments.</summary>
+/// <param name="Offset">In the topic <c>operations</c>.</param>
+/// <param name="AtMs">When, Unix ms.</param>
+/// <param name="Node">The machine whose node was asked.</param>
+/// <param name="Who">As they said, and by which key.</param>
+/// <param name="Why">As they said.</param>
+/// <param name="What">In words.</param>
+public sealed record OperatorStep(long Offset, long AtMs, string Node, string Who, string Why, string What);
+
 /// <summary>How the client and the API spell things.</summary>
 internal static class Wire
 {

@@ -82,6 +82,12 @@ public sealed class StreamingClient(HttpClient http, string? apiKey = null)
     public IAsyncEnumerable<AuditEntry> GetAuditAsync(int? pageSize = null, CancellationToken cancel = default) =>
         PagesAsync<AuditEntry>("v1/experiments/audit", "entries", "before", cancel, ("limit", Text(pageSize)));
 
+    /// <summary>Who paused the intake of which node and sent which dead letter again, newest first, a page at a time; what is done meanwhile is not among them. Needs an operator's key.</summary>
+    /// <param name="pageSize">1 to 1000.</param>
+    /// <param name="cancel">Ends it.</param>
+    public IAsyncEnumerable<OperatorStep> GetOperationsAsync(int? pageSize = null, CancellationToken cancel = default) =>
+        PagesAsync<OperatorStep>("v1/operations", "operations", "before", cancel, ("limit", Text(pageSize)));
+
     /// <summary>Why the first items of the user's list are in it.</summary>
     public async Task<IReadOnlyList<ItemReason>> ExplainAsync(string user, string? surface = null, int limit = 10, CancellationToken cancel = default) =>
         (await CallAsync<Reasons>(

@@ -167,7 +167,7 @@ internal sealed class KafkaTopics : IDisposable
 
     /// <summary>
     /// The catalogue and the users' states must outlive the retention of clicks, so the last record per key is kept for good, and so are the
-    /// experiments, all of them; every other topic is cut by age and size.
+    /// experiments and the operators' steps, all of them; every other topic is cut by age and size.
     /// </summary>
     private Dictionary<string, string> TopicConfig(string topic)
     {
@@ -183,7 +183,7 @@ internal sealed class KafkaTopics : IDisposable
             // Whoever reads the catalogue sees its changes for as long as clicks are kept; of a user's states only the last one counts.
             config["min.compaction.lag.ms"] = topic != Topics.Items || log.RetentionHours == 0 ? "0" : retentionMs;
         }
-        else if (topic == Topics.Experiments)
+        else if (Topics.IsAudit(topic))
         {
             config["cleanup.policy"] = "delete";
             config["retention.ms"] = config["retention.bytes"] = "-1";

@@ -47,11 +47,12 @@ public sealed class Ingest
     /// <summary>Whether new events should come now: else answer "try again later".</summary>
     public AdmissionState State => _admission.State;
 
-    /// <summary>Takes no more from the door until <see cref="Resume"/>; what is in the log goes on, and so do look-ups. True when that changes anything.</summary>
-    public bool Pause() => !_admission.IsPaused && (_admission.IsPaused = true);
-
-    /// <summary>Ends a pause; true when that changes anything.</summary>
-    public bool Resume() => _admission.IsPaused && !(_admission.IsPaused = false);
+    /// <summary>While it is, nothing more is taken from the door; what is in the log goes on, and so do look-ups.</summary>
+    public bool IsPaused
+    {
+        get => _admission.IsPaused;
+        set => _admission.IsPaused = value;
+    }
 
     /// <summary>True when the actors are so far behind that new events should wait.</summary>
     public bool IsOverloaded => _admission.IsBehind;

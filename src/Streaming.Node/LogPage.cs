@@ -40,17 +40,28 @@ internal static class LogPage
     public static async Task ReadAsync(IEventLog log, string topic, long[] offsets, TimeProvider time, Action<LogBatch, int> take, CancellationToken cancel)
     {
         if (offsets.Length == 0) return;
-        var (batch, until, started) = (new LogBatch(), offsets[^1] + 1, time.GetTimestamp());
+        var (batch, until) = (new LogBatch(), offsets[^1] + 1);
         using var reader = log.OpenReader(topic, 0, offsets[0]);
         while (reader.Offset < until)
         {
-            var read = reader.Read(batch, BatchRecords, until);
+            var read = await ReadOnceAsync(reader, batch, BatchRecords, until, time, cancel).ConfigureAwait(false);
             for (var i = 0; i < read; i++)
                 if (Array.BinarySearch(offsets, batch.Offset(i)) >= 0) take(batch, i);
-            if (read > 0 || reader.Offset >= until) continue;
             // Left out silently they would be missed by whoever follows the pages.
-            if (time.GetElapsedTime(started) > FetchPatience) throw new EventLogException($"the topic '{topic}' could not be read from {offsets[0]} to {offsets[^1]} within {FetchPatience.TotalSeconds:0} s");
+            if (read == 0 && reader.Offset < until) throw new EventLogException($"the topic '{topic}' could not be read from {offsets[0]} to {offsets[^1]} within {FetchPatience.TotalSeconds:0} s");
+        }
+    }
+
+    /// <summary>Reads what is there below an offset; 0 where that is nothing, or did not come in time.</summary>
+    public static async Task<int> ReadOnceAsync(ILogReader reader, LogBatch batch, int recordsMax, long end, TimeProvider time, CancellationToken cancel)
+    {
+        var started = time.GetTimestamp();
+        while (reader.Offset < end)
+        {
+            if (reader.Read(batch, recordsMax, end) is > 0 and var read) return read;
+            if (reader.Offset >= end || time.GetElapsedTime(started) > FetchPatience) return 0;
             await reader.WaitAsync(FetchWait, cancel).ConfigureAwait(false);
         }
+        return 0;
     }
 }

@@ -68,7 +68,8 @@ public sealed partial class StreamingNode : IAsyncDisposable
         _wanted = new WantedLists(WantedMax, _signal);
         Lookup = new FeedLookup(parts.Feeds, _fresh, _wanted, Splitter, parts.Settings, _signal, parts.Time, user => ThrowIfElsewhere(PartitionOf(user)));
         Gate = new ListGate(() => _models.Catalog, knowsAll: _shared is null);
-        DeadLetters = new DeadLetters(parts.Log, Ingest, parts.Time);
+        Operations = new Operations(parts.Log, parts.Time, parts.Notice);
+        DeadLetters = new DeadLetters(parts.Log, Ingest, Operations, parts.Time);
         Served = new ServedLog(parts.Log, parts.Time, queuedMax: 4096, parts.Notice, () => _admission.IsDiskLow);
     }
 
@@ -94,6 +95,9 @@ public sealed partial class StreamingNode : IAsyncDisposable
     public ExperimentStatistics? Statistics => _statistics;
 
     public ServedLog Served { get; }
+
+    /// <summary>What operators did beside the experiments.</summary>
+    public Operations Operations { get; }
 
     /// <summary>What could not be used, to look at and to send again.</summary>
     public DeadLetters DeadLetters { get; }
@@ -291,6 +295,7 @@ public sealed partial class StreamingNode : IAsyncDisposable
         if (_statistics is not null) await Task.Run(_statistics.Dispose);
         await Served.DisposeAsync();
         DeadLetters.Dispose();
+        Operations.Dispose();
         await _deletions.DisposeAsync();
         await _driver.DisposeAsync();
         _feedsTail?.Dispose();

@@ -140,7 +140,7 @@ public sealed class FasterEventLog : IEventLog, IErasableLog
 
     /// <summary>
     /// Removes what <see cref="LogSettings.RetentionHours"/> and <see cref="LogSettings.RetentionMbPerPartition"/> no longer keep,
-    /// whole segments only and never what a group has yet to read. Partitions that are not open, and the experiments, stay as they are.
+    /// whole segments only and never what a group has yet to read. Partitions that are not open, and topics that are an audit, stay as they are.
     /// </summary>
     /// <param name="nowMs">Unix ms that record times are compared with.</param>
     public async Task RetainAsync(long nowMs)
@@ -151,7 +151,7 @@ public sealed class FasterEventLog : IEventLog, IErasableLog
         await _retaining.WaitAsync().ConfigureAwait(false);
         try
         {
-            foreach (var topic in _topics.Values.Where(t => t.Name != Topics.Experiments))
+            foreach (var topic in _topics.Values.Where(t => !Topics.IsAudit(t.Name)))
                 for (var i = 0; i < topic.Partitions.Length; i++)
                     if (!_disposed && Volatile.Read(ref topic.Partitions[i]) is { } partition)
                         await partition.RetainAsync(bytesKept, oldestMs, topic.Groups.Value.LowestNeeded(i)).ConfigureAwait(false);

@@ -145,6 +145,19 @@ public sealed class FasterEventLogTests : IDisposable
     }
 
     [Fact]
+    public async Task Retention_removes_nothing_of_an_audit()
+    {
+        await using var log = Open(Settings with { RetentionMbPerPartition = 1, RetentionHours = 1 });
+        foreach (var topic in (string[])[Topics.Experiments, Topics.Operations])
+        {
+            for (var i = 0; i < 50; i++) await log.AppendAsync(topic, Records(20, 0, firstTime: i * 20, valueBytes: 6000));
+            var whole = await log.RangeAsync(topic, 0);
+            await log.RetainAsync(3 * HourMs);
+            (await log.RangeAsync(topic, 0)).ShouldBe(whole);
+        }
+    }
+
+    [Fact]
     public async Task Time_retention_goes_by_the_newest_record_of_a_segment_also_after_a_restart()
     {
         var settings = Settings with { RetentionHours = 1 };

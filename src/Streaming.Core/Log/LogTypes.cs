@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Streaming.Core.Log;
 
-/// <summary>The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item, and <see cref="Experiments"/>, by version.</summary>
+/// <summary>
+/// The topics of the event log. All are keyed by user but <see cref="Items"/>, keyed by item, <see cref="Experiments"/>, by version, and
+/// <see cref="Operations"/>, which have no key.
+/// </summary>
 public static class Topics
 {
     public const string Events = "events";
@@ -18,13 +21,19 @@ public static class Topics
     /// <summary>Versions of the experiments, and so their audit: one partition, as their order decides, and kept for good.</summary>
     public const string Experiments = "experiments";
 
-    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, UserState, Experiments];
+    /// <summary>What operators did to nodes beside the experiments, their audit: one partition, kept for good.</summary>
+    public const string Operations = "operations";
+
+    public static readonly IReadOnlyList<string> All = [Events, Items, Examples, Models, Feeds, DeadLetter, UserState, Experiments, Operations];
 
     /// <summary>Whether the last record of each key is kept for good, instead of all records for a time.</summary>
     public static bool IsCompacted(string topic) => topic is Items or UserState;
 
+    /// <summary>Whether retention removes none of its records: it says who changed what.</summary>
+    public static bool IsAudit(string topic) => topic is Experiments or Operations;
+
     /// <summary>Partitions of a topic where <c>Log:Partitions</c> is <paramref name="partitions"/>.</summary>
-    public static int PartitionsOf(string topic, int partitions) => topic is DeadLetter or Experiments ? 1 : partitions;
+    public static int PartitionsOf(string topic, int partitions) => topic == DeadLetter || IsAudit(topic) ? 1 : partitions;
 }
 
 /// <summary>Where a record is. Offsets of a partition strictly increase; they are dense on Kafka and sparse on the embedded log.</summary>

@@ -166,11 +166,10 @@ internal static class ApiServer
         new ExperimentEndpoints(node, settings).Map(app);
         new WeightEndpoints(node, all).Map(app);
         new ExplainEndpoint(node).Map(app);
-        var audit = new OperationsAudit(app.Logger, time);
-        var figures = new LiveFigures(node, audit, time);
+        var figures = new LiveFigures(node, time);
         // Streams would hold up a stop until its patience ends.
         app.Lifetime.ApplicationStopping.Register(() => figures.DisposeAsync().AsTask().GetAwaiter().GetResult());
-        new OperationsEndpoints(node, figures, audit, settings).Map(app);
+        new OperationsEndpoints(node, figures, settings).Map(app);
         app.MapGet("/v1/status", () => Results.Json(node.Status(), StatusJson)).WithSummary("The node's figures");
         app.MapGet("/healthz", () => Results.Text("ok\n")).WithSummary("The process lives");
         app.MapGet("/readyz", () => node.NotReady is { } why ? Results.Text($"{why}\n", statusCode: 503) : Results.Text("ready\n"))

@@ -8,10 +8,11 @@ using Streaming.Node;
 
 namespace Streaming.Host.Http;
 
-/// <summary>What operators watch and do: the stream of figures, dead letters, pausing the intake. What changes the node is in the audit.</summary>
-internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figures, OperationsAudit audit, ServingSettings settings)
+/// <summary>What operators watch and do: the stream of figures, dead letters, pausing the intake. What changes the node is in the audit, which is in the log.</summary>
+internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figures, ServingSettings settings)
 {
     private const int LettersMax = 200;
+    private const int StepsMax = 1_000;
 
     /// <summary>Bytes of a letter's payload that are shown.</summary>
     private const int ExcerptBytes = 2_000;
@@ -24,7 +25,8 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
             "First an event 'history' with the last ten minutes, then a 'frame' every second. Without 'Accept: text/event-stream' the next frame alone, as JSON.");
         app.MapGet("/v1/dead-letters", LettersAsync).WithSummary("The newest records that could not be used, with their reasons");
         app.MapPost("/v1/dead-letters/{offset}/retry", RetryAsync).WithSummary("Send a dead letter again, as it came: where its reason has gone");
-        app.MapPost("/v1/intake/{step}", Intake).WithSummary("pause: take no more events over HTTP; resume: take them again. What is in the log goes on");
+        app.MapGet("/v1/operations", StepsAsync).WithSummary("Who paused the intake of which node and sent which dead letter again, newest first; experiments, models and weights have an audit of their own");
+        app.MapPost("/v1/intake/{step}", IntakeAsync).WithSummary("pause: take no more events over HTTP; resume: take them again. What is in the log goes on");
     }
 
     private async Task StreamAsync(HttpContext context)
@@ -86,13 +88,13 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
     {
         try
         {
-            var done = await node.DeadLetters.RetryAsync(offset, context.RequestAborted).ConfigureAwait(false);
-            if (done.Result == LetterRetry.Sent) Audit(context, $"dead letter {offset} sent again, now at {done.Position}");
+            var (who, why) = Author(context);
+            var done = await node.DeadLetters.RetryAsync(offset, who, why, context.RequestAborted).ConfigureAwait(false);
             return done.Result switch
             {
                 LetterRetry.Sent => Results.Json(new { offset, position = done.Position.ToString() }),
                 LetterRetry.Unknown => Problem(404, "unknown-letter", $"none of the newest {DeadLetters.KeptMax} dead letters lies at {offset}"),
-                LetterRetry.Again => Problem(409, "sent-already", "this node has sent that letter again before"),
+                LetterRetry.Again => Problem(409, "sent-already", "that letter has been sent again before"),
                 LetterRetry.Broken => Problem(409, "still-broken", $"it would be set aside again: {done.Problem}"),
                 _ => Problem(503, "paused", "the node takes no events now; try again later"),
             };
@@ -103,18 +105,45 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
         }
     }
 
-    private IResult Intake(HttpContext context, string step)
+    private async Task<IResult> StepsAsync(HttpContext context, int? limit, string? before)
+    {
+        if (!Paging.TryRead(limit, 100, StepsMax, before, out var page, out var problem)) return problem;
+        try
+        {
+            var (steps, next) = await node.Operations.NewestAsync(page.Limit, page.From, context.RequestAborted).ConfigureAwait(false);
+            var operations = steps.Select(s => new { s.Offset, s.Operation.AtMs, s.Operation.Node, s.Operation.Who, s.Operation.Why, s.Operation.What });
+            return Results.Json(new { operations, next = Paging.Next(context, next) }, ReportJson.Options);
+        }
+        catch (EventLogException unanswered)
+        {
+            return Problem(503, "log-unavailable", unanswered.Message);
+        }
+    }
+
+    private async Task<IResult> IntakeAsync(HttpContext context, string step)
     {
         if (step is not ("pause" or "resume")) return Problem(400, "bad-step", $"there is no step '{step}'; there are pause and resume");
-        if (step == "pause" ? node.Ingest.Pause() : node.Ingest.Resume()) Audit(context, step == "pause" ? "intake paused" : "intake resumed");
+        var pauses = step == "pause";
+        try
+        {
+            // In the audit first: nothing is changed that it does not say.
+            var (who, why) = Author(context);
+            if (pauses != node.Ingest.IsPaused)
+                await node.Operations.AddAsync(who, why, pauses ? "intake paused" : "intake resumed", cancel: context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (EventLogException unanswered)
+        {
+            return Problem(503, "log-unavailable", $"nothing was changed: {unanswered.Message}");
+        }
+        node.Ingest.IsPaused = pauses;
         return Results.Json(new { admission = node.Ingest.State.ToString() });
     }
 
-    private void Audit(HttpContext context, string what)
+    private static (string Who, string Why) Author(HttpContext context)
     {
         var who = ExperimentEndpoints.Text(context, ExperimentEndpoints.AuthorHeader);
         var key = context.Items.TryGetValue(AccessControl.KeyName, out var name) ? $" (key {name})" : "";
-        audit.Add((who.Length > 0 ? who : "unknown") + key, ExperimentEndpoints.Text(context, ExperimentEndpoints.WhyHeader), what);
+        return ((who.Length > 0 ? who : "unknown") + key, ExperimentEndpoints.Text(context, ExperimentEndpoints.WhyHeader));
     }
 
     private static object ViewOf(KeptLetter kept)

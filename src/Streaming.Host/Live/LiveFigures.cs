@@ -19,7 +19,6 @@ internal sealed class LiveFigures : IAsyncDisposable
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly StreamingNode _node;
-    private readonly OperationsAudit _audit;
     private readonly TimeProvider _time;
     private readonly MeterTally _meters = new();
     private readonly ActivityTail _activity;
@@ -35,9 +34,9 @@ internal sealed class LiveFigures : IAsyncDisposable
     private long _sampled;
     private int _watchers;
 
-    public LiveFigures(StreamingNode node, OperationsAudit audit, TimeProvider time)
+    public LiveFigures(StreamingNode node, TimeProvider time)
     {
-        (_node, _audit, _time) = (node, audit, time);
+        (_node, _time) = (node, time);
         _activity = new ActivityTail(node.Log);
         _applied = node.Status().Users.Applied;
         _sampled = time.GetTimestamp();
@@ -135,7 +134,6 @@ internal sealed class LiveFigures : IAsyncDisposable
             SetAsideByReason = _meters.Reasons.Now(), Watchers = Volatile.Read(ref _watchers),
             Models = [.. sample.Auc.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => new ModelRow(m.Key, m.Value, Of(gauc, m.Key), Of(loss, m.Key), Of(calibration, m.Key)))],
             Popular = [.. popular.Take(Listed)], Movers = ItemMovers.Top(popular, Listed), HotUsers = _activity.Users(Listed), HotItems = _activity.Items(Listed),
-            Operations = _audit.Latest(Listed),
         };
 
         static double Of(IReadOnlyDictionary<string, double> gauge, string model) => gauge.TryGetValue(model, out var value) ? value : double.NaN;

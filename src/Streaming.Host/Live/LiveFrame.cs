@@ -45,6 +45,5 @@ internal sealed record LiveFrame
     public required IReadOnlyList<PopularRow> Movers { get; init; }
     public required IReadOnlyList<Hot> HotUsers { get; init; }
     public required IReadOnlyList<Hot> HotItems { get; init; }
-    public required IReadOnlyList<Operation> Operations { get; init; }
     public required int Watchers { get; init; }
 }

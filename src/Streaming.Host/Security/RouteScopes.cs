@@ -32,6 +32,7 @@ internal static class RouteScopes
         ("DELETE", "/v1/weights/{name}", Scopes.Admin),
         ("GET", "/v1/status", Scopes.Admin),
         ("GET", "/v1/status/stream", Scopes.Admin),
+        ("GET", "/v1/operations", Scopes.Admin),
         ("GET", "/v1/dead-letters", Scopes.Admin),
         ("POST", "/v1/dead-letters/{offset}/retry", Scopes.Admin),
         ("POST", "/v1/intake/{step}", Scopes.Admin),

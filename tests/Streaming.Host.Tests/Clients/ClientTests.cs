@@ -73,6 +73,9 @@ public sealed class ClientTests
         var audit = await ListAsync(client.GetAuditAsync(pageSize: 1));
         audit.Select(e => (e.Version, e.ChangedBy, e.InForce)).ShouldBe([(3, "ann", true), (2, "ann", true), (1, "ann", true)]);
         audit[0].Changes.ShouldBe(["testers: t3"]);
+        foreach (var step in (string[])["pause", "resume"]) (await live.PostAsync($"/v1/intake/{step}", "")).Status.ShouldBe(200);
+        (await ListAsync(client.GetOperationsAsync(pageSize: 1))).Select(s => (s.Who, s.What, s.Node)).ShouldBe(
+            [("unknown", "intake resumed", Environment.MachineName), ("unknown", "intake paused", Environment.MachineName)]);
     }
 
     private static async Task<List<T>> ListAsync<T>(IAsyncEnumerable<T> all)

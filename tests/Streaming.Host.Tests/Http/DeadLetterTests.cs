@@ -50,14 +50,23 @@ public sealed class DeadLetterTests
         (await RetryAsync(live, offset)).ShouldBeProblem(409, "sent-already");
         (await live.GetAsync("/v1/dead-letters")).Json.GetProperty("letters")[0].GetProperty("retried").GetBoolean().ShouldBeTrue();
         (await live.DeadLettersAsync()).Count.ShouldBe(1);
-        var operations = (await live.GetAsync("/v1/status/stream")).Json.GetProperty("operations");
-        operations[0].GetProperty("what").GetString()!.ShouldContain($"dead letter {offset} sent again");
+        var step = (await live.GetAsync("/v1/operations")).Json.GetProperty("operations").EnumerateArray().ShouldHaveSingleItem();
+        step.GetProperty("what").GetString()!.ShouldContain($"dead letter {offset} sent again");
+        await live.DisposeAsync();
+
+        // Another process knows it too, and a record that no build has written stops nothing.
+        await using var after = await LiveNode.StartAsync(settings with { Users = settings.Users with { ActionWeights = weights } }, folder.Path);
+        await after.Log.AppendAsync(Core.Log.Topics.Operations, new[] { new Core.Log.LogEntry(default, "{"u8.ToArray(), 1, 0), new Core.Log.LogEntry(default, """{"format":9}"""u8.ToArray(), 1, 0) });
+        (await RetryAsync(after, offset)).ShouldBeProblem(409, "sent-already");
+        (await after.GetAsync("/v1/dead-letters")).Json.GetProperty("letters")[0].GetProperty("retried").GetBoolean().ShouldBeTrue();
+        (await after.GetAsync("/v1/operations")).Json.GetProperty("operations").GetArrayLength().ShouldBe(1);
     }
 
     [Fact]
     public async Task A_paused_intake_takes_nothing_and_serves_on()
     {
-        await using var live = await LiveNode.StartAsync();
+        using var folder = new Cli.TemporaryFolder();
+        await using var live = await LiveNode.StartAsync(folder: folder.Path);
         (await live.PostLinesAsync("/v1/items", """{"id":"m1"}""", """{"id":"m2"}""")).Status.ShouldBe(200);
         await live.FeedAfterAsync("ann", """{"type":"click","user":"ann","item":"m1"}""");
         using (var pause = new HttpRequestMessage(HttpMethod.Post, "/v1/intake/pause"))
@@ -73,12 +82,20 @@ public sealed class DeadLetterTests
         (await live.GetAsync("/v1/feed/ann")).Status.ShouldBe(200);
         (await live.GetAsync("/v1/status")).Json.GetProperty("admission").GetString().ShouldBe("Paused");
         (await live.PostAsync("/v1/intake/sideways", "")).ShouldBeProblem(400, "bad-step");
+        (await live.PostAsync("/v1/intake/pause", "")).Json.GetProperty("admission").GetString().ShouldBe("Paused");
         (await live.PostAsync("/v1/intake/resume", "")).Json.GetProperty("admission").GetString().ShouldBe("Open");
         await live.EventAsync("""{"type":"click","user":"ann","item":"m2"}""");
-        var operations = (await live.GetAsync("/v1/status/stream")).Json.GetProperty("operations").EnumerateArray().ToList();
+        await live.DisposeAsync();
+
+        // Steps that changed something, and each once; the pause ends with the process, what is said of it does not.
+        await using var after = await LiveNode.StartAsync(folder: folder.Path);
+        (await after.GetAsync("/v1/status")).Json.GetProperty("admission").GetString().ShouldBe("Open");
+        var operations = (await after.GetAsync("/v1/operations")).Json.GetProperty("operations").EnumerateArray().ToList();
         operations.Select(o => o.GetProperty("what").GetString()).ShouldBe(["intake resumed", "intake paused"]);
+        operations[0].GetProperty("who").GetString().ShouldBe("unknown");
         operations[1].GetProperty("who").GetString().ShouldBe("ops");
         operations[1].GetProperty("why").GetString().ShouldBe("moving house");
+        operations[1].GetProperty("node").GetString().ShouldBe(Environment.MachineName);
     }
 
     private static Task<Answer> RetryAsync(LiveNode live, long offset) => live.PostAsync($"/v1/dead-letters/{offset}/retry", "");

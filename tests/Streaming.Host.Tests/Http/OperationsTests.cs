@@ -44,7 +44,7 @@ public sealed class OperationsTests(SharedNode shared)
             "GET /v1/popular", "GET /v1/users/{user}", "PUT /v1/users/{user}", "DELETE /v1/users/{user}", "GET /v1/users/{user}/deletion",
             "GET /v1/experiments", "PUT /v1/experiments", "GET /v1/experiments/audit", "GET /v1/experiments/assignment", "GET /v1/experiments/{id}/report",
             "POST /v1/experiments/{name}/{step}", "GET /v1/explain/{user}", "GET /v1/explain/{user}/{item}", "GET /v1/status", "GET /v1/status/stream",
-            "GET /v1/dead-letters", "POST /v1/dead-letters/{offset}/retry", "POST /v1/intake/{step}", "POST /v1/models/{model}/{step}",
+            "GET /v1/operations", "GET /v1/dead-letters", "POST /v1/dead-letters/{offset}/retry", "POST /v1/intake/{step}", "POST /v1/models/{model}/{step}",
             "GET /v1/weights", "PUT /v1/weights/{name}", "DELETE /v1/weights/{name}", "GET /healthz", "GET /readyz",
         ];
         var described = paths.EnumerateObject().SelectMany(p => p.Value.EnumerateObject().Select(m => $"{m.Name.ToUpperInvariant()} {p.Name}"));

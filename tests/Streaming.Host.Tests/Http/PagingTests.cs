@@ -44,6 +44,20 @@ public sealed class PagingTests(SharedNode shared)
         (await live.GetAsync("/v1/experiments/audit")).Json.GetProperty("entries").GetArrayLength().ShouldBe(6);
     }
 
+    [Fact]
+    public async Task The_operators_steps_are_paged_by_where_a_page_ended()
+    {
+        await using var live = await LiveNode.StartAsync();
+        async Task StepAsync(int n) => (await live.PostAsync($"/v1/intake/{(n % 2 == 1 ? "pause" : "resume")}", "")).Status.ShouldBe(200);
+        for (var n = 1; n <= 5; n++) await StepAsync(n);
+        var seen = await FollowAsync(live, "/v1/operations?limit=2", "operations", async (_, pages) =>
+        {
+            if (pages == 1) await StepAsync(6);
+        });
+        seen.Select(s => s.GetProperty("what").GetString()).ShouldBe(["intake paused", "intake resumed", "intake paused", "intake resumed", "intake paused"]);
+        (await live.GetAsync("/v1/operations")).Json.GetProperty("operations").GetArrayLength().ShouldBe(6);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("x")]
@@ -56,6 +70,7 @@ public sealed class PagingTests(SharedNode shared)
     {
         (await _live.GetAsync($"/v1/dead-letters?before={before}")).ShouldBeProblem(400, "bad-cursor").ShouldContain("next");
         (await _live.GetAsync($"/v1/experiments/audit?before={before}")).ShouldBeProblem(400, "bad-cursor");
+        (await _live.GetAsync($"/v1/operations?before={before}")).ShouldBeProblem(400, "bad-cursor");
     }
 
     [Theory]

@@ -139,8 +139,9 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
     public async Task What_is_older_comes_page_by_page_and_stays_when_more_comes()
     {
         await using var live = await NodeAsync();
-        // 45 letters and, with the definitions of the experiments, 15 steps.
+        // 45 letters; 14 steps of one topic of the audit and then, with the definitions of the experiments before both, 15 of the other.
         (await live.PostLinesAsync("/v1/events", Enumerable.Range(0, 45).Select(i => $$"""{"type":"like","user":"u{{i}}"}"""))).Status.ShouldBe(400);
+        for (var i = 0; i < 14; i++) (await live.PostAsync($"/v1/intake/{(i % 2 == 0 ? "pause" : "resume")}", "")).Status.ShouldBe(200);
         for (var i = 1; i < 15; i++) (await live.SendAsync(HttpMethod.Put, $"/v1/weights/Users:ActionWeights:like?value={i + 2}")).Status.ShouldBe(200);
         await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
         var page = watched.Page;
@@ -168,9 +169,12 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await Expect(steps).ToHaveCountAsync(12);
         await audit.GetByRole(AriaRole.Button, new() { Name = "Older steps" }).FocusAsync();
         await page.Keyboard.PressAsync("Enter");
-        await Expect(steps).ToHaveCountAsync(15);
-        await Expect(audit.GetByRole(AriaRole.Status)).ToHaveTextAsync("15 steps are shown.");
+        await Expect(steps).ToHaveCountAsync(24);
+        await Expect(audit.GetByRole(AriaRole.Status)).ToHaveTextAsync("24 steps are shown.");
         await Expect(steps.Nth(12)).ToBeFocusedAsync();
+        await Expect(steps.Nth(14)).ToContainTextAsync("intake resumed");
+        await audit.GetByRole(AriaRole.Button, new() { Name = "Older steps" }).ClickAsync();
+        await Expect(steps).ToHaveCountAsync(29);
         await Expect(steps.Last).ToContainTextAsync("experiment short: added");
         await Expect(audit.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
         watched.Complaints.ShouldBeEmpty();

@@ -1,4 +1,4 @@
-// of src/index.ts sha256 3e18a4c9407eb9f501dfde428a8fed64d0f8de54bb67edbb47e30a50ebf91963
+// of src/index.ts sha256 d96483fd1a2a0914a199fec002d0a74a40908d360bffa1af413e600bee925a98
 /** The node refused: a problem document (RFC 9457). */
 export class StreamingError extends Error {
     status;
@@ -75,6 +75,10 @@ export class StreamingClient {
     /** A page of the changes of the experiments, newest first. Needs an operator's key. */
     audit(query = {}) {
         return this.call("GET", "/v1/experiments/audit", { query });
+    }
+    /** A page of what operators did to nodes, newest first. Needs an operator's key. */
+    operations(query = {}) {
+        return this.call("GET", "/v1/operations", { query });
     }
     /** Why the first items of the user's list are in it. */
     explain(user, query = {}) {

@@ -9,6 +9,7 @@ export type PopularQuery = NonNullable<paths["/v1/popular"]["get"]["parameters"]
 export type ExplainQuery = NonNullable<paths["/v1/explain/{user}"]["get"]["parameters"]["query"]>;
 export type SimilarQuery = NonNullable<paths["/v1/items/{id}/similar"]["get"]["parameters"]["query"]>;
 export type DeadLettersQuery = NonNullable<paths["/v1/dead-letters"]["get"]["parameters"]["query"]>;
+export type OperationsQuery = NonNullable<paths["/v1/operations"]["get"]["parameters"]["query"]>;
 export type AuditQuery = NonNullable<paths["/v1/experiments/audit"]["get"]["parameters"]["query"]>;
 
 /** The node refused: a problem document (RFC 9457). */
@@ -96,6 +97,11 @@ export class StreamingClient {
   /** A page of the changes of the experiments, newest first. Needs an operator's key. */
   audit(query: AuditQuery = {}): Promise<Schemas["Audit"]> {
     return this.call("GET", "/v1/experiments/audit", { query });
+  }
+
+  /** A page of what operators did to nodes, newest first. Needs an operator's key. */
+  operations(query: OperationsQuery = {}): Promise<Schemas["Operations"]> {
+    return this.call("GET", "/v1/operations", { query });
   }
 
   /** Why the first items of the user's list are in it. */

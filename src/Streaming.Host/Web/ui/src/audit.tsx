@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks';
 import { useArrival, usePages } from './pages';
-import type { Operation } from './stream';
 
 interface Entry {
   offset: number;
@@ -16,24 +15,52 @@ interface Page {
   next: string | null;
 }
 
+interface Operation {
+  offset: number;
+  at_ms: number;
+  node: string;
+  who: string;
+  why: string;
+  what: string;
+}
+
+interface Operations {
+  operations: Operation[];
+  next: string | null;
+}
+
+/** A line of either topic. */
+interface Line {
+  key: string;
+  at_ms: number;
+  who: string;
+  why: string;
+  what: string;
+  node: string;
+}
+
 const shownAtOnce = 12;
 
-/** Who did what, when and why: experiments, models and weights by their log, the rest by this process. */
-export function Audit({ operations, steps }: { operations: Operation[]; steps: number }) {
-  const { answer, problem, entries, next, busy, older } = usePages<Page, Entry>(`/v1/experiments/audit?limit=${shownAtOnce}`, 15_000, steps, (page) => page.entries, (entry) => entry.offset);
+/** Who did what, when and why: to experiments, models and weights by their topic of the log, to nodes by theirs, as one list by time. */
+export function Audit({ steps }: { steps: number }) {
+  const changes = usePages<Page, Entry>(`/v1/experiments/audit?limit=${shownAtOnce}`, 15_000, steps, (page) => page.entries, (entry) => entry.offset);
+  const operations = usePages<Operations, Operation>(`/v1/operations?limit=${shownAtOnce}`, 15_000, steps, (page) => page.operations, (operation) => operation.offset);
   const [shown, setShown] = useState(shownAtOnce);
   const { box, arrive } = useArrival<HTMLUListElement>();
-  const merge = (of: Entry[], whole: boolean): Operation[] => {
-    const made = of.filter((e) => e.in_force).map((e): Operation => ({ at_ms: e.changed_ms, who: e.changed_by, why: e.why, what: e.changes.join('; ') }));
-    const all = [...operations, ...made].sort((a, b) => b.at_ms - a.at_ms);
-    // Behind the last page that is here there may be some that come before the rest of the others.
-    return whole ? all : all.filter((o) => o.at_ms >= (of.at(-1)?.changed_ms ?? 0));
-  };
-  const all = merge(entries, next === null);
-  const visible = all.slice(0, shown);
+  const problem = changes.problem || operations.problem;
+  const isHere = changes.answer && operations.answer;
+  // Behind the last page that is here of one topic there may be lines that come before the rest of the other's.
+  const from = Math.max(changes.next ? changes.entries.at(-1)!.changed_ms : 0, operations.next ? operations.entries.at(-1)!.at_ms : 0);
+  const lines = isHere
+    ? [
+        ...operations.entries.map((o): Line => ({ ...o, key: `operation ${o.offset}` })),
+        ...changes.entries.filter((e) => e.in_force).map((e): Line => ({ key: `change ${e.offset}`, at_ms: e.changed_ms, who: e.changed_by, why: e.why, what: e.changes.join('; '), node: '' })),
+      ].filter((line) => line.at_ms >= from).sort((a, b) => b.at_ms - a.at_ms)
+    : [];
+  const visible = lines.slice(0, shown);
   const more = async () => {
     setShown(shown + shownAtOnce);
-    if (all.length < shown + shownAtOnce && next && !(await older())) return;
+    if (lines.length < shown + shownAtOnce && !(await Promise.all([changes.older(), operations.older()])).some(Boolean) && lines.length <= shown) return;
     arrive(`li:nth-child(${visible.length + 1})`);
   };
   return (
@@ -43,14 +70,16 @@ export function Audit({ operations, steps }: { operations: Operation[]; steps: n
       <p role="status" class="facts">{shown > shownAtOnce ? `${visible.length} steps are shown.` : ''}</p>
       {visible.length ? (
         <ul class="done" ref={box}>
-          {visible.map((o) => (
-            <li key={`${o.at_ms}${o.what}`} tabIndex={-1}>
-              <time dateTime={new Date(o.at_ms).toISOString()} title={new Date(o.at_ms).toLocaleString()}>{when(o.at_ms)}</time> {o.who}: {o.what}{o.why ? ` (${o.why})` : ''}
+          {visible.map((line) => (
+            <li key={line.key} tabIndex={-1}>
+              <time dateTime={new Date(line.at_ms).toISOString()} title={new Date(line.at_ms).toLocaleString()}>{when(line.at_ms)}</time> {line.who}: {line.what}{line.why ? ` (${line.why})` : ''}{line.node ? `, on ${line.node}` : ''}
             </li>
           ))}
         </ul>
-      ) : <p class="facts">{answer ? 'Nobody has changed anything.' : problem ? 'It could not be fetched; the next try is in a moment.' : 'Loading.'}</p>}
-      {next || all.length > shown ? <p class="buttons"><button type="button" class="quiet" aria-disabled={busy} onClick={() => void more()}>Older steps</button></p> : null}
+      ) : <p class="facts">{isHere ? 'Nobody has changed anything.' : problem ? 'It could not be fetched; the next try is in a moment.' : 'Loading.'}</p>}
+      {changes.next || operations.next || lines.length > shown
+        ? <p class="buttons"><button type="button" class="quiet" aria-disabled={changes.busy || operations.busy} onClick={() => void more()}>Older steps</button></p>
+        : null}
     </section>
   );
 }

@@ -46,7 +46,7 @@ export function DashboardPage() {
           <Tiles frame={frame} />
           <Charts samples={samples.current} />
           <div class="halves">
-            <Intake frame={frame} />
+            <Intake frame={frame} changed={changed} />
             <Models frame={frame} changed={changed} />
           </div>
           <Experiments changed={changed} />
@@ -58,7 +58,7 @@ export function DashboardPage() {
             <Busy title="Hot items" caption="Actions lately, halved every minute" rows={frame.hot_items} />
           </div>
           <Letters count={frame.status.users.dead_letters + frame.status.item_dead_letters + frame.status.ingest_rejected} reasons={frame.set_aside_by_reason} changed={changed} />
-          <Audit operations={frame.operations} steps={steps} />
+          <Audit steps={steps} />
         </>
       ) : null}
       <ConfirmDialog />
@@ -122,19 +122,20 @@ function Charts({ samples }: { samples: Sample[] }) {
 }
 
 /** What comes in, how far each partition is behind, and whether anything is taken. */
-function Intake({ frame }: { frame: LiveFrame }) {
+function Intake({ frame, changed }: { frame: LiveFrame; changed: () => void }) {
   const [problem, setProblem] = useState('');
   const { admission, shards } = frame.status;
   const isPaused = admission === 'Paused';
   const step = async () => {
     setProblem('');
     try {
-      await operate(
+      const done = await operate(
         isPaused
           ? { title: 'Resume the intake', text: 'Events and items are taken again over HTTP.' }
           : { title: 'Pause the intake', text: 'POSTs of events and items get 503 until you resume, or the node starts anew. What is in the log goes on, and lists are served.', danger: true },
         () => `/v1/intake/${isPaused ? 'resume' : 'pause'}`,
       );
+      if (done) changed();
     } catch (refused) {
       setProblem(messageOf(refused));
     }

@@ -51,13 +51,6 @@ export interface Verdict {
   serving: CanaryFigures | null;
 }
 
-export interface Operation {
-  at_ms: number;
-  who: string;
-  why: string;
-  what: string;
-}
-
 /** A second of the node; the fields that the dashboard reads. */
 export interface LiveFrame {
   sample: Sample;
@@ -83,7 +76,6 @@ export interface LiveFrame {
   movers: Ranked[];
   hot_users: { id: string; count: number }[];
   hot_items: { id: string; count: number }[];
-  operations: Operation[];
 }
 
 interface Watcher {
