@@ -269,6 +269,17 @@ need_build() { # name target output
     mv "$PROBE/$name.building" "$PROBE/$name.built"
 }
 
+# The build needs nothing of what is installed and compiled here, so the two go on beside each other.
+need_build_and() { # what comes first... -- name target output
+    local firsts='' first build
+    while [ "$1" != -- ]; do firsts="$firsts $1"; shift; done
+    shift
+    need_build "$@" &
+    build=$!
+    for first in $firsts; do "$first"; done
+    wait "$build" || exit 1
+}
+
 # Two starts at once take turns. The lock is given up before the node starts (release_lock).
 take_lock() {
     mkdir -p "$PROBE"
