@@ -19,6 +19,8 @@ public sealed partial class StreamingNode
     private void StartDeep()
     {
         if (_models.Deep is not { Learners.Count: 0 } deep) return;
+        // Also where nothing is learned: versions rank by it.
+        TorchRuntime.TryLoad(out _);
         _replicas = new ReplicaReader(deep, _parts.Notice);
         if (_parts.Settings.Node.Has(NodeRoles.Trainer))
             _workers = DeepWorkers.Start(new TrainerParts(_parts.Settings, Log, Path.Combine(_parts.CheckpointDir, "..", "workers"), _parts.Time, _parts.Notice));

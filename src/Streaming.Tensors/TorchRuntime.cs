@@ -18,6 +18,7 @@ public static class TorchRuntime
     {
         try
         {
+            NativeHeap.KeepFreed();
             using var one = torch.ones(1);
             return one.item<float>() == 1f ? "" : "libtorch gives a wrong result for ones(1)";
         }

@@ -172,7 +172,8 @@ public sealed class DashboardTests(Browser browser, ITestOutputHelper output)
         await Expect(steps).ToHaveCountAsync(24);
         await Expect(audit.GetByRole(AriaRole.Status)).ToHaveTextAsync("24 steps are shown.");
         await Expect(steps.Nth(12)).ToBeFocusedAsync();
-        await Expect(steps.Nth(14)).ToContainTextAsync("intake resumed");
+        var said = await steps.AllInnerTextsAsync();
+        said[14].ShouldContain("intake resumed", customMessage: string.Join("\n", said));
         await audit.GetByRole(AriaRole.Button, new() { Name = "Older steps" }).ClickAsync();
         await Expect(steps).ToHaveCountAsync(29);
         await Expect(steps.Last).ToContainTextAsync("experiment short: added");
