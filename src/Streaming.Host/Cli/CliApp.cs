@@ -15,26 +15,24 @@ internal static class CliApp
     /// <param name="protocols">What evaluate and compare know; null for all of the project's.</param>
     public static async Task<int> RunAsync(string[] args, ProtocolRegistry? protocols = null)
     {
-        protocols ??= ProtocolRegistry.Known;
+        var root = Root(protocols ?? ProtocolRegistry.Known);
+        if (args.Length == 0) args = ["demo"];
+        using var stop = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        // Without the library's own handlers: they answer with 143 where a verb ends while they still wait for it, and would by
+        // themselves end a node after two seconds, in the middle of its last checkpoint.
+        return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>All verbs.</summary>
+    internal static RootCommand Root(ProtocolRegistry protocols)
+    {
         var root = new RootCommand(
             "Streaming: a real-time streaming recommender. Clicks come in, the user's list changes milliseconds later.\n\n"
             + "Without a verb: the demo, a node with a simulated audience that browses it over HTTP.\n\n"
-            + "Examples:\n"
-            + "  ./run                                     watch it learn\n"
-            + "  ./run node --listen 127.0.0.1:8080        a production node on the embedded log\n"
-            + "  ./run node --kafka broker:9092            the same on Kafka\n"
-            + "  ./run replay ml-100k --json               a real data set through the live path\n"
-            + "  ./run ab list                             experiments of a running node\n"
-            + "  ./run evaluate --list                     how models are judged, and which\n"
-            + "  ./run ab report                           what the hold-out shows, for people\n"
-            + "  ./run explain-at --user ann --time 2026-03-01T12:00Z   what she was shown, and why\n"
-            + "  ./run data                                where the data sets come from\n"
-            + "  ./run bench pipeline --json               events per second, nothing skipped\n"
-            + "  ./run chaos --seconds 60 --json           kill a node under load; is anything lost or doubled?\n"
-            + "  ./run validate --settings my.json         check settings before a deploy\n\n"
             + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
-        var demo = DemoVerb.Create();
-        root.Subcommands.Add(demo);
+        root.Subcommands.Add(DemoVerb.Create());
         root.Subcommands.Add(NodeVerb.Create());
         root.Subcommands.Add(ReplayVerb.Create());
         root.Subcommands.Add(Past.ExplainAtVerb.Create());
@@ -56,13 +54,8 @@ internal static class CliApp
         root.Subcommands.Add(BackupVerbs.CreateBackup());
         root.Subcommands.Add(BackupVerbs.CreateRestore());
         root.Subcommands.Add(CompletionVerb.Create());
-        if (args.Length == 0) args = ["demo"];
-        using var stop = new CancellationTokenSource();
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
-        // Without the library's own handlers: they answer with 143 where a verb ends while they still wait for it, and would by
-        // themselves end a node after two seconds, in the middle of its last checkpoint.
-        return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token).ConfigureAwait(false);
+        HelpExamples.AddTo(root);
+        return root;
     }
 
     /// <summary>The verb is asked to end and takes the time that it needs; only a second Ctrl-C ends it where it stands.</summary>

@@ -10,12 +10,7 @@ internal static class CompletionVerb
 
     public static Command Create()
     {
-        var command = new Command(
-            "completion", "Print a script that completes verbs, options, settings, data sets and models by Tab.\n\n"
-                + "Examples:\n"
-                + "  eval \"$(./run completion bash)\"     in ~/.bashrc, with the checkout's own path\n"
-                + "  eval \"$(./run completion zsh)\"      in ~/.zshrc\n"
-                + "  ./run completion fish | source      in ~/.config/fish/config.fish");
+        var command = new Command("completion", "Print a script that completes verbs, options, settings, data sets and models by Tab.");
         var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
         shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
         command.Arguments.Add(shell);

@@ -17,11 +17,7 @@ internal static class ExplainAtVerb
     {
         var command = new Command(
             "explain-at", "Rebuild a user from the log as they were at a moment: their state, their list with the reasons, the versions that made it, and the events behind it. "
-                + "The log is that of a node that is stopped, of a backup, or on Kafka, and is only read.\n\n"
-                + "Examples:\n"
-                + "  ./run explain-at --user ann --time 2026-03-01T12:00:00Z --data-dir data\n"
-                + "  ./run explain-at --user ann --time 2026-03-01T12:00:00Z --and 2026-03-01T12:05:00Z    what five minutes changed\n"
-                + "  ./run explain-at --user ann --time 2026-03-01T12:00:00Z --arm learned --versus holdout  two rankings of the same moment");
+                + "The log is that of a node that is stopped, of a backup, or on Kafka, and is only read.");
         var common = new CommonOptions().AddTo(command);
         var user = new Option<string>("--user") { Description = "Whose", Required = true, HelpName = "ID" };
         var time = new Option<string>("--time") { Description = "The moment, by when events reached the log: ISO 8601 (UTC unless it says otherwise) or Unix milliseconds", Required = true, HelpName = "TIME" };
