@@ -22,7 +22,7 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
     public void Map(WebApplication app)
     {
         app.MapGet("/v1/status/stream", (Delegate)StreamAsync).WithSummary("The node's figures every second, as server-sent events").WithDescription(
-            "First an event 'history' with the last ten minutes, then a 'frame' every second. Without 'Accept: text/event-stream' the next frame alone, as JSON.");
+            "First an event 'history' with the last ten minutes, then the 'frame' of the last second, and another every second. Without 'Accept: text/event-stream' the next frame alone, as JSON.");
         app.MapGet("/v1/dead-letters", LettersAsync).WithSummary("The newest records that could not be used, with their reasons");
         app.MapPost("/v1/dead-letters/{offset}/retry", RetryAsync).WithSummary("Send a dead letter again, as it came: where its reason has gone");
         app.MapGet("/v1/operations", StepsAsync).WithSummary("Who paused the intake of which node and sent which dead letter again, newest first; experiments, models and weights have an audit of their own");
@@ -51,6 +51,7 @@ internal sealed class OperationsEndpoints(StreamingNode node, LiveFigures figure
             // Proxies that collect a response before they pass it on would show every second late.
             context.Response.Headers["X-Accel-Buffering"] = "no";
             await SendAsync(context, "history"u8.ToArray(), figures.History(), end.Token).ConfigureAwait(false);
+            if (await figures.LastAsync(end.Token).ConfigureAwait(false) is { } last) await SendAsync(context, "frame"u8.ToArray(), last, end.Token).ConfigureAwait(false);
             while (true) await SendAsync(context, "frame"u8.ToArray(), await figures.NextAsync(end.Token).ConfigureAwait(false), end.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)

@@ -30,6 +30,7 @@ internal sealed class LiveFigures : IAsyncDisposable
     private TaskCompletionSource<byte[]> _next = NewFrame();
     private Dictionary<string, long> _events = [];
     private Dictionary<string, long> _lookups = [];
+    private Second? _last;
     private long _applied;
     private long _sampled;
     private int _watchers;
@@ -60,6 +61,31 @@ internal sealed class LiveFigures : IAsyncDisposable
     public byte[] History()
     {
         lock (_history) return JsonSerializer.SerializeToUtf8Bytes(new { samples = _history }, ReportJson.Options);
+    }
+
+    /// <summary>What was measured over a second.</summary>
+    private sealed record Second(LiveSample Sample, Dictionary<string, double> EventRates, Dictionary<string, double> LookupRates, IReadOnlyList<PopularRow> Popular);
+
+    /// <summary>The frame of the last second, for who has just come and would see nothing until the next one, as JSON; null before the first second has passed.</summary>
+    public async Task<byte[]?> LastAsync(CancellationToken cancel)
+    {
+        await _sampling.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            if (_last is not { } last || _stop.IsCancellationRequested) return null;
+            // From here on the log's tail is followed, as after any frame.
+            await _activity.StepAsync(_time.GetUtcNow().ToUnixTimeMilliseconds(), cancel).ConfigureAwait(false);
+            return JsonOf(FrameOf(last, _node.Status()));
+        }
+        catch (EventLogException)
+        {
+            // As with any sample: the next one, if there is one, says more.
+            return null;
+        }
+        finally
+        {
+            _sampling.Release();
+        }
     }
 
     /// <summary>The next second's frame, as JSON.</summary>
@@ -95,10 +121,10 @@ internal sealed class LiveFigures : IAsyncDisposable
                 _history.Enqueue(sample);
                 if (_history.Count > SamplesKept) _history.Dequeue();
             }
-            var popular = _movers.Look(Popular(), now);
+            _last = new Second(sample, eventRates, lookupRates, _movers.Look(Popular(), now));
             if (isWatched) await _activity.StepAsync(now, _stop.Token).ConfigureAwait(false);
             else _activity.Rest();
-            if (isWatched) Publish(FrameOf(sample, status, eventRates, lookupRates, popular));
+            if (isWatched) Interlocked.Exchange(ref _next, NewFrame()).TrySetResult(JsonOf(FrameOf(_last, status)));
             _meters.ClickToList.Turn();
             _meters.FeedAge.Turn();
         }
@@ -125,12 +151,13 @@ internal sealed class LiveFigures : IAsyncDisposable
         };
     }
 
-    private LiveFrame FrameOf(LiveSample sample, NodeStatus status, Dictionary<string, double> events, Dictionary<string, double> lookups, IReadOnlyList<PopularRow> popular)
+    private LiveFrame FrameOf(Second second, NodeStatus status)
     {
+        var (sample, popular) = (second.Sample, second.Popular);
         var (gauc, loss, calibration) = (_meters.Gauge("prequential_gauc"), _meters.Gauge("prequential_log_loss"), _meters.Gauge("prequential_calibration"));
         return new LiveFrame
         {
-            Sample = sample, Status = status, LagByPartition = _meters.Gauge("log_lag_records"), EventsPerSByType = events, LookupsPerSByResult = lookups,
+            Sample = sample, Status = status, LagByPartition = _meters.Gauge("log_lag_records"), EventsPerSByType = second.EventRates, LookupsPerSByResult = second.LookupRates,
             SetAsideByReason = _meters.Reasons.Now(), Watchers = Volatile.Read(ref _watchers),
             Models = [.. sample.Auc.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => new ModelRow(m.Key, m.Value, Of(gauc, m.Key), Of(loss, m.Key), Of(calibration, m.Key)))],
             Popular = [.. popular.Take(Listed)], Movers = ItemMovers.Top(popular, Listed), HotUsers = _activity.Users(Listed), HotItems = _activity.Items(Listed),
@@ -139,8 +166,7 @@ internal sealed class LiveFigures : IAsyncDisposable
         static double Of(IReadOnlyDictionary<string, double> gauge, string model) => gauge.TryGetValue(model, out var value) ? value : double.NaN;
     }
 
-    private void Publish(LiveFrame frame) =>
-        Interlocked.Exchange(ref _next, NewFrame()).TrySetResult(JsonSerializer.SerializeToUtf8Bytes(frame, ReportJson.Options));
+    private static byte[] JsonOf(LiveFrame frame) => JsonSerializer.SerializeToUtf8Bytes(frame, ReportJson.Options);
 
     private List<(string Item, double Score)> Popular()
     {
