@@ -360,12 +360,13 @@ public sealed partial class StreamingNode : IAsyncDisposable
     {
         if (wanted.Count > 0) Threads.Block(Task.WhenAll(wanted.Select(w => _host.RequestListAsync(w.User, w.Surface, w.Arm))));
         foreach (var (user, surface) in requests) Threads.Block(_host.RequestListAsync(user, surface));
-        var started = Stopwatch.GetTimestamp();
+        // The node's own clock: how long a round took decides what is taken in, and a simulation's time is not the machine's.
+        var started = _parts.Time.GetTimestamp();
         var (before, from) = (_rounds.Records, EventPositions);
         _admission.RoundStarts();
         var work = _rounds.Run(limits, nowMs, receivedMs, quiet);
         _admission.RoundEnds();
-        var took = Stopwatch.GetElapsedTime(started);
+        var took = _parts.Time.GetElapsedTime(started);
         if (_rounds.Records > before) _meters.Round(_host.Counts, took);
         if (_rounds.Records - before > _parts.Settings.Node.RoundEventsMax / 2)
             _admission.BusyRound(EventPositions.Sum() - from.Sum(), took.TotalSeconds);
