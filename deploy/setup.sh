@@ -274,10 +274,16 @@ need_build_and() { # what comes first... -- name target output
     local firsts='' first build
     while [ "$1" != -- ]; do firsts="$firsts $1"; shift; done
     shift
+    # In a group of its own: what goes on in the background ignores Ctrl-C otherwise, and would build on.
+    set -m
     need_build "$@" &
     build=$!
+    set +m
+    # shellcheck disable=SC2064
+    trap "kill -- -$build 2>/dev/null; exit 130" INT TERM
     for first in $firsts; do "$first"; done
     wait "$build" || exit 1
+    trap - INT TERM
 }
 
 # Two starts at once take turns. The lock is given up before the node starts (release_lock).

@@ -7,7 +7,7 @@ namespace Streaming.Host.Cli;
 /// <summary>Examples below the help of each verb; the list of verbs has their descriptions alone.</summary>
 internal static class HelpExamples
 {
-    /// <summary>By the verb, its parents before it. A line is a command without <c>./run</c>, and what it is for; a line without a command is printed as it is.</summary>
+    /// <summary>By the verb, its parents before it. A line is a command without <c>./run</c>, and what it is for.</summary>
     private static readonly Dictionary<string, (string Command, string For)[]> ByVerb = new()
     {
         [""] =
