@@ -105,8 +105,7 @@ public abstract class RecallModelSuite(string name) : DeepModelSuite
         var model = New(Options);
         Trained(model, 20);
         var (user, history) = (StableHash.Of("user 3"), new[] { ItemOf(3, 1), ItemOf(3, 2) });
-        foreach (var (table, rows) in model.Weights.Tables)
-            if (table == "user") rows.Forget(user).ShouldBeTrue();
+        foreach (var rows in model.Weights.UserTables) rows.Forget(user).ShouldBeTrue();
         model.Weights.Tables.ShouldAllBe(t => !t.Table.Keys.Contains(user));
         var (own, nobody) = (new float[model.VectorDim], new float[model.VectorDim]);
         model.UserVector(user, history, 1, own);

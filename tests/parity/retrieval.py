@@ -1,4 +1,4 @@
-"""An independent PyTorch computation of item2vec (Barkan and Koenigstein 2016), AutoRec (Sedhain et al. 2015), TransRec (He et al. 2017), YouTubeDNN
+"""An independent PyTorch computation of item2vec (Barkan and Koenigstein 2016), AutoRec (Sedhain et al. 2015; I-AutoRec of the live path too), TransRec (He et al. 2017), YouTubeDNN
 (Covington et al. 2016), DSSM (Huang et al. 2013), MIND (Li et al. 2019) and SDM (Lv et al. 2019).
 
 Prints one JSON object: interactions, weights, a mini-batch with its loss and gradients, and the scores of
@@ -100,6 +100,46 @@ class AutoRec:
         for item in history:
             row[item] = 1 if self.unseen else (grade_row(user)[item] if user < USERS else mean)
         return list(self.out(row))
+
+
+class LiveItemAutoRec:
+    """A mini-batch of clicks; items 1 to 6, of which four might have been clicked, and two users, 0 being the padding and nobody."""
+    CANDIDATES = 4
+
+    def __init__(self):
+        self.sum, self.user, self.encoder, self.mu = weight(ITEMS, HIDDEN), weight(3, HIDDEN + 1), weight(3, HIDDEN), weight(HIDDEN)
+        with torch.no_grad():
+            self.sum[0], self.user[0], self.encoder[0] = 0, 0, 0
+            # The second user has no row yet.
+            self.user[2] = 0
+        self.batch = {"users": [1, 2, 1], "histories": [[0, 3], [5, 6], [2, 5]], "targets": [2, 1, 1], "read": [1, 0, 1]}
+
+    def weights(self):
+        return [self.sum, self.user, self.encoder, self.mu]
+
+    def hidden(self, item, read=()):
+        x = self.sum[item] + self.mu
+        for user in read:
+            x = x + self.encoder[user]
+        return 1 / (1 + torch.exp(-x)) - 0.5
+
+    def loss(self):
+        clicks, total = list(zip(*self.batch.values())), 0
+        for item in range(1, self.CANDIDATES + 1):
+            h = self.hidden(item, [u for u, _, target, read in clicks if target == item and read])
+            for user in (1, 2):
+                told = any(u == user and (target == item or item in history) for u, history, target, _ in clicks)
+                score = self.user[user][:HIDDEN] @ h + self.user[user][HIDDEN]
+                total = total + (1 if told else 0.5) * (float(told) - score) ** 2
+        size = (self.user[:, :HIDDEN] ** 2).sum() + (self.encoder ** 2).sum()
+        return total / self.CANDIDATES + LAMBDA / 2 * size / self.CANDIDATES
+
+    def pass_scores(self):
+        """By row, less the b of its user: the scores of the candidates."""
+        for user, history in zip(self.batch["users"], self.batch["histories"]):
+            there = [i for i in history if i > 0]
+            w = self.user[user][:HIDDEN] if user == 1 else sum(self.hidden(i) for i in there) / len(there)
+            yield [w @ self.hidden(i) for i in range(1, self.CANDIDATES + 1)]
 
 
 class TransRec:
@@ -295,12 +335,14 @@ class Sdm(Retrieval):
 
 
 def case(model):
+    """Scores of the queries; of a model of the live path those of its mini-batch."""
     loss = model.loss()
     gradients = torch.autograd.grad(loss, model.weights())
     return {
         "weights": [w.detach().flatten().tolist() for w in model.weights()], "batch": model.batch, "loss": loss.item(),
         "gradients": [g.flatten().tolist() for g in gradients],
-        "scores": [[s.item() for s in model.scores(q["user"], q["history"])] for q in queries],
+        "scores": [[s.item() for s in row] for row in (
+            model.pass_scores() if hasattr(model, "pass_scores") else (model.scores(q["user"], q["history"]) for q in queries))],
     }
 
 
@@ -313,6 +355,6 @@ print(json.dumps({
     "models": {
         "item2vec": case(Item2Vec()), "autorec-u": case(AutoRec(False, 0.5)), "autorec-i": case(AutoRec(True, 0.5)),
         "autorec-u-grades": case(AutoRec(False, 0)), "autorec-i-grades": case(AutoRec(True, 0)), "transrec": case(TransRec()),
-        "youtube-dnn": case(YouTubeDnn()), "dssm": case(Dssm()), "mind": case(mind), "sdm": case(Sdm()),
+        "youtube-dnn": case(YouTubeDnn()), "dssm": case(Dssm()), "mind": case(mind), "sdm": case(Sdm()), "autorec-i-live": case(LiveItemAutoRec()),
     },
 }))

@@ -20,7 +20,7 @@ public static class FeedChannels
 
     /// <summary>Retrieval by vectors that a deep model learns, each under its model's name; there only where <c>Deep:Models</c> names it.</summary>
     public static readonly IReadOnlyList<string> Retrieval =
-        [TwoTower, "youtube_dnn", "dssm", "mind", "sdm", "sasrec", "gru4rec", "bert4rec", "item2vec", "transrec", "autorec_u"];
+        [TwoTower, "youtube_dnn", "dssm", "mind", "sdm", "sasrec", "gru4rec", "bert4rec", "item2vec", "transrec", "autorec_u", "autorec_i"];
 
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
     public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, .. Retrieval, Again];

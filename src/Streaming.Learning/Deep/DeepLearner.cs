@@ -162,13 +162,13 @@ public sealed partial class DeepLearner : IDisposable
     {
         foreach (var user in users)
         {
-            foreach (var table in UserTables(Model)) table.Forget(user);
+            foreach (var table in Model.Weights.UserTables) table.Forget(user);
             Model.Forget(user);
         }
     }
 
     /// <summary>Whether any copy of the weights has a row for the user: what learns, what is on trial, what serves.</summary>
-    public bool HasRow(ulong user) => new[] { Model, _candidate, _serving }.SelectMany(UserTables).Any(table => table.TryGet(user, out _));
+    public bool HasRow(ulong user) => new[] { Model, _candidate, _serving }.SelectMany(model => model.Weights.UserTables).Any(table => table.TryGet(user, out _));
 
     public void Dispose()
     {
@@ -254,8 +254,6 @@ public sealed partial class DeepLearner : IDisposable
     {
         foreach (var (_, table) in Model.Weights.Tables) table.TracksChanges = true;
     }
-
-    private static IEnumerable<EmbeddingTable> UserTables(IDeepModel model) => model.Weights.Tables.Where(t => t.Name == "user").Select(t => t.Table);
 
     private static byte[] StateOf(IDeepModel model)
     {

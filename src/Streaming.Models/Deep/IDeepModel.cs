@@ -59,7 +59,12 @@ public interface IMultiTaskModel : IDeepModel
 /// <summary>What a deep model has learned.</summary>
 /// <param name="Tables">Embedding tables by name, in a fixed order.</param>
 /// <param name="Dense">The dense weights, in a fixed order.</param>
-public sealed record DeepWeights(IReadOnlyList<(string Name, EmbeddingTable Table)> Tables, IReadOnlyList<IDenseWeights> Dense);
+public sealed record DeepWeights(IReadOnlyList<(string Name, EmbeddingTable Table)> Tables, IReadOnlyList<IDenseWeights> Dense)
+{
+    /// <summary>Those whose keys are users: called "user", or "user." and more. Who is forgotten loses their rows there.</summary>
+    public IEnumerable<EmbeddingTable> UserTables =>
+        Tables.Where(t => t.Name == "user" || t.Name.StartsWith("user.", StringComparison.Ordinal)).Select(t => t.Table);
+}
 
 /// <summary>One dense tensor of a model, or another array that predictions depend on, by value.</summary>
 public interface IDenseWeights

@@ -25,6 +25,16 @@ public interface IRecallNetwork
     /// <summary>The loss of a mini-batch, a scalar. The parameters have begun a pass.</summary>
     torch.Tensor Loss(RecallPass pass);
 
+    /// <summary>Called for each clicked row when the mini-batch has been learned: writes what the tables hold that no gradient moves.</summary>
+    /// <param name="user">Who clicked.</param>
+    /// <param name="item">What.</param>
+    /// <param name="rows">Of all tables; <see cref="RowTable.IsKept"/> ones may be written.</param>
+    /// <param name="nowMs">Event time, for the expiry of rows.</param>
+    void Keep(ulong user, ulong item, RecallRows rows, long nowMs)
+    {
+        // Most networks are moved by gradients alone.
+    }
+
     /// <summary>The score of each candidate for each row, shape [P, C]: up to a number that a row's candidates share, the largest inner product of the plain vectors.</summary>
     torch.Tensor Scores(RecallPass pass);
 
@@ -69,6 +79,9 @@ public sealed record RowTable(DenseParameter Parameter, RowsOf Of, double InitSc
 
     /// <summary>Whether its last row in a pass is that of an item to be told.</summary>
     public bool HasMask { get; init; }
+
+    /// <summary>Whether no gradient moves its rows: the network writes them itself (<see cref="IRecallNetwork.Keep"/>).</summary>
+    public bool IsKept { get; init; }
 }
 
 /// <summary>A mini-batch of clicked items with what stood before them: P rows, and C distinct items that might have been clicked, numbered from 1 before all others.</summary>
@@ -78,10 +91,10 @@ public sealed record RowTable(DenseParameter Parameter, RowsOf Of, double InitSc
 /// <param name="LogP">Shape [1, C], log of the chance that a mini-batch holds the candidate.</param>
 /// <param name="Weights">Shape [P], of the rows' losses.</param>
 /// <param name="Items">U: distinct items. Where a table has a mask, that is number U + 1.</param>
-/// <param name="Told">The same numbers as <see cref="HistoryBatch.Items"/>, and as <paramref name="Targets"/>, in plain arrays: what draws read.</param>
+/// <param name="Told">The same numbers as <see cref="HistoryBatch.Items"/>, as <paramref name="Targets"/> and as <see cref="HistoryBatch.Users"/>, in plain arrays.</param>
 /// <param name="Step">Mini-batches learned, this one included: another in every step, so that draws can hang on it.</param>
 public sealed record RecallPass(
-    HistoryBatch Batch, torch.Tensor Targets, int Candidates, torch.Tensor LogP, torch.Tensor Weights, int Items, (long[] Histories, long[] Targets) Told, long Step)
+    HistoryBatch Batch, torch.Tensor Targets, int Candidates, torch.Tensor LogP, torch.Tensor Weights, int Items, (long[] Histories, long[] Targets, long[] Users) Told, long Step)
 {
     /// <summary>
     /// The mean of - w log of the softmax over the candidates, each logit less the log of its chance (Yi et al. 2019, as <see cref="Deep.TwoTower"/>).
@@ -95,10 +108,14 @@ public sealed record RecallPass(
     public long[] Drawn(int count)
     {
         var drawn = new long[count];
-        var salt = StableHash.Finalise((ulong)Step);
-        for (var i = 0; i < count; i++) drawn[i] = 1 + (long)Math.BigMul(StableHash.Combine(salt, (ulong)i), (ulong)Candidates, out _);
+        for (var i = 0; i < count; i++) drawn[i] = 1 + Draw(i, Candidates);
         return drawn;
     }
+
+    /// <summary>The pass's draw of a number, from 0 and below a bound, the same every time.</summary>
+    /// <param name="index">Which draw.</param>
+    /// <param name="bound">How many numbers there are.</param>
+    public long Draw(int index, int bound) => (long)Math.BigMul(StableHash.Combine(StableHash.Finalise((ulong)Step), (ulong)index), (ulong)bound, out _);
 
     /// <summary>The candidates' numbers, shape [C].</summary>
     public torch.Tensor CandidateNumbers => torch.arange(1, Candidates + 1, torch.ScalarType.Int64, Targets.device);
@@ -117,7 +134,7 @@ public readonly ref struct RecallQuery(ulong user, ReadOnlySpan<ulong> history, 
     public int InSession { get; } = inSession;
 }
 
-/// <summary>The rows of a model's tables, to read.</summary>
+/// <summary>The rows of a model's tables.</summary>
 public sealed class RecallRows
 {
     private readonly EmbeddingTable[] _tables;
@@ -131,6 +148,13 @@ public sealed class RecallRows
 
     /// <summary>The row of a key; zeros where there is none, as in learning.</summary>
     public ReadOnlySpan<float> Row(int table, ulong key) => key != 0 && _tables[table].TryGet(key, out var row) ? row : _none.AsSpan(0, _tables[table].Dim);
+
+    /// <summary>The row of a key, to write, for the learner; false where there is none.</summary>
+    public bool TryWrite(int table, ulong key, long nowMs, out Span<float> row)
+    {
+        row = default;
+        return Has(table, key) && _tables[table].GetOrAdmit(key, nowMs, out row, out _);
+    }
 
     /// <summary>The mean of the rows of so many keys.</summary>
     public void Mean(int table, ReadOnlySpan<ulong> keys, Span<float> into)

@@ -55,7 +55,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
         var adam = new RowAdam(options.TableRate);
         // The first values of rows hang on their keys alone, so that a model loaded from a file goes on alike whatever its own seed.
         EmbeddingTableOptions[] tableOptions = [.. _rowTables.Select((t, i) => new EmbeddingTableOptions(
-            t.Columns, adam.StateSize(t.Columns), options.AdmitCount, RowsMax: options.RowsMax, InitScale: (float)t.InitScale, Seed: (ulong)(i + 1)))];
+            t.Columns, t.IsKept ? 0 : adam.StateSize(t.Columns), options.AdmitCount, RowsMax: options.RowsMax, InitScale: (float)t.InitScale, Seed: (ulong)(i + 1)))];
         _tables = [.. tableOptions.Select(o => new EmbeddingTable(o))];
         _lookups = [.. _tables.Select(t => new TableLookup(t, adam))];
         _rows = new RecallRows(_tables);
@@ -84,7 +84,9 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
         var loss = _network.Loss(Pass(batch, candidates));
         loss.backward();
         _optimizer.Step();
-        for (var i = 0; i < rows.Length; i++) _lookups[i].Apply(rows[i], nowMs);
+        for (var i = 0; i < rows.Length; i++)
+            if (!_rowTables[i].IsKept) _lookups[i].Apply(rows[i], nowMs);
+        foreach (var row in _positives) _network.Keep(batch.Users[row], batch.Items[row], _rows, nowMs);
         RaiseBound();
         foreach (var table in _tables) table.Sweep(nowMs - _options.RowExpiryMs, SweepRows);
         return loss.item<float>();
@@ -148,7 +150,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
             foreach (var key in table.Of == RowsOf.Items ? _items.Keys : _users.Keys) lookup.Add(key);
             if (table.HasMask) lookup.Add(MaskKey);
             lookup.Gather(learning, nowMs);
-            leaves[i] = lookup.Rows(_device, learning);
+            leaves[i] = lookup.Rows(_device, learning && !table.IsKept);
             table.Parameter.Borrow(table.View(leaves[i]));
         }
         return leaves;
@@ -178,7 +180,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
             Numbers(items, rows, length), Numbers(new long[items.Length], rows, length), Floats(there, rows, length), Floats(session, rows, length),
             Numbers(users, rows), Floats(new float[rows], rows, 1));
         return new RecallPass(
-            histories, Numbers(targets, rows), candidates, Floats(logP, 1, candidates), Floats(weights, rows), _items.Count - 1, (items, targets), _frequency.Steps);
+            histories, Numbers(targets, rows), candidates, Floats(logP, 1, candidates), Floats(weights, rows), _items.Count - 1, (items, targets, users), _frequency.Steps);
     }
 
     /// <summary>By a quarter at a time, so that the vectors of an index, each computed when its turn came, hardly ever stand by different bounds.</summary>

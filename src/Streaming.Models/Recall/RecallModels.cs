@@ -36,6 +36,8 @@ public static class RecallModels
         // A column that no history has: without any there would be no bound of the encoder's first values.
         new("autorec_u", "an autoencoder of users' rows (Sedhain et al. 2015)",
             o => new AutoRec(new Interactions(0, 1, [], [], [], []), new AutoRecOptions { Hidden = o.Dim, Unseen = 0.3f, Regularisation = 0.1f }, o.Seed)),
+        new("autorec_i", "an autoencoder of items' rows, whose columns are users (Sedhain et al. 2015)",
+            o => new ItemAutoRec(new AutoRecOptions { Hidden = o.Dim, Unseen = 0.3f, Regularisation = 0.1f })),
     ];
 
     /// <summary>Null where there is none of that name.</summary>

@@ -32,8 +32,9 @@ public sealed record AutoRecOptions
 /// An autoencoder of a row of the matrix of users and items: h(r) = W sigmoid(V r + mu) + b, by
 /// <code>sum over rows of |r - h(r)|^2, of entries that count, + lambda / 2 (|W|^2 + |V|^2)</code>
 /// (Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", equations 1 and 2). Rows of users read the history that
-/// is asked for; rows of items have a column for each user, and somebody unknown is the mean of all. The live path has
-/// rows of users alone, over the items of a mini-batch: of a history, the history and what was clicked after it is told, so that it is no mere copy. Features: sparse user, sequence items.
+/// is asked for; rows of items have a column for each user, and somebody unknown is the mean of all. In the live path
+/// this is rows of users, over the items of a mini-batch: of a history, the history and what was clicked after it is told, so that it is no mere copy; rows
+/// of items are <see cref="ItemAutoRec"/>. Features: sparse user, sequence items.
 /// Known number: rating prediction, RMSE on ML-1M .831 (I-AutoRec) and .874 (U-AutoRec), in the paper; none for ranking.
 /// </summary>
 public sealed class AutoRec : IHistoryNetwork, IRecallNetwork
@@ -186,7 +187,7 @@ public sealed class AutoRec : IHistoryNetwork, IRecallNetwork
     /// <summary>Histories over the items of the mini-batch, and the same with what was clicked after each; shape [P, items].</summary>
     private static (torch.Tensor Read, torch.Tensor Told) LiveRows(RecallPass pass)
     {
-        var (histories, targets) = pass.Told;
+        var (histories, targets, _) = pass.Told;
         var values = new float[targets.Length * pass.Items];
         torch.Tensor Rows() => TensorMemory.Tensor(values, [targets.Length, pass.Items], pass.Targets.device);
         for (var at = 0; at < histories.Length; at++)

@@ -143,7 +143,7 @@ public sealed class Item2Vec : IHistoryNetwork, IRecallNetwork
     public torch.Tensor Loss(RecallPass pass)
     {
         List<long> centres = [], contexts = [];
-        var (histories, targets) = pass.Told;
+        var (histories, targets, _) = pass.Told;
         var length = histories.Length / targets.Length;
         for (var row = 0; row < targets.Length; row++)
         {

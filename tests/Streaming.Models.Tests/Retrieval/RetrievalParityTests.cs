@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Streaming.Models.Layers;
 using Streaming.Models.Offline;
+using Streaming.Models.Recall;
 using Streaming.Models.Retrieval;
 using Streaming.Suites;
 using TorchSharp;
@@ -8,7 +9,7 @@ using TorchSharp;
 namespace Streaming.Models.Tests.Retrieval;
 
 /// <summary>
-/// item2vec, AutoRec, TransRec, YouTubeDNN, DSSM, MIND and SDM against tests/parity/retrieval.py, an independent computation in PyTorch, example by example: the loss of
+/// item2vec, AutoRec (I-AutoRec of the live path too), TransRec, YouTubeDNN, DSSM, MIND and SDM against tests/parity/retrieval.py, an independent computation in PyTorch, example by example: the loss of
 /// a mini-batch, its gradients, and the scores of all items, within 1e-4.
 /// </summary>
 public sealed class RetrievalParityTests
@@ -24,6 +25,7 @@ public sealed class RetrievalParityTests
     private static void Agrees(JsonElement given)
     {
         RetrievalAgrees(given);
+        LiveItemAutoRecAgrees(given);
         int Number(string name) => given.GetProperty(name).GetInt32();
         var train = Train(given);
         var (dim, hidden, lambda) = (Number("dim"), Number("hidden"), given.GetProperty("lambda").GetSingle());
@@ -75,24 +77,68 @@ public sealed class RetrievalParityTests
         using var scope = torch.NewDisposeScope();
         var device = TestDevice.Torch ?? torch.CPU;
         foreach (var parameter in network.Parameters) parameter.Begin(device, learning: true);
-        var found = loss(expected.GetProperty("batch"));
-        found.backward();
-        found.item<float>().ShouldBe(expected.GetProperty("loss").GetSingle(), Tolerance, name);
-        var gradients = expected.GetProperty("gradients").Rows();
-        for (var i = 0; i < gradients.Length; i++)
-        {
-            var gradient = new float[gradients[i].Length];
-            TensorMemory.ReadGradient(network.Parameters[i].Leaf, gradient);
-            Parity.ShouldBeClose(gradient, gradients[i], Tolerance, $"{name}, gradient of {network.Parameters[i].Name}");
-        }
+        LossAgrees(expected, name, network.Parameters, loss(expected.GetProperty("batch")));
 
         HistoryQuery[] queries = [.. given.GetProperty("queries").EnumerateArray().Select(q => new HistoryQuery(
             q.GetProperty("user").GetInt32(), [.. q.GetProperty("history").EnumerateArray().Select(i => i.GetInt32())]))];
         foreach (var parameter in network.Parameters) parameter.Begin(device, learning: false);
+        ScoresAgree(expected, name, network.Scores(queries, device));
+    }
+
+    private static void LossAgrees(JsonElement expected, string name, IReadOnlyList<DenseParameter> parameters, torch.Tensor loss)
+    {
+        loss.backward();
+        loss.item<float>().ShouldBe(expected.GetProperty("loss").GetSingle(), Tolerance, name);
+        var gradients = expected.GetProperty("gradients").Rows();
+        for (var i = 0; i < gradients.Length; i++)
+        {
+            var gradient = new float[gradients[i].Length];
+            TensorMemory.ReadGradient(parameters[i].Leaf, gradient);
+            Parity.ShouldBeClose(gradient, gradients[i], Tolerance, $"{name}, gradient of {parameters[i].Name}");
+        }
+    }
+
+    private static void ScoresAgree(JsonElement expected, string name, torch.Tensor found)
+    {
         float[] wanted = [.. expected.GetProperty("scores").Rows().SelectMany(row => row)];
         var scores = new float[wanted.Length];
-        TensorMemory.Read(network.Scores(queries, device), scores);
+        TensorMemory.Read(found, scores);
         Parity.ShouldBeClose(scores, wanted, Tolerance, $"{name}, scores");
+    }
+
+    /// <summary>Over the rows of a mini-batch, which a pass of the live path would have gathered from tables.</summary>
+    private static void LiveItemAutoRecAgrees(JsonElement given)
+    {
+        const string Name = "autorec-i-live";
+        const int Candidates = 4;
+        var expected = given.GetProperty("models").GetProperty(Name);
+        var (batch, hidden, device) = (expected.GetProperty("batch"), given.GetProperty("hidden").GetInt32(), TestDevice.Torch ?? torch.CPU);
+        var network = new ItemAutoRec(new() { Hidden = hidden, Unseen = 0.5f, Regularisation = given.GetProperty("lambda").GetSingle() });
+        using var scope = torch.NewDisposeScope();
+        var weights = expected.GetProperty("weights").Rows();
+        foreach (var (parameter, values) in network.Parameters.Zip(weights))
+        {
+            if (network.Tables.FirstOrDefault(t => t.Parameter == parameter) is { } table)
+                parameter.Borrow(TensorMemory.Tensor(values, [values.Length / table.Columns, table.Columns], device, learned: true));
+            else
+            {
+                parameter.CopyFrom(values);
+                parameter.Begin(device, learning: true);
+            }
+        }
+        long[] Told(string column) => [.. batch.GetProperty(column).EnumerateArray().SelectMany(n => n.ValueKind == JsonValueKind.Array ? n.EnumerateArray().ToArray() : [n]).Select(n => n.GetInt64())];
+        var (histories, targets, users, read) = (Told("histories"), Told("targets"), Told("users"), Told("read"));
+        var items = Numbers(batch, "histories", device);
+        var (none, rows) = (torch.zeros_like(items), targets.Length);
+        var history = new HistoryBatch(items, none, items.gt(0).to_type(torch.ScalarType.Float32), none, Numbers(batch, "users", device), torch.zeros(rows, 1));
+        RecallPass Pass(long step) => new(
+            history, Numbers(batch, "targets", device), Candidates, torch.zeros(1, Candidates), torch.ones(rows), given.GetProperty("items").GetInt32() - 1,
+            (histories, targets, users), step);
+        // One whose draws are the ones that were computed with.
+        var pass = Enumerable.Range(1, 1000).Select(step => Pass(step)).First(p => Enumerable.Range(0, rows).All(row => (p.Draw(row, 2) == 0) == (read[row] == 1)));
+        LossAgrees(expected, Name, network.Parameters, network.Loss(pass));
+        using var quiet = torch.no_grad();
+        ScoresAgree(expected, Name, network.Scores(pass));
     }
 
     private static Interactions Train(JsonElement given)
