@@ -252,9 +252,14 @@ build_key() { # the list of files (one that is gone changes it) and the seams
     { build_inputs | sort; echo "$(seam UseAkka) $(seam UseTorchSharp) $(seam UsePrometheusNet) $(seam UseKafkaRedist)"; } | cksum
 }
 
+# UseSharedCompilation=false asks that no compiler server outlive a build. One of the build's own, which need_build_and ends, keeps to that; without any,
+# every project's compiler starts cold, and building takes twice as long.
+has_own_compiler_server() { [ "${UseSharedCompilation:-}" = false ]; }
+
 # Builds in Release when any input changed since the last good build. The build's output shows only when it failed.
 need_build() { # name target output
-    local name="$1" target="$2" output="$3" key log="$PROBE/build.log"
+    local name="$1" target="$2" output="$3" key log="$PROBE/build.log" server=''
+    if has_own_compiler_server; then server="-p:UseSharedCompilation=true -p:SharedCompilationId=streaming-$$"; fi
     key="$(build_key)"
     if [ -f "$output" ] && [ -f "$PROBE/$name.built" ] && [ "$(cat "$PROBE/$name.built")" = "$key" ] \
         && [ -z "$(build_inputs -newer "$PROBE/$name.built" | head -n 1)" ]; then return 0; fi
@@ -262,7 +267,8 @@ need_build() { # name target output
     # Dated before the build starts: a file saved meanwhile counts as newer.
     echo "$key" > "$PROBE/$name.building"
     # The compiler server outlives the build and must not inherit the lock (9).
-    if ! (cd "$ROOT" && dotnet build "$target" -c Release -v q --nologo -clp:NoSummary) > "$log" 2>&1 < /dev/null 9>&-; then
+    # shellcheck disable=SC2086
+    if ! (cd "$ROOT" && dotnet build "$target" -c Release -v q --nologo -clp:NoSummary $server) > "$log" 2>&1 < /dev/null 9>&-; then
         cat "$log" >&2
         die "the build failed (above; also in .probe/build.log)"
     fi
@@ -271,7 +277,7 @@ need_build() { # name target output
 
 # The build needs nothing of what is installed and compiled here, so the two go on beside each other.
 need_build_and() { # what comes first... -- name target output
-    local firsts='' first build
+    local firsts='' first build built=0
     while [ "$1" != -- ]; do firsts="$firsts $1"; shift; done
     shift
     # In a group of its own: what goes on in the background ignores Ctrl-C otherwise, and would build on.
@@ -280,10 +286,13 @@ need_build_and() { # what comes first... -- name target output
     build=$!
     set +m
     # shellcheck disable=SC2064
-    trap "kill -- -$build 2>/dev/null; exit 130" INT TERM
+    trap "kill -- -$build 2>/dev/null || true" EXIT
+    trap 'exit 130' INT TERM
     for first in $firsts; do "$first"; done
-    wait "$build" || exit 1
-    trap - INT TERM
+    wait "$build" || built=1
+    trap - EXIT INT TERM
+    if has_own_compiler_server; then kill -- "-$build" 2>/dev/null || true; fi
+    [ "$built" = 0 ] || exit 1
 }
 
 # Two starts at once take turns. The lock is given up before the node starts (release_lock).
