@@ -263,8 +263,10 @@ class Model:
         total, count = 0.0, 0
         w = self.weight("next", 2 * DIM, 2 * DIM)
         for i, row in enumerate(rows):
-            states, own, other = self.extracted(row), self.steps(row), self.steps(rows[i - 1])
+            states, own, other = self.extracted(row), self.steps(row), self.steps(rows[i - len(rows) // 2])
             for t in range(1, len(own)):
+                if t < len(other) and torch.equal(own[t], other[t]):
+                    continue
                 count += 1
                 total = total - F.logsigmoid(states[t - 1] @ w @ own[t])
                 if t < len(other):

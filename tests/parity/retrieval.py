@@ -128,18 +128,22 @@ class LiveItemAutoRec:
         for item in range(1, self.CANDIDATES + 1):
             h = self.hidden(item, [u for u, _, target, read in clicks if target == item and read])
             for user in (1, 2):
+                w = self.w(user, [past for u, past, _, _ in clicks if u == user][-1])
+                w = self.user[user][:HIDDEN] + (w - self.user[user][:HIDDEN]).detach()
                 told = any(u == user and (target == item or item in history) for u, history, target, _ in clicks)
-                score = self.user[user][:HIDDEN] @ h + self.user[user][HIDDEN]
+                score = w @ h + self.user[user][HIDDEN]
                 total = total + (1 if told else 0.5) * (float(told) - score) ** 2
         size = (self.user[:, :HIDDEN] ** 2).sum() + (self.encoder ** 2).sum()
         return total / self.CANDIDATES + LAMBDA / 2 * size / self.CANDIDATES
 
+    def w(self, user, history):
+        there = [i for i in history if i > 0]
+        return self.user[user][:HIDDEN] + sum(self.hidden(i) for i in there) / len(there)
+
     def pass_scores(self):
         """By row, less the b of its user: the scores of the candidates."""
         for user, history in zip(self.batch["users"], self.batch["histories"]):
-            there = [i for i in history if i > 0]
-            w = self.user[user][:HIDDEN] if user == 1 else sum(self.hidden(i) for i in there) / len(there)
-            yield [w @ self.hidden(i) for i in range(1, self.CANDIDATES + 1)]
+            yield [self.w(user, history) @ self.hidden(i) for i in range(1, self.CANDIDATES + 1)]
 
 
 class TransRec:

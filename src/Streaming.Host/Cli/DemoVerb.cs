@@ -6,6 +6,7 @@ using Streaming.Core.Settings;
 using Streaming.Evaluation.Simulation;
 using Streaming.Experiments.Splitting;
 using Streaming.Host.Http;
+using Streaming.Models.Ranking;
 using Streaming.Node;
 
 namespace Streaming.Host.Cli;
@@ -34,17 +35,22 @@ internal static class DemoVerb
 
     internal static IReadOnlyList<string> ArmsOf(string[] given)
     {
-        string[] names = [.. given.SelectMany(a => a.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Distinct()];
+        string[] names = [.. given.SelectMany(a => a.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).Select(Known).Distinct()];
         if (names.FirstOrDefault(n => !Arms.Contains(n)) is { } odd)
             throw new FormatException($"--arms {odd}: there are {string.Join(", ", Arms)}");
         return names;
     }
 
-    /// <summary>Settings that switch the arms on.</summary>
+    /// <summary><c>evaluate</c> writes some names with hyphens.</summary>
+    private static string Known(string name) => Arms.Contains(name) ? name : name.Replace('-', '_');
+
+    /// <summary>Settings that switch the arms on, and for rankers of several tasks the goals that the audience acts on.</summary>
     internal static IEnumerable<(string Key, string Value)> ArmSettings(IReadOnlyList<string> arms)
     {
         var share = ((1 - HoldoutShare) / (arms.Count + 1)).ToString("0.####", CultureInfo.InvariantCulture);
-        return arms.Where(DeepSettings.Known.Contains).Select((name, i) => ($"Deep:Models:{i}", name)).Concat(arms.Select(name => ($"Experiments:ArmShares:{name}", share)));
+        return arms.Where(DeepSettings.Known.Contains).Select((name, i) => ($"Deep:Models:{i}", name))
+            .Concat(arms.Select(name => ($"Experiments:ArmShares:{name}", share)))
+            .Concat(Rankers.All.Any(r => r.IsMultiTask && arms.Contains(r.Name)) ? [("Users:Goals:0", "like"), ("Users:Goals:1", "purchase")] : []);
     }
 
     private static async Task<int> RunAsync(

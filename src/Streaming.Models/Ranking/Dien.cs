@@ -53,16 +53,22 @@ public sealed class Dien : IRankerNetwork
         return _mlp.Forward(torch.cat([x.Plain, mean, mean * x.Target, evolved], 1), learning);
     }
 
-    /// <summary>Cross-entropy of the next step against the one that stands at its place in the row before, over the steps that both have.</summary>
+    /// <summary>
+    /// Cross-entropy of the next step against the one that stands at its place half a mini-batch before, over the steps that both have: neighbours are often of
+    /// one list, and so of one user. Where the two are the same step there is nothing to tell apart, and neither counts.
+    /// </summary>
     private torch.Tensor Auxiliary(torch.Tensor states, torch.Tensor sequence, torch.Tensor mask)
     {
         var (rows, length) = (sequence.shape[0], sequence.shape[1]);
-        torch.Tensor Turned(torch.Tensor t) => rows == 1 ? t : torch.cat([t.narrow(0, rows - 1, 1), t.narrow(0, 0, rows - 1)], 0);
+        var half = rows / 2;
+        torch.Tensor Turned(torch.Tensor t) => half == 0 ? t : torch.cat([t.narrow(0, rows - half, half), t.narrow(0, 0, rows - half)], 0);
         var next = sequence.narrow(1, 1, length - 1);
+        var other = Turned(next);
         var known = mask.narrow(1, 1, length - 1);
+        known = known * (next.detach() - other.detach()).abs().sum(2).ne(0).to_type(torch.ScalarType.Float32);
         var told = states.narrow(1, 0, length - 1).reshape(-1, _wide).mm(_next.Leaf).reshape(rows, length - 1, _wide);
         var right = torch.nn.functional.softplus(-(told * next).sum(2)) * known;
-        var wrong = torch.nn.functional.softplus((told * Turned(next)).sum(2)) * known * Turned(known);
+        var wrong = torch.nn.functional.softplus((told * other).sum(2)) * known * Turned(mask.narrow(1, 1, length - 1));
         return (right + wrong).sum() / known.sum().clamp_min(1);
     }
 }

@@ -105,7 +105,7 @@ public sealed class FieldRanker
         using var quiet = torch.no_grad();
         foreach (var parameter in _own.Parameters) parameter.Begin(_device, learning: false);
         var (logits, input) = _own.Pass.Forward(batch, learning: false, 0);
-        TensorMemory.Read(_own.Network.Probabilities(logits + _positions.Mean), into);
+        TensorMemory.Read(_own.Network.Probabilities(_own.Network.AtPosition(logits, TensorMemory.Tensor([_positions.Mean], [1, 1], _device))), into);
         if (hidden.Length > 0) TensorMemory.Read(input.Hidden!, hidden);
     }
 
@@ -117,7 +117,7 @@ public sealed class FieldRanker
         using var scope = torch.NewDisposeScope();
         foreach (var parameter in _parameters) parameter.Begin(_device, learning: true);
         var (logits, input) = _own.Pass.Forward(batch, learning: true, nowMs);
-        if (Shape.PositionsMax > 0) logits = logits + _positions.Learned(batch.Positions, _device).unsqueeze(1);
+        if (Shape.PositionsMax > 0) logits = _own.Network.AtPosition(logits, _positions.Learned(batch.Positions, _device).unsqueeze(1));
         var (labels, weights) = Labels(batch);
         var loss = (_own.Network.Losses(logits, labels) * weights).sum(1).mean();
         (input.ExtraLoss is { } extra ? loss + extra : loss).backward();

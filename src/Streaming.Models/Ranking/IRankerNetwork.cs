@@ -32,6 +32,11 @@ public interface IRankerNetwork
     /// <param name="learning">Whether the pass will be learned from.</param>
     torch.Tensor Logits(RankerInput x, bool learning);
 
+    /// <summary>Shape [B, K]: the logits with what the positions of the rows add.</summary>
+    /// <param name="logits">Shape [B, K].</param>
+    /// <param name="added">Shape [B or 1, 1].</param>
+    torch.Tensor AtPosition(torch.Tensor logits, torch.Tensor added) => logits + added;
+
     /// <summary>Shape [K]: what must be added to <see cref="Logits"/> of 0 for probabilities that are the rates.</summary>
     /// <param name="rates">Of the labels, each between 0 and 1.</param>
     float[] LogOddsOf(IReadOnlyList<double> rates) => [.. rates.Select(r => (float)Math.Log(r / (1 - r)))];

@@ -44,7 +44,7 @@ public sealed class RankerScorer : IDisposable
         using var scope = torch.NewDisposeScope();
         using var quiet = torch.inference_mode();
         var (logits, input) = _pass.Forward(batch, learning: false, 0);
-        TensorMemory.Read(_network.Probabilities(logits + _positionMean()), into);
+        TensorMemory.Read(_network.Probabilities(_network.AtPosition(logits, TensorMemory.Tensor([_positionMean()], [1, 1], torch.CPU))), into);
         if (hidden.Length > 0) TensorMemory.Read(input.Hidden!, hidden);
     }
 

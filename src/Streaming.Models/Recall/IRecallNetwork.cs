@@ -28,9 +28,10 @@ public interface IRecallNetwork
     /// <summary>Called for each clicked row when the mini-batch has been learned: writes what the tables hold that no gradient moves.</summary>
     /// <param name="user">Who clicked.</param>
     /// <param name="item">What.</param>
+    /// <param name="history">Keys of what the user had acted on before, newest first.</param>
     /// <param name="rows">Of all tables; <see cref="RowTable.IsKept"/> ones may be written.</param>
     /// <param name="nowMs">Event time, for the expiry of rows.</param>
-    void Keep(ulong user, ulong item, RecallRows rows, long nowMs)
+    void Keep(ulong user, ulong item, ReadOnlySpan<ulong> history, RecallRows rows, long nowMs)
     {
         // Most networks are moved by gradients alone.
     }

@@ -86,7 +86,7 @@ public sealed partial class RecallModel : IDeepModel, IRetrievalModel
         _optimizer.Step();
         for (var i = 0; i < rows.Length; i++)
             if (!_rowTables[i].IsKept) _lookups[i].Apply(rows[i], nowMs);
-        foreach (var row in _positives) _network.Keep(batch.Users[row], batch.Items[row], _rows, nowMs);
+        foreach (var row in _positives) _network.Keep(batch.Users[row], batch.Items[row], Newest(batch, row), _rows, nowMs);
         RaiseBound();
         foreach (var table in _tables) table.Sweep(nowMs - _options.RowExpiryMs, SweepRows);
         return loss.item<float>();

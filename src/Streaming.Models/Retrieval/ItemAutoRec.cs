@@ -7,11 +7,12 @@ namespace Streaming.Models.Retrieval;
 
 /// <summary>
 /// I-AutoRec of the live path: an autoencoder of items' rows, which have a column for each user (Sedhain et al. 2015, equations 1 and 2; offline it is
-/// <see cref="AutoRec"/>). The score of item i for user u is w_u (sigmoid(mu + sum of v_c over who clicked i) - 1/2) + b_u: the half is the paper's b_u
-/// written otherwise. Users get their v, w and b as they come; an item has nothing of its own but the sum, of which each click adds the v that its user has
-/// by then, while what was there fades, so that the newest <see cref="Clicks"/> or so count. Of a mini-batch's clicks every other one, by a draw, is
-/// read, and all are told, with what those users clicked before; what they did not is told as 0. Somebody without a row is what one step of gradient makes
-/// of nothing: the mean of the hidden layers of their history. Features: sparse user, sequence items.
+/// <see cref="AutoRec"/>). The score of item i for user u is w_u h_i + b_u, h_i = sigmoid(mu + sum of v_c over who clicked i) - 1/2: the half is the paper's
+/// b_u written otherwise. An item has nothing of its own but the sum, to which a user's first click on it adds the v that they have by then, while what was
+/// there fades, so that the newest <see cref="Clicks"/> or so count. w_u is what was learned of the user on top of the mean of h over their history, to which
+/// one step of plain gradient is proportional: lists follow a click before it is learned, and somebody new has the mean alone. Of a mini-batch's clicks every
+/// other one, by a draw, is read, and all are told, with what those users clicked before; what they did not is told as 0. Features: sparse user, sequence
+/// items.
 /// </summary>
 public sealed class ItemAutoRec : IRecallNetwork
 {
@@ -51,8 +52,11 @@ public sealed class ItemAutoRec : IRecallNetwork
         float[] read = new float[items * users], told = new float[items * users];
         var (histories, targets, asking) = pass.Told;
         var length = histories.Length / targets.Length;
+        // By user, the row that tells their history: the newest.
+        var newest = new long[users];
         for (var row = 0; row < targets.Length; row++)
         {
+            newest[asking[row]] = row;
             for (var at = row * length; at < (row + 1) * length; at++)
                 if (histories[at] is > 0 and var item && item <= items) told[(item - 1) * users + asking[row]] = 1;
             var cell = (targets[row] - 1) * users + asking[row];
@@ -60,32 +64,37 @@ public sealed class ItemAutoRec : IRecallNetwork
             if (pass.Draw(row, 2) == 0) read[cell] = 1;
         }
         torch.Tensor Matrix(float[] values) => TensorMemory.Tensor(values, [items, users], pass.Targets.device);
-        var (rows, decoder) = (Matrix(told), _decoder.Leaf);
+        var (rows, learned, bias) = (Matrix(told), _decoder.Leaf.narrow(1, 0, _options.Hidden), _decoder.Leaf.select(1, _options.Hidden));
         var hidden = Hidden(_sum.Leaf.narrow(0, 1, items) + Matrix(read).matmul(_encoder.Leaf));
-        var given = hidden.matmul(decoder.narrow(1, 0, _options.Hidden).t()) + decoder.select(1, _options.Hidden).unsqueeze(0);
+        var mean = MeanOfHistory(pass.Batch).detach().index_select(0, TensorMemory.Tensor(newest, [users], pass.Targets.device));
+        var given = hidden.matmul((mean + learned).t()) + bias.unsqueeze(0);
         // The padding is nobody.
         var weights = (rows + (1 - rows) * _options.Unseen).narrow(1, 1, users - 1);
-        var size = _encoder.Leaf.square().sum() + decoder.narrow(1, 0, _options.Hidden).square().sum();
+        var size = _encoder.Leaf.square().sum() + learned.square().sum();
         return ((rows - given).narrow(1, 1, users - 1).square() * weights).sum() / items + size * (_options.Regularisation / 2 / items);
     }
 
     public torch.Tensor Scores(RecallPass pass)
     {
-        var hidden = Hidden(_sum.Leaf);
-        var there = pass.Batch.There.unsqueeze(2);
-        var history = hidden.index_select(0, pass.Batch.Items.reshape(-1)).reshape(pass.Batch.Rows, pass.Batch.Length, _options.Hidden);
-        var stranger = (history * there).sum(1) / there.sum(1);
-        var own = _decoder.Leaf.index_select(0, pass.Batch.Users).narrow(1, 0, _options.Hidden);
-        var known = own.abs().sum(1, keepdim: true).gt(0).to_type(torch.ScalarType.Float32);
-        return (own + (1 - known) * stranger).matmul(hidden.narrow(0, 1, pass.Candidates).t());
+        var learned = _decoder.Leaf.index_select(0, pass.Batch.Users).narrow(1, 0, _options.Hidden);
+        return (MeanOfHistory(pass.Batch) + learned).matmul(Hidden(_sum.Leaf.narrow(0, 1, pass.Candidates)).t());
     }
 
     /// <summary>Less a half, so that what nothing is known of is 0.</summary>
     private torch.Tensor Hidden(torch.Tensor sums) => (sums + _bias.Leaf.unsqueeze(0)).sigmoid() - 0.5f;
 
-    public void Keep(ulong user, ulong item, RecallRows rows, long nowMs)
+    /// <summary>Shape [P, hidden].</summary>
+    private torch.Tensor MeanOfHistory(HistoryBatch batch)
     {
-        if (!rows.TryWrite(Sum, item, nowMs, out var sum)) return;
+        var there = batch.There.unsqueeze(2);
+        var history = Hidden(_sum.Leaf).index_select(0, batch.Items.reshape(-1)).reshape(batch.Rows, batch.Length, _options.Hidden);
+        return (history * there).sum(1) / there.sum(1);
+    }
+
+    public void Keep(ulong user, ulong item, ReadOnlySpan<ulong> history, RecallRows rows, long nowMs)
+    {
+        // As a row of zeros and ones has it once.
+        if (history.Contains(item) || !rows.TryWrite(Sum, item, nowMs, out var sum)) return;
         foreach (ref var value in sum) value *= 1 - 1 / Clicks;
         VectorMath.AddScaled(sum, 1, rows.Row(Encoder, user));
     }
@@ -98,13 +107,8 @@ public sealed class ItemAutoRec : IRecallNetwork
 
     public int UserVectors(in RecallQuery query, RecallRows rows, Span<float> into)
     {
-        if (rows.Has(Decoder, query.User))
-        {
-            rows.Row(Decoder, query.User)[.._options.Hidden].CopyTo(into);
-            return 1;
-        }
         Span<float> hidden = stackalloc float[_options.Hidden];
-        into.Clear();
+        rows.Row(Decoder, query.User)[.._options.Hidden].CopyTo(into);
         foreach (var item in query.History)
         {
             ItemVector(item, rows, hidden);

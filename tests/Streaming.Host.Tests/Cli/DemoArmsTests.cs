@@ -18,8 +18,11 @@ public sealed class DemoArmsTests
         {
             // As the verb gives them to the settings' loader.
             var given = DemoVerb.ArmSettings([arm]).ToList();
+            string[] goals = [.. given.Where(s => s.Key.StartsWith("Users:Goals:", StringComparison.Ordinal)).Select(s => s.Value)];
+            goals.ShouldBe(Rankers.All.Any(r => r.Name == arm && r.IsMultiTask) ? ["like", "purchase"] : [], arm);
             var settings = new StreamingSettings
             {
+                Users = new UsersSettings { Goals = goals },
                 Deep = new DeepSettings { Models = [.. given.Where(s => s.Key.StartsWith("Deep:Models:", StringComparison.Ordinal)).Select(s => s.Value)] },
                 Experiments = new ExperimentsSettings
                 {
@@ -30,6 +33,7 @@ public sealed class DemoArmsTests
             settings.Deep.Models.Count.ShouldBe(FeedsSettings.Diversities.Contains(arm) ? 0 : 1, arm);
             settings.Experiments.ArmShares.ShouldBe(new() { [arm] = 0.375 });
         }
+        DemoVerb.ArmsOf(["youtube-dnn,youtube_dnn", "two-tower"]).ShouldBe(["youtube_dnn", "two_tower"]);
         Should.Throw<FormatException>(() => DemoVerb.ArmsOf(["lr,nobody"])).Message.ShouldContain("--arms nobody");
     }
 }

@@ -5,14 +5,24 @@ using Streaming.Core.Ids;
 using Streaming.Core.Items;
 using Streaming.Core.Settings;
 using Streaming.Models.Deep;
+using Streaming.Models.Layers;
 using Streaming.Models.Ranking;
+using Streaming.Models.Ranking.MultiTask;
 using Streaming.Suites;
+using TorchSharp;
 
 namespace Streaming.Models.Tests.Ranking;
 
 public abstract class RankerSuite(string name) : DeepModelSuite
 {
     protected override IDeepModel Create(long seed) => RankerModelTests.Create(name, (ulong)seed, new ItemCatalog());
+}
+
+/// <summary>With goals beside the label, which the contract's rows do not tell.</summary>
+public abstract class GoalsSuite(string name) : DeepModelSuite
+{
+    protected override IDeepModel Create(long seed) =>
+        RankerModelTests.Create(name, (ulong)seed, new ItemCatalog(), goals: [EventKind.Like, EventKind.Purchase], hidden: [32, 16]);
 }
 
 public sealed class LogisticRegressionSuiteTests() : RankerSuite("lr")
@@ -43,6 +53,10 @@ public sealed class EsmmSuiteTests : DeepModelSuite
 
 public sealed class MmoeSuiteTests() : RankerSuite("mmoe");
 public sealed class PleSuiteTests() : RankerSuite("ple");
+public sealed class SharedBottomGoalsSuiteTests() : GoalsSuite("shared_bottom");
+public sealed class EsmmGoalsSuiteTests() : GoalsSuite("esmm");
+public sealed class MmoeGoalsSuiteTests() : GoalsSuite("mmoe");
+public sealed class PleGoalsSuiteTests() : GoalsSuite("ple");
 
 public abstract class PairRankerSuite(string name) : RankerSuite(name)
 {
@@ -131,6 +145,44 @@ public sealed class RankerModelTests
             model.Predict(rows, first);
             for (var i = 0; i < 16; i++) first[i].ShouldBe(found[3 * i], 1e-5f);
         }
+    }
+
+    /// <summary>Live mini-batches come in the order of the log, the rows of one list, and so of one user, beside each other.</summary>
+    [TorchFact]
+    public void The_next_step_of_DIEN_is_told_from_another_users_and_never_from_itself()
+    {
+        const int Steps = 3;
+        float Extra(params int[] users)
+        {
+            using var scope = torch.NewDisposeScope();
+            var shape = new RankerShape(1) { SequenceMax = Steps };
+            var network = new Dien(shape, new RankerOptions { Dim = 4, Hidden = [4] });
+            foreach (var parameter in network.Parameters) parameter.Begin(torch.CPU, learning: true);
+            var steps = torch.cat([.. users.Select(user => torch.full([1, Steps, 4], 0.1f * user))], 0);
+            var x = new RankerInput(shape, users.Length, null, torch.ones(users.Length, 1, 4), steps, torch.ones(users.Length, Steps));
+            network.Logits(x, learning: true);
+            return x.ExtraLoss!.item<float>();
+        }
+        Extra(1).ShouldBe(0);
+        Extra(1, 1, 1, 1).ShouldBe(0);
+        // One softplus for the own step, one for the other's; about ln 2 each, and half of that counts.
+        Extra(1, 1, 2, 2).ShouldBe(MathF.Log(2), 0.05f);
+    }
+
+    [TorchFact]
+    public void A_position_changes_the_click_of_ESMM_and_not_what_comes_of_it()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (logits, added) = (torch.zeros(2, 3), torch.ones(2, 1));
+        float[] Of(IRankerNetwork network)
+        {
+            var values = new float[6];
+            TensorMemory.Read(network.AtPosition(logits, added), values);
+            return values;
+        }
+        var shape = new RankerShape(1) { Tasks = 3 };
+        Of(new Esmm(shape, new RankerOptions())).ShouldBe([1, 0, 0, 1, 0, 0]);
+        Of(new SharedBottom(shape, new RankerOptions())).ShouldBe([1, 1, 1, 1, 1, 1]);
     }
 
     [TorchFact]

@@ -34,15 +34,16 @@ public sealed class ItemAutoRecRecallTests() : RecallModelSuite("autorec_i")
         var network = new ItemAutoRec(new AutoRecOptions { Hidden = 2 });
         EmbeddingTable[] tables = [.. network.Tables.Select(t => new EmbeddingTable(new(t.Columns, InitScale: (float)t.InitScale)))];
         var rows = new RecallRows(tables);
-        network.Keep(user: 1, item: 7, rows, nowMs: 0);
+        network.Keep(user: 1, item: 7, [], rows, nowMs: 0);
         rows.Has(0, 7).ShouldBeFalse("what has no row gets none here");
         tables[0].GetOrAdmit(7, 0, out _, out _);
         foreach (var (user, value) in (ReadOnlySpan<(ulong, float)>)[(1, 3), (2, -1)])
         {
             tables[2].GetOrAdmit(user, 0, out var row, out _);
             row.Fill(value);
-            network.Keep(user, item: 7, rows, nowMs: 0);
+            network.Keep(user, item: 7, [5, 6], rows, nowMs: 0);
         }
+        network.Keep(user: 2, item: 7, [7, 5], rows, nowMs: 0);
         rows.Row(0, 7).ToArray().ShouldBe([0.99f * 3 - 1, 0.99f * 3 - 1], 1e-5);
     }
 }

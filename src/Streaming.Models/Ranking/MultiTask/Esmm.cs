@@ -36,6 +36,13 @@ public sealed class Esmm : IRankerNetwork
         return torch.cat([.. _towers.Select(t => t.Forward(flat, learning))], 1);
     }
 
+    /// <summary>A position is clicked more or less; what comes of a click does not hang on it.</summary>
+    public torch.Tensor AtPosition(torch.Tensor logits, torch.Tensor added)
+    {
+        var click = logits.narrow(1, 0, 1) + added;
+        return logits.shape[1] == 1 ? click : torch.cat([click, logits.narrow(1, 1, logits.shape[1] - 1)], 1);
+    }
+
     public float[] LogOddsOf(IReadOnlyList<double> rates) => [.. rates.Select((r, k) => k == 0 ? r : Math.Min(r / rates[0], 1 - Epsilon)).Select(r => (float)Math.Log(r / (1 - r)))];
 
     public torch.Tensor Probabilities(torch.Tensor logits)
