@@ -2,6 +2,7 @@ using Streaming.Core.Feeds;
 using Streaming.Core.Items;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
+using Streaming.Feeds.Building;
 using Streaming.Feeds.Recall;
 
 namespace Streaming.Feeds;
@@ -14,6 +15,7 @@ namespace Streaming.Feeds;
 public sealed class FeedIndex
 {
     private readonly IItemCatalog _items;
+    private readonly ListPlan _plan;
 
     /// <param name="items">The catalogue.</param>
     /// <param name="vectors">Of the factorisation.</param>
@@ -23,6 +25,7 @@ public sealed class FeedIndex
     public FeedIndex(IItemCatalog items, IItemVectors vectors, FeedsSettings feeds, UsersSettings users, IReadOnlyList<RetrievalChannel>? retrieval = null)
     {
         _items = items;
+        _plan = new ListPlan(feeds, ArmPolicy.Learned, new SurfaceRule());
         Popularity = new PopularityIndex(feeds);
         Popular = new PopularChannel(Popularity, feeds);
         ItemCf = new ItemCfChannel(feeds);
@@ -87,12 +90,15 @@ public sealed class FeedIndex
     }
 
     /// <summary>
-    /// Items like this one, best first: co-visited ones, filled up with the nearest by vector. Expired and unknown ones are left
-    /// out. Returns how many; scores compare within the two parts only.
+    /// Items like this one, best first: co-visited ones, filled up with the nearest by vector. What may stand in no list that is for nobody in particular is
+    /// left out: expired and unknown items, those of excluded categories, those that are for some users only. Returns how many; scores compare within the
+    /// two parts only.
     /// </summary>
     public int Similar(ulong item, long nowMs, Span<Candidate> into)
     {
         var found = new Candidate[into.Length * 2];
+        var filter = new CandidateFilter(_items);
+        filter.Start(user: null, _plan, nowMs);
         var count = Keep(found.AsSpan(0, ItemCf.Similar(item, found)), into, 0);
         if (count == into.Length) return count;
         var vector = new float[Embedding.Index.Dim];
@@ -103,7 +109,7 @@ public sealed class FeedIndex
             foreach (var candidate in candidates)
             {
                 if (n == kept.Length) break;
-                if (candidate.Item == item || !_items.TryGet(candidate.Item, out var known) || known.IsExpired(nowMs)) continue;
+                if (candidate.Item == item || filter.Check(candidate.Item, out _) != FilterVerdict.Keep) continue;
                 var repeat = false;
                 foreach (var other in kept[..n]) repeat |= other.Item == candidate.Item;
                 if (!repeat) kept[n++] = candidate;

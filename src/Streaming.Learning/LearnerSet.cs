@@ -19,7 +19,7 @@ public sealed class LearnerSet
     public LearnerSet(StreamingSettings settings, ItemCatalog? catalog = null)
     {
         Settings = settings;
-        Catalog = catalog ?? new ItemCatalog();
+        Catalog = catalog ?? new ItemCatalog(new ListingRules(settings.Feeds));
         Ranker = new FtrlModel(settings.Learning, settings.Users.NegativeSampleRate);
         Overlays = new ArmOverlays(Ranker, settings);
         Factors = new MatrixFactorisation(settings.Learning, settings.Node.Seed);

@@ -26,8 +26,8 @@ public sealed class ListFilter
 }
 
 /// <summary>
-/// Whatever a list in the cache holds: what was deleted since, or whose time has come, does not leave the node, nor what the caller filters
-/// out. Any thread; allocates nothing.
+/// Whatever a list in the cache holds: what was deleted since, or whose time has come, or of which filters read something else than when the list was made,
+/// does not leave the node, nor what the caller filters out. Any thread; allocates nothing.
 /// </summary>
 /// <param name="catalog">In force.</param>
 /// <param name="knowsAll">
@@ -36,6 +36,9 @@ public sealed class ListFilter
 /// </param>
 public sealed class ListGate(Func<ItemCatalog> catalog, bool knowsAll)
 {
+    /// <summary>Where others make the lists: how long after a change here they may not have read it yet.</summary>
+    private const long OthersBehindMs = 60_000;
+
     /// <summary>Positions of the entries that pass, in order.</summary>
     /// <param name="list">From the cache.</param>
     /// <param name="filter">The caller's; null for none.</param>
@@ -47,12 +50,12 @@ public sealed class ListGate(Func<ItemCatalog> catalog, bool knowsAll)
         var items = catalog();
         // Where others make the lists, their clocks and how far they were say nothing of when.
         if (filter is null && !items.MayBar(knowsAll ? list.BuiltMs : long.MinValue, nowMs)) return -1;
-        var count = 0;
+        var (count, builtMs) = (0, knowsAll ? list.BuiltMs : list.BuiltMs - OthersBehindMs);
         for (var i = 0; i < list.Count; i++)
         {
             var key = list.ItemKey(i);
             var known = items.TryGet(key, out var item);
-            if (known ? item!.IsExpired(nowMs) : knowsAll) continue;
+            if (known ? item!.IsExpired(nowMs) || items.IsRuledAnew(key, builtMs) : knowsAll) continue;
             if (filter is null || filter.Lets(key, item)) into[count++] = i;
         }
         return count == list.Count ? -1 : count;

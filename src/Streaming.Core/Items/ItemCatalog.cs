@@ -5,10 +5,11 @@ namespace Streaming.Core.Items;
 
 /// <summary>
 /// The catalogue in memory: the <c>items</c> topic applied in order, plus a stub for every item that only events have named.
-/// One writer, between phases; readers see a stable view in between. <see cref="TryGet"/> and <see cref="MayBar(long, long)"/> may be asked at any time
-/// by anybody: look-ups go by them.
+/// One writer, between phases; readers see a stable view in between. <see cref="TryGet"/>, <see cref="MayBar(long, long)"/> and <see cref="IsRuledAnew"/>
+/// may be asked at any time by anybody: look-ups go by them.
 /// </summary>
-public sealed class ItemCatalog : IItemCatalog
+/// <param name="rules">By what lists are filtered; null where nobody asks <see cref="IsRuledAnew"/>.</param>
+public sealed class ItemCatalog(ListingRules? rules = null) : IItemCatalog
 {
     // One writer: one lock, and no more memory than it takes.
     private readonly ConcurrentDictionary<ulong, Entry> _items = new(concurrencyLevel: 1, capacity: 1024);
@@ -19,6 +20,10 @@ public sealed class ItemCatalog : IItemCatalog
     private long _goneMs = long.MinValue;
     private long _endedMs = long.MinValue;
     private long _nextEndMs = long.MaxValue;
+
+    /// <summary>When an item came to differ in what filters read, by the clock of <see cref="Pass"/>; <see cref="long.MaxValue"/> until it has passed.</summary>
+    private readonly ConcurrentDictionary<ulong, long> _ruledMs = new(concurrencyLevel: 1, capacity: 31);
+    private readonly List<ulong> _ruledNow = [];
 
     /// <summary>Keys in order of first appearance; 0, which no key is, where one was deleted.</summary>
     private readonly List<ulong> _order = [];
@@ -54,6 +59,9 @@ public sealed class ItemCatalog : IItemCatalog
     public void Pass(long nowMs)
     {
         _passedMs = Math.Max(_passedMs, nowMs);
+        foreach (var key in _ruledNow)
+            if (_ruledMs.ContainsKey(key)) _ruledMs[key] = _passedMs;
+        _ruledNow.Clear();
         if (_goneMs == long.MaxValue) Volatile.Write(ref _goneMs, _passedMs);
         while (_ends.TryPeek(out _, out var endMs) && endMs <= _passedMs)
         {
@@ -62,6 +70,14 @@ public sealed class ItemCatalog : IItemCatalog
         }
         Volatile.Write(ref _nextEndMs, _ends.TryPeek(out _, out var next) ? next : long.MaxValue);
     }
+
+    /// <summary>
+    /// Whether the item has come to differ in what filters read since a list was made: then the list cannot say whether it may have it. So do stubs when
+    /// the catalogue is told what they are.
+    /// </summary>
+    /// <param name="key">The item's key.</param>
+    /// <param name="builtMs">As for <see cref="MayBar(long, long)"/>.</param>
+    public bool IsRuledAnew(ulong key, long builtMs) => !_ruledMs.IsEmpty && _ruledMs.TryGetValue(key, out var ruledMs) && ruledMs >= builtMs;
 
     public bool TryGet(ulong key, [MaybeNullWhen(false)] out Item item)
     {
@@ -78,6 +94,7 @@ public sealed class ItemCatalog : IItemCatalog
         if (change.Item is null)
         {
             Gone();
+            _ruledMs.TryRemove(key, out _);
             if (!_items.TryRemove(key, out var gone)) return null;
             Count--;
             Vacate(gone.Slot);
@@ -87,6 +104,12 @@ public sealed class ItemCatalog : IItemCatalog
         var firstSeen = known ? old.Item.FirstSeenMs : change.TimeMs;
         var item = change.Item.FirstSeenMs == firstSeen ? change.Item : WithFirstSeen(change.Item, firstSeen);
         if (item.ExpiresMs != (known ? old.Item.ExpiresMs : long.MaxValue)) EndsAt(item, sooner: known && item.ExpiresMs < old.Item.ExpiresMs);
+        if (known && rules?.Differ(item, old.Item) == true)
+        {
+            _ruledMs[key] = long.MaxValue;
+            _ruledNow.Add(key);
+            Gone();
+        }
         _items[key] = new Entry(item, known ? old.Slot : _order.Count);
         if (known) return item;
         _order.Add(key);
@@ -107,6 +130,12 @@ public sealed class ItemCatalog : IItemCatalog
 
     /// <summary>It was saved and loaded: lists that are older may hold items that were deleted before.</summary>
     internal void Loaded() => Gone();
+
+    /// <summary>When the item came to differ in what filters read, null where it never has: to save.</summary>
+    internal long? RuledMs(ulong key) => _ruledMs.TryGetValue(key, out var ms) ? ms : null;
+
+    /// <summary>The same, as it was saved.</summary>
+    internal void WasRuled(ulong key, long ms) => _ruledMs[key] = ms;
 
     /// <summary>Every list so far may have what now must not be in one; until time passes, new ones too.</summary>
     private void Gone() => Volatile.Write(ref _goneMs, long.MaxValue);

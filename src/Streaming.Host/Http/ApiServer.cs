@@ -165,7 +165,7 @@ internal static class ApiServer
             .WithSummary("What an experiment shows: values, intervals that hold at every look, split check, guard-rails, in figures and words");
         new ExperimentEndpoints(node, settings).Map(app);
         new WeightEndpoints(node, all).Map(app);
-        new ExplainEndpoint(node).Map(app);
+        new ExplainEndpoint(node, time).Map(app);
         var figures = new LiveFigures(node, time);
         // Streams would hold up a stop until its patience ends.
         app.Lifetime.ApplicationStopping.Register(() => figures.DisposeAsync().AsTask().GetAwaiter().GetResult());

@@ -14,7 +14,7 @@ namespace Streaming.Host.Http;
 /// <c>GET /v1/explain/{user}</c> and <c>GET /v1/explain/{user}/{item}</c>: why the items of the user's present list are in it, found by
 /// leaving out what the user did, one item at a time (<see cref="FeedExplainer"/>).
 /// </summary>
-internal sealed class ExplainEndpoint(StreamingNode node)
+internal sealed class ExplainEndpoint(StreamingNode node, TimeProvider time)
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
@@ -40,23 +40,31 @@ internal sealed class ExplainEndpoint(StreamingNode node)
         var bytes = new ByteWriter(16 * 1024);
         var outcome = await node.Lookup.FindAsync(new FeedRequest(user, surface, [], null, 0, arm), bytes, context.RequestAborted);
         var list = outcome == FeedOutcome.Empty ? null : FeedListCodec.Read(bytes.WrittenSpan);
-        var places = Places(list, item, page);
+        var entries = list is null ? [] : Passing(list.Entries, new FeedListView(bytes.WrittenSpan));
+        var places = Places(entries, item, page);
         if (item is not null && places.Count == 0) return Problem(404, "not-in-list", $"item '{item}' is not in the present list of '{user}' (surface '{surface}', arm '{arm}')");
         var own = outcome == FeedOutcome.Own;
-        var found = own && places.Count > 0 ? await node.ExplainAsync(user, surface, list!.Arm, [.. places.Select(p => list.Entries[p].Item)], context.RequestAborted) : null;
+        var found = own && places.Count > 0 ? await node.ExplainAsync(user, surface, list!.Arm, [.. places.Select(p => entries[p].Item)], context.RequestAborted) : null;
         if (own && places.Count > 0 && found is null) return Problem(404, "unknown-user", $"there is no user '{user}', or their arm '{list!.Arm}' has ended");
-        var items = places.Select((place, i) => ItemOf(list!.Entries[place], place, found?[i])).ToList();
+        var items = places.Select((place, i) => ItemOf(entries[place], place, found?[i])).ToList();
         var head = new ListView(user, surface, list?.Arm ?? arm, own ? "own" : outcome == FeedOutcome.Empty ? "empty" : "segment", own ? list!.Version : 0, list?.BuiltMs ?? 0, list?.Models ?? "");
         if (item is not null) return Results.Json(new { list = head, item = items[0] }, Json);
         var end = page.Skip + places.Count;
-        return Results.Json(new { list = head, offset = page.Skip, next = Paging.Next(context, end, places.Count > 0 && end < list!.Entries.Length), items }, Json);
+        return Results.Json(new { list = head, offset = page.Skip, next = Paging.Next(context, end, end < entries.Length), items }, Json);
     }
 
-    private static List<int> Places(FeedList? list, string? item, Paging page)
+    /// <summary>The list as a look-up shows it.</summary>
+    private FeedEntry[] Passing(FeedEntry[] entries, FeedListView list)
     {
-        if (list is null) return [];
-        if (item is null) return [.. Enumerable.Range(page.Skip, Math.Clamp(list.Entries.Length - page.Skip, 0, page.Limit))];
-        var at = Array.FindIndex(list.Entries, e => e.Item == item);
+        var places = new int[entries.Length];
+        var count = node.Gate.Passing(list, filter: null, time.GetUtcNow().ToUnixTimeMilliseconds(), places);
+        return count < 0 ? entries : [.. places[..count].Select(place => entries[place])];
+    }
+
+    private static List<int> Places(FeedEntry[] entries, string? item, Paging page)
+    {
+        if (item is null) return [.. Enumerable.Range(page.Skip, Math.Clamp(entries.Length - page.Skip, 0, page.Limit))];
+        var at = Array.FindIndex(entries, e => e.Item == item);
         return at < 0 ? [] : [at];
     }
 

@@ -1,5 +1,7 @@
 using Streaming.Core.Ids;
 using Streaming.Core.Items;
+using Streaming.Core.Settings;
+using Streaming.Core.Wire;
 
 namespace Streaming.Core.Tests.Items;
 
@@ -117,5 +119,52 @@ public sealed class ItemCatalogTests
         catalog.Pass(420);
         catalog.MayBar(415, 999).ShouldBeFalse();
         catalog.MayBar(415, 20_000).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void An_item_that_filters_judge_anew_is_known_to_have_changed_also_after_a_restart()
+    {
+        var rules = new ListingRules(new FeedsSettings
+        {
+            ExcludedCategories = ["barred"], MatchedAttributes = ["region"], Surfaces = new() { ["home"] = new SurfaceRule { RequiredCategories = ["news"] } },
+        });
+        static ItemChange Of(string id, string category, string? region = null, string tag = "blue") => new(id, new Item(id)
+        {
+            Categories = [category], Tags = [tag], Attributes = region is null ? [] : [new("region", region), new("colour", tag)],
+        }, 1);
+        var catalog = new ItemCatalog(rules);
+        catalog.AddStub("stub", 1);
+        foreach (var id in (string[])["barred", "required", "region", "same"]) catalog.Apply(Of(id, "sport", "nl"));
+        catalog.Pass(100);
+        catalog.Apply(Of("barred", "barred", "nl"));
+        catalog.Apply(Of("required", "news", "nl"));
+        catalog.Apply(Of("region", "sport", "fr"));
+        catalog.Apply(Of("same", "travel", "nl", "red"));
+        catalog.Apply(Of("stub", "barred"));
+        string[] ruled = ["barred", "required", "region", "stub"];
+        bool Is(ItemCatalog of, string id, long builtMs) => of.IsRuledAnew(StableHash.Of(id), builtMs);
+        // Nobody knows from which catalogue a list of this moment was made.
+        ruled.All(id => Is(catalog, id, 1_000)).ShouldBeTrue();
+        catalog.Pass(120);
+        Is(catalog, "same", 0).ShouldBeFalse();
+        ruled.All(id => Is(catalog, id, 120) && !Is(catalog, id, 121)).ShouldBeTrue();
+        catalog.MayBar(120, 130).ShouldBeTrue();
+
+        var file = new MemoryStream();
+        var writer = new CheckpointWriter(file, 1);
+        CatalogCodec.Save(catalog, writer);
+        writer.Finish();
+        file.Position = 0;
+        var loaded = new ItemCatalog(rules);
+        CatalogCodec.Load(loaded, new CheckpointReader(file, 1, "the catalogue"));
+        ruled.All(id => Is(loaded, id, 120) && !Is(loaded, id, 121)).ShouldBeTrue();
+        loaded.All.Select(i => i.Id).ShouldBe(catalog.All.Select(i => i.Id));
+        loaded.Apply(new ItemChange("region", null, 2));
+        Is(loaded, "region", 0).ShouldBeFalse();
+        // Where no filter is set nothing is kept.
+        var free = new ItemCatalog(new ListingRules(new FeedsSettings()));
+        free.Apply(Of("region", "sport", "nl"));
+        free.Apply(Of("region", "barred", "fr"));
+        Is(free, "region", 0).ShouldBeFalse();
     }
 }

@@ -9,7 +9,7 @@ public sealed class ListGateTests
 {
     private static readonly StreamingSettings Settings = LiveNode.SmallSettings with
     {
-        Feeds = LiveNode.SmallSettings.Feeds with { MatchedAttributes = ["region"], ExploreEvery = 0 },
+        Feeds = LiveNode.SmallSettings.Feeds with { MatchedAttributes = ["region"], ExcludedCategories = ["barred"], ExploreEvery = 0 },
     };
 
     private static async Task<LiveNode> StartAsync()
@@ -38,6 +38,33 @@ public sealed class ListGateTests
         List<string> paged = [.. await ItemsAsync(live, "/v1/feed/ann?limit=3"), .. await ItemsAsync(live, "/v1/feed/ann?limit=47&offset=3")];
         paged.ShouldBe(after.ItemIds());
         (await ItemsAsync(live, "/v1/popular?limit=50")).ShouldNotContain("i4");
+    }
+
+    /// <summary>The user does nothing, so that no new list is made.</summary>
+    [Fact]
+    public async Task An_item_that_comes_to_be_barred_is_gone_from_lists_that_were_made_before_at_once()
+    {
+        await using var live = await StartAsync();
+        var list = await live.FeedAfterAsync("ann", """{"type":"click","user":"ann","item":"i1"}""");
+        foreach (var item in new[] { "i4", "i5", "i6" }) list.ItemIds().ShouldContain(item);
+        foreach (var body in new[] { """{"id":"i4","tags":["t"],"categories":["even","barred"]}""", """{"id":"i5","tags":["t"],"categories":["odd"],"attributes":{"region":"fr"}}""", """{"id":"i6","tags":["other"],"categories":["odd"]}""" })
+            (await live.PostAsync("/v1/items", body)).Status.ShouldBe(200);
+        await live.UntilAsync(() => live.GetAsync("/v1/items/i6"), a => a.Json.GetProperty("tags")[0].GetString() == "other");
+        var after = (await live.GetAsync("/v1/feed/ann?limit=50")).Json;
+        after.GetProperty("list_version").GetInt64().ShouldBe(list.GetProperty("list_version").GetInt64());
+        // What no filter reads may change.
+        after.ItemIds().ShouldBe(list.ItemIds().Where(i => i is not ("i4" or "i5")));
+        foreach (var path in new[] { "/v1/popular?limit=50", "/v1/feed/stranger?limit=50", "/v1/items/i1/similar?limit=50" })
+            (await ItemsAsync(live, path)).ShouldAllBe(i => i != "i4" && i != "i5", path);
+        var explained = (await live.GetAsync("/v1/explain/ann?limit=50")).Json;
+        explained.ItemIds().ShouldBe(after.ItemIds());
+        explained.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("position").GetInt32()).ShouldBe(Enumerable.Range(0, after.ItemIds().Count));
+        (await live.GetAsync("/v1/explain/ann/i4")).Status.ShouldBe(404);
+        // A list that is made now goes by what the item is now.
+        (await live.SendAsync(HttpMethod.Put, "/v1/users/ann", System.Text.Encoding.UTF8.GetBytes("""{"attributes":{"region":"fr"}}"""), "application/json")).Status.ShouldBe(200);
+        var own = (await live.FeedAfterAsync("ann", """{"type":"click","user":"ann","item":"i2"}""")).ItemIds();
+        own.ShouldContain("i5");
+        own.ShouldNotContain("i4");
     }
 
     [Fact]
