@@ -12,6 +12,7 @@ namespace Streaming.Models.Retrieval;
 /// by then, while what was there fades, so that the newest <see cref="Clicks"/> or so count. Of a mini-batch's clicks every other one, by a draw, is
 /// read, and all are told, with what those users clicked before; what they did not is told as 0. Somebody without a row is what one step of gradient makes
 /// of nothing: the mean of the hidden layers of their history. Features: sparse user, sequence items.
+/// Known number: none of this form; the paper's, of ratings, is that of <see cref="AutoRec"/>.
 /// </summary>
 public sealed class ItemAutoRec : IRecallNetwork
 {
