@@ -14,7 +14,9 @@ public sealed record DuelingShape(int State, int Action, int Hidden1, int Hidden
 /// The Q-network of DRN (Zheng et al. 2018, section 4.2, after Wang et al. 2016): Q(s, a) = V(s) + A(s, a), where s is the user and the
 /// context and a the item with its relation to the user.
 /// V(s) = w2 relu(W1 s + b1) + c; A(s, a) = u3 relu(U2 relu(U1 [s; a] + d1) + d2) + e.
-/// All weights lie in one flat array, so that perturbing, copying, stepping and saving them are loops.
+/// All weights lie in one flat array, so that perturbing, copying, stepping and saving them are loops. Features: dense, of the user with the context and of the
+/// item with its relation to the user.
+/// Known number: none for these data; the paper's are of a news application's own log.
 /// </summary>
 public sealed class DuelingQNetwork
 {

@@ -14,7 +14,8 @@ namespace Streaming.Models.Deep;
 /// with p_j from a <see cref="FrequencyEstimator"/>. Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
 /// Recommendations", RecSys 2019. U reads the decayed mean of the user's past items, the same of the open session's, and (optionally) a row of the
 /// user's own; V the item's own row and the mean of those of its categories, author and tags, so that an item has a vector before anybody has acted on
-/// it. The interests that U knows are those of the past items' side information.
+/// it. The interests that U knows are those of the past items' side information. Features: sparse user, sparse item and its side information, sequence
+/// items with theirs.
 /// Known number: none is claimed; the paper's data are YouTube's and Wikipedia's, and not at hand.
 /// </summary>
 /// <remarks>

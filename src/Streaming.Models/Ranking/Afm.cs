@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// Attentional factorisation machine: y = sigmoid(b + sum w_i x_i + p . sum_{i&lt;j} a_ij (v_i * v_j)), a = softmax over pairs of h . relu(W (v_i * v_j) + c) (Xiao et
 /// al., "Attentional Factorization Machines", IJCAI 2017, equations 5 and 6). Features: sparse, dense.
+/// Known number: none for clicks; the paper's are of regressions, 8.6 % better than FM (abstract).
 /// </summary>
 public sealed class Afm : IRankerNetwork
 {

@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// AutoInt: y = sigmoid(w . vec(e) + b), e_i = relu([heads of sum_j softmax_j((Q v_i) . (K v_j)) V v_j] + R v_i), the layer repeated (Song et al., "AutoInt:
 /// Automatic Feature Interaction Learning via Self-Attentive Neural Networks", CIKM 2019, equations 5 to 9). Features: sparse, dense.
+/// Known number: AUC .8456, log-loss .3797 on ML-1M with grades as clicks, of users, items and their side information.
 /// </summary>
 public sealed class AutoInt : IRankerNetwork
 {

@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// DCN-V2, stacked: y = sigmoid(MLP(x_3)), x_{l+1} = x_0 * (W_l x_l + b_l) + x_l, with * element by element (Wang et al., "DCN V2: Improved Deep &amp; Cross
 /// Network", WWW 2021, equation 1). Features: sparse, dense.
+/// Known number: AUC .8115, log-loss .4406 on the whole of Criteo's contest.
 /// </summary>
 public sealed class DcnV2 : IRankerNetwork
 {

@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// DeepFM: y = sigmoid(FM + MLP(z)), both on the same vectors (Guo et al., "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction",
 /// IJCAI 2017, equation 1). Features: sparse, dense.
+/// Known number: AUC .8007, log-loss .4508 on the whole of Criteo's contest.
 /// </summary>
 public sealed class DeepFm : IRankerNetwork
 {

@@ -5,9 +5,10 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Deep interest evolution network: h = GRU over the steps; a_t = softmax_t(h_t W e) for the target e; h' = AUGRU over h, whose update gate is a_t u_t; y =
-/// sigmoid(MLP([z; m; m * e; h'_T])), m the mean of the steps, as in the authors' code; the auxiliary loss asks h_t to tell the next step from another user's (Zhou et al., "Deep Interest Evolution Network for
-/// Click-Through Rate Prediction", AAAI 2019, equations 3 to 8 and 14 to 16), by inner product after a linear map where the paper has an MLP. Features: sparse, dense,
-/// sequence.
+/// sigmoid(MLP([z; m; m * e; h'_T])), m the mean of the steps, as in the authors' code; the auxiliary loss asks h_t to tell the next step from another user's
+/// (Zhou et al., "Deep Interest Evolution Network for Click-Through Rate Prediction", AAAI 2019, equations 3 to 8 and 14 to 16), by inner product after a linear map
+/// where the paper has an MLP. Features: sparse, dense, sequence.
+/// Known number: AUC .7792 on Amazon Electronics and .8453 on Amazon Books, where its DIN makes .7603 and .7880.
 /// </summary>
 public sealed class Dien : IRankerNetwork
 {

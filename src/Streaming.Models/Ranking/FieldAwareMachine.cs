@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// Field-aware factorisation machine: y = sigmoid(b + sum w_i x_i + sum_{i&lt;j} (v_{i,f(j)} . v_{j,f(i)}) x_i x_j): a key has a vector for each field that it
 /// meets (Juan et al., "Field-aware Factorization Machines for CTR Prediction", RecSys 2016, equation 4). Features: sparse, dense.
+/// Known number: none for these data; the paper's are log-losses on the whole of Criteo's and Avazu's contests.
 /// </summary>
 public sealed class FieldAwareMachine : IRankerNetwork
 {

@@ -7,6 +7,7 @@ namespace Streaming.Models.Ranking;
 /// Field-weighted factorisation machine: y = sigmoid(b + sum w_i x_i + sum_{i&lt;j} r_ij (v_i . v_j)), one weight r for each pair of fields, where a field-aware
 /// machine has a vector for each (Pan et al., "Field-weighted Factorization Machines for Click-Through Rate Prediction in Display Advertising", WWW 2018,
 /// equation 6; by its abstract on a par with FFM at 4 % of the parameters). Features: sparse, dense.
+/// Known number: none for these data; the paper's AUC is .92 and .47 % above FFM's with as many parameters, on its two sets (abstract).
 /// </summary>
 public sealed class Fwfm : IRankerNetwork
 {

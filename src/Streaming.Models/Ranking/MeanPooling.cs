@@ -6,6 +6,7 @@ namespace Streaming.Models.Ranking;
 /// <summary>
 /// The base model that attention is measured against: y = sigmoid(MLP([z; mean of the sequence])), z the fields without the pooled ones (Zhou et al., "Deep
 /// Interest Network for Click-Through Rate Prediction", KDD 2018, section 4.2; there summed). Features: sparse, dense, sequence.
+/// Known number: AUC .7300 on MovieLens-20M and .8624 on Amazon Electronics (its table 3).
 /// </summary>
 public sealed class MeanPooling : IRankerNetwork
 {

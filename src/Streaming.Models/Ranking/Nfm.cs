@@ -7,6 +7,7 @@ namespace Streaming.Models.Ranking;
 /// Neural factorisation machine: y = sigmoid(sum w_i x_i + MLP(f)), f = ((sum v)^2 - sum v^2) / 2 column by column, the bi-interaction pooling (He and Chua,
 /// "Neural Factorization Machines for Sparse Predictive Analytics", SIGIR 2017, equations 3 to 5), without its dropout and batch norm. Features: sparse,
 /// dense.
+/// Known number: none for clicks; the paper's are of regressions, 7.3 % better than FM (abstract).
 /// </summary>
 public sealed class Nfm : IRankerNetwork
 {

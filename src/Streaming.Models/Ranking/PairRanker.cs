@@ -9,6 +9,7 @@ namespace Streaming.Models.Ranking;
 /// equations stand) as a ranker on rows of fields: of a row it reads the target item's vector and the user's, which are what the network's tables would hold, side by
 /// side where it has several. The rest of the row it leaves. In the live path it learns from what was shown, where offline the items it counts as 0 are drawn. A user
 /// who has no row yet is as the zero vector: only the bias speaks. Features: sparse.
+/// Known number: the networks' own, with drawn negatives; none with what was shown.
 /// </summary>
 public sealed class PairRanker : IRankerNetwork
 {

@@ -7,6 +7,7 @@ namespace Streaming.Models.Ranking;
 /// Product-based neural network: y = sigmoid(MLP([z; p])), z the fields' vectors; inner: p_ij = v_i . v_j for all pairs; outer: p = vec(s s^T) with
 /// s = sum v_i, the superposition (Qu et al., "Product-based Neural Networks for User Response Prediction", ICDM 2016, equations 4, 7 and 14). Features: sparse,
 /// dense.
+/// Known number: none for these data; the paper's are of eight days of Criteo's log and of iPinYou's.
 /// </summary>
 public sealed class Pnn : IRankerNetwork
 {

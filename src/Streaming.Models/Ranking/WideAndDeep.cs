@@ -5,7 +5,9 @@ namespace Streaming.Models.Ranking;
 
 /// <summary>
 /// Wide and deep: y = sigmoid(w . [x; crosses] + MLP(z) + b), the wide part learned by FTRL, the deep one by AdaGrad (Cheng et al., "Wide &amp; Deep
-/// Learning for Recommender Systems", DLRS 2016, equation 3). Features: sparse, crossed, dense.
+/// Learning for Recommender Systems", DLRS 2016, equation 3). Features: sparse, crossed, dense: crossed keys are
+/// those of the live path, and rows of data sets have none.
+/// Known number: none for these data; the paper's is of Google Play: 3.9 % more acquisitions of applications than by the wide part alone.
 /// </summary>
 public sealed class WideAndDeep : IRankerNetwork
 {

@@ -13,6 +13,7 @@ namespace Streaming.Models.Retrieval;
 /// one step of plain gradient is proportional: lists follow a click before it is learned, and somebody new has the mean alone. Of a mini-batch's clicks every
 /// other one, by a draw, is read, and all are told, with what those users clicked before; what they did not is told as 0. Features: sparse user, sequence
 /// items.
+/// Known number: none of this form; the paper's, of ratings, is that of <see cref="AutoRec"/>.
 /// </summary>
 public sealed class ItemAutoRec : IRecallNetwork
 {

@@ -35,7 +35,9 @@ public sealed record TwoTowerTraining
 
 /// <summary>
 /// The live path's <see cref="TwoTower"/> as an offline model: the same network, loss and tables, learning each step of the histories from what stood
-/// before it, for several passes instead of one. It knows no side information here, as the protocols give none.
+/// before it, for several passes instead of one. It knows no side information here, as the protocols give none. Features: sparse user, sequence items
+/// with times.
+/// Known number: none for these data, as of <see cref="TwoTower"/> (Yi et al. 2019).
 /// </summary>
 /// <param name="training">How it trains.</param>
 /// <param name="options">The network's; its seed is the fit's.</param>

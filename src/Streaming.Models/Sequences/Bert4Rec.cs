@@ -10,7 +10,9 @@ namespace Streaming.Models.Sequences;
 /// Bidirectional encoder: x = dropout(LN(E[item] + P[place])); in each block x = LN(x + Attention(x)), x = LN(x + W2 gelu(W1 x)), each item seeing
 /// all others; the logit of item i is E[i] . LN(gelu(W x + b)) + b_i. Some items are masked and told from the rest; to recommend, a
 /// masked place is added at the end (Sun et al. 2019, "BERT4Rec", by the softmax over all items, equations 1 to 8). In the live
-/// path it is the place after the history that is told, by the softmax over the mini-batch's items.
+/// path it is the place after the history that is told, by the softmax over the mini-batch's items. Features: sequence items.
+/// Known number: ML-1M, each user's last item among 100 drawn by popularity, HR@10 .6970, NDCG@10 .4818: a sampled figure, which that
+/// among all items does not compare with.
 /// </summary>
 public sealed class Bert4Rec : ISequenceNetwork, IRecallNetwork
 {

@@ -11,7 +11,9 @@ namespace Streaming.Models.Sequences;
 /// not after their query, then x = y + W2 relu(W1 y + b1) + b2 with y = LN(x); the logit of item i at a place is LN(x) . E[i]
 /// (Kang and McAuley 2018, "Self-Attentive Sequential Recommendation"; the layout of the authors' code). Trained by the softmax over all
 /// items at every place (Klenitskiy and Vasilev 2023, "Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?"); in the live path by
-/// that over the mini-batch's items, of what was clicked after the last place.
+/// that over the mini-batch's items, of what was clicked after the last place. Features: sequence items.
+/// Known number: ML-1M, each user's last item among 100 drawn ones, HR@10 .8245, NDCG@10 .5905 (Kang and McAuley, by their loss of one
+/// negative): a sampled figure, which that among all items does not compare with.
 /// </summary>
 public sealed class SasRec : ISequenceNetwork, IRecallNetwork
 {
