@@ -14,6 +14,7 @@ public sealed class ExplainTests(SharedNode shared)
     {
         // A node of its own: one that has learned from what others did may rank the item higher without the click.
         await using var live = await LiveNode.StartAsync();
+        (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 20).Select(i => $$"""{"id":"other-{{i}}","tags":["other"]}"""))).Status.ShouldBe(200);
         // Neither fresh nor popular: what shares a tag with the clicked one comes first by that tag alone.
         (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 2).Select(i => $$"""{"id":"why-{{i}}","tags":["why"],"published":1500000000000}"""))).Status.ShouldBe(200);
         var list = await live.FeedAfterAsync("asks-why", """{"type":"click","user":"asks-why","item":"why-0"}""");
