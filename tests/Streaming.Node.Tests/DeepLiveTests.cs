@@ -124,6 +124,7 @@ public sealed class DeepLiveTests : IDisposable
                 seen.ShouldContainKey("head_ndcg/prm/base");
                 seen["head_served/prm"].ShouldBeOneOf(0, 1);
                 foreach (var channel in (string[])[FeedChannels.ItemCf, FeedChannels.Popular, FeedChannels.Interest]) seen.ShouldContainKey("recall_seconds/" + channel);
+                seen.Keys.ShouldContain(k => k.StartsWith("list_build_seconds/default/", StringComparison.Ordinal));
                 seen.Keys.Where(k => k.StartsWith("recall_seconds/", StringComparison.Ordinal)).ShouldAllBe(k => FeedChannels.All.Contains(k.Substring("recall_seconds/".Length)));
             },
             settings);

@@ -76,6 +76,9 @@ public static class StreamingMeters
     private static readonly Histogram<double> RecallSeconds = Meter.CreateHistogram(
         "recall_seconds", "s", "Duration of one recall of candidates for a list, by channel, before filters, in seconds.", null, Microseconds);
 
+    private static readonly Histogram<double> ListBuildSeconds = Meter.CreateHistogram(
+        "list_build_seconds", "s", "Duration of making one list, by experiment and arm: recall, filters, ranking, re-ranking, in seconds.", null, Microseconds);
+
     public static readonly Histogram<double> FeedAgeSeconds = Meter.CreateHistogram(
         "feed_age_seconds", "s", "Age of a list when it is served, in seconds.", null, Ages);
 
@@ -174,6 +177,18 @@ public static class StreamingMeters
     /// <param name="took">Of the recall alone.</param>
     public static void RecordRecall(string channel, TimeSpan took) =>
         RecallSeconds.Record(took.TotalSeconds, new KeyValuePair<string, object?>("channel", channel));
+
+    /// <summary>Whether anybody listens to <see cref="RecordListBuild"/>.</summary>
+    public static bool IsListBuildTimed => ListBuildSeconds.Enabled;
+
+    /// <summary>Records how long a list took to make, for every experiment that its arm takes part in.</summary>
+    /// <param name="arm">As for <see cref="CountArm"/>.</param>
+    /// <param name="took">From the recall on.</param>
+    public static void RecordListBuild(ReadOnlySpan<char> arm, TimeSpan took)
+    {
+        foreach (var (experiment, of) in Arms.Of(arm))
+            ListBuildSeconds.Record(took.TotalSeconds, new KeyValuePair<string, object?>("experiment", experiment), new KeyValuePair<string, object?>("arm", of));
+    }
 
     /// <summary>Counts lists that a mismatched pair of versions has made.</summary>
     public static void CountVersionSkew(SkewKind kind, long count) =>

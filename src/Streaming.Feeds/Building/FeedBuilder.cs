@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
 using Streaming.Core.Log;
+using Streaming.Core.Metrics;
 using Streaming.Core.Ports;
 using Streaming.Core.Settings;
 using Streaming.Feeds.Recall;
@@ -72,6 +74,14 @@ public sealed partial class FeedBuilder : IFeedBuilder
     public FeedList? Build(UserState user, string surface, string arm, long nowMs)
     {
         if (_plans.Of(arm, surface) is not { } plan) return null;
+        var started = StreamingMeters.IsListBuildTimed ? Stopwatch.GetTimestamp() : 0;
+        var list = Build(user, plan, surface, arm, nowMs);
+        if (started != 0) StreamingMeters.RecordListBuild(arm, Stopwatch.GetElapsedTime(started));
+        return list;
+    }
+
+    private FeedList? Build(UserState user, ListPlan plan, string surface, string arm, long nowMs)
+    {
         var own = (_ranker as IArmRanker)?.StartArm(arm);
         Fit(plan);
         _filter.Start(user, plan, nowMs);

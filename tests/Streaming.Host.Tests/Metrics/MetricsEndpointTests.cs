@@ -25,7 +25,7 @@ public sealed class MetricsEndpointTests
         "streaming_actor_restarts_total", "streaming_arm_clicks_total", "streaming_arm_contamination", "streaming_arm_examples_total",
         "streaming_arm_impressions_total", "streaming_arm_positives_total", "streaming_arm_served_total", "streaming_checkpoint_seconds",
         "streaming_click_to_list_seconds", "streaming_dead_letters_total", "streaming_events_total", "streaming_examples_total",
-        "streaming_feed_age_seconds", "streaming_head_ndcg", "streaming_head_served", "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds",
+        "streaming_feed_age_seconds", "streaming_head_ndcg", "streaming_head_served", "streaming_list_build_seconds", "streaming_lists_built_total", "streaming_log_lag_records", "streaming_lookup_seconds",
         "streaming_lookups_total", "streaming_model_version", "streaming_overlay_auc", "streaming_overlay_entries", "streaming_prequential_auc",
         "streaming_prequential_calibration", "streaming_prequential_gauc", "streaming_prequential_goal_auc", "streaming_prequential_goal_calibration",
         "streaming_prequential_goal_normalised_entropy", "streaming_prequential_log_loss",
@@ -114,6 +114,7 @@ public sealed class MetricsEndpointTests
         page.Value("streaming_head_ndcg", ("model", "prm"), ("order", "head")).ShouldBe(0.4);
         page.Value("streaming_head_served", ("model", "prm")).ShouldBe(1);
         page.Value("streaming_recall_seconds_count", ("channel", "itemcf")).ShouldBeGreaterThanOrEqualTo(1);
+        page.Value("streaming_list_build_seconds_count", ("experiment", "default"), ("arm", "learned")).ShouldBeGreaterThanOrEqualTo(1);
     });
 
     [Fact]
@@ -152,6 +153,7 @@ public sealed class MetricsEndpointTests
         StreamingMeters.HeadNdcg.Set("prm", "head", 0.4);
         StreamingMeters.HeadServed.Set("prm", 1);
         StreamingMeters.RecordRecall(FeedChannels.ItemCf, TimeSpan.FromMicroseconds(40));
+        StreamingMeters.RecordListBuild("learned", TimeSpan.FromMicroseconds(300));
         StreamingMeters.CountVersionSkew(SkewKind.UserIndex, 1);
         StreamingMeters.ResidentUsers.Set(12);
         StreamingMeters.LogLagRecords.Set("0", 3);
