@@ -61,12 +61,20 @@ public sealed class StreamingClient(HttpClient http, string? apiKey = null)
     /// <param name="surface">Null for the default one.</param>
     /// <param name="tag">Null for all.</param>
     /// <param name="pageSize">1 to 1000; the node's default where null.</param>
+    /// <param name="exclude">Ids of items that are not to come.</param>
+    /// <param name="categories">Where there are any, an item has to have one of them.</param>
     /// <param name="cancel">Ends it.</param>
-    public IAsyncEnumerable<FeedItem> GetPopularAsync(string? surface = null, string? tag = null, int? pageSize = null, CancellationToken cancel = default) =>
-        PagesAsync<FeedItem>("v1/popular", "items", "offset", cancel, ("surface", surface), ("tag", tag), ("limit", Text(pageSize)));
+    public IAsyncEnumerable<FeedItem> GetPopularAsync(
+        string? surface = null, string? tag = null, int? pageSize = null, IReadOnlyList<string>? exclude = null, IReadOnlyList<string>? categories = null,
+        CancellationToken cancel = default) =>
+        PagesAsync<FeedItem>(
+            "v1/popular", "items", "offset", cancel, ("surface", surface), ("tag", tag), ("limit", Text(pageSize)), ("exclude", Joined(exclude ?? [])),
+            ("categories", Joined(categories ?? [])));
 
     /// <summary>Items like this one, best first, a page at a time.</summary>
-    /// <inheritdoc cref="GetPopularAsync"/>
+    /// <param name="item">Id of the one.</param>
+    /// <param name="pageSize">1 to 1000; the node's default where null.</param>
+    /// <param name="cancel">Ends it.</param>
     public IAsyncEnumerable<SimilarItem> GetSimilarAsync(string item, int? pageSize = null, CancellationToken cancel = default) =>
         PagesAsync<SimilarItem>($"v1/items/{Uri.EscapeDataString(item)}/similar", "items", "offset", cancel, ("limit", Text(pageSize)));
 

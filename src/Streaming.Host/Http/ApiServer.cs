@@ -84,7 +84,10 @@ internal static class ApiServer
     }
 
     private static void Configure(CorsPolicyBuilder policy, string[] origins) => policy.WithOrigins(origins).WithMethods("GET", "POST", "PUT", "DELETE")
-        .WithHeaders("Authorization", "Content-Type", IngestEndpoints.KeyHeader, "If-Match", "X-Api-Key", "X-Streaming-Arm").WithExposedHeaders("ETag", IngestEndpoints.ReplayedHeader, "Link", "Retry-After")
+        .WithHeaders(
+            "Authorization", "Content-Type", IngestEndpoints.KeyHeader, "If-Match", "X-Api-Key", "X-Streaming-Arm", ExperimentEndpoints.AuthorHeader, ExperimentEndpoints.WhyHeader,
+            "traceparent", "tracestate")
+        .WithExposedHeaders("ETag", IngestEndpoints.ReplayedHeader, "Link", "Retry-After")
         .SetPreflightMaxAge(TimeSpan.FromHours(1));
 
     private static void Configure(KestrelServerOptions kestrel, ServingSettings serving, ServerCertificate? certificate)

@@ -43,6 +43,7 @@ public sealed class ClientTests
         reasons.ShouldContain(r => r.Because != null && r.Because.Item == "m1" && r.Because.Action == "click");
 
         (await ListAsync(client.GetPopularAsync(pageSize: 3))).Count.ShouldBe(8);
+        (await ListAsync(client.GetPopularAsync(pageSize: 2, exclude: ["m2"], categories: ["even"]))).Select(i => i.Item).Order().ShouldBe(["m4", "m6", "m8"]);
         (await ListAsync(client.GetSimilarAsync("m1", pageSize: 1))).ShouldAllBe(s => s.Item != "m1");
 
         // What was seen, with the list's own id; sent twice under one key it counts once.

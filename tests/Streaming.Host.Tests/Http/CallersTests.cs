@@ -46,8 +46,10 @@ public sealed class CallersTests
     {
         await using var live = await LiveNode.StartAsync(Open);
         using var asked = await SendAsync(
-            live, HttpMethod.Options, "/v1/events", null, ("Origin", Shop), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "content-type,x-api-key,idempotency-key"));
+            live, HttpMethod.Options, "/v1/events", null, ("Origin", Shop), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "content-type,x-api-key,idempotency-key,traceparent,x-streaming-author"));
         ((int)asked.StatusCode).ShouldBe(204);
+        var allowed = asked.Headers.GetValues("Access-Control-Allow-Headers").Single().Split(',', StringSplitOptions.TrimEntries);
+        foreach (var header in (string[])["Idempotency-Key", "X-Api-Key", "X-Streaming-Author", "X-Streaming-Why", "traceparent"]) allowed.ShouldContain(header, StringComparer.OrdinalIgnoreCase);
         asked.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe([Shop]);
         asked.Headers.GetValues("Access-Control-Allow-Methods").Single().ShouldContain("POST");
         using var sent = await SendAsync(live, HttpMethod.Post, "/v1/events", """{"type":"click","user":"ann","item":"a"}""", ("Origin", Shop));
