@@ -11,8 +11,8 @@ public sealed record DeepSettings
     /// <summary>Every model that <see cref="Models"/> may name.</summary>
     public static readonly IReadOnlyList<string> Known =
     [
-        "din", "two_tower", "drn", "prm", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling", "dien",
-        "shared_bottom", "esmm", "mmoe", "ple", "gmf", "ncf_mlp", "neumf", .. FeedChannels.Retrieval.Skip(1),
+        "din", "two_tower", "drn", "prm", "lr", "fm", "ffm", "fwfm", "ipnn", "opnn", "wide_deep", "deepfm", "nfm", "afm", "autoint", "dcn_v2", "mean_pooling",
+        "din_softmax", "dien", "shared_bottom", "esmm", "mmoe", "ple", "gmf", "ncf_mlp", "neumf", .. FeedChannels.Retrieval.Skip(1),
     ];
 
     /// <summary>What <see cref="UsersSettings.ExampleHistoryMax"/> becomes where it is 0 and deep models are on.</summary>

@@ -4,10 +4,10 @@ using TorchSharp;
 namespace Streaming.Models.Ranking;
 
 /// <summary>
-/// Deep interest network on rows of any fields, for data sets whose steps and targets are not items: y = sigmoid(MLP([z; m; m * t; sum_j softmax_j(a(h_j, t))
+/// Deep interest network on rows of any fields, as its authors' code has it: y = sigmoid(MLP([z; m; m * t; sum_j softmax_j(a(h_j, t))
 /// h_j])), m the mean of the steps, t the target, a the <see cref="ActivationUnit"/> (Zhou et al. 2018). Mean, product and softmax are not in the paper's equation 3
-/// but in the code that its authors published with DIEN, as its rival there; ReLU between the layers, as all rankers here have. The live path serves
-/// <see cref="Deep.Din"/>, which is equation 3.
+/// but in the code that its authors published with DIEN, as its rival there; ReLU between the layers, as all rankers here have. In the live
+/// path it is "din_softmax"; "din" is <see cref="Deep.Din"/> there, which is equation 3.
 /// Features: sparse, dense, sequence.
 /// Known number: that of <see cref="Deep.Din"/>, AUC .7348 on MovieLens-20M and .8871 on Amazon Electronics.
 /// </summary>

@@ -6,7 +6,7 @@ using Streaming.Models.Ranking.MultiTask;
 namespace Streaming.Models.Ranking;
 
 /// <summary>A ranker by name.</summary>
-/// <param name="Name">In settings, arms and files.</param>
+/// <param name="Name">In evaluations; also in settings, arms and files, unless it has another <see cref="LiveName"/>.</param>
 /// <param name="Summary">One line: the paper, and what it adds.</param>
 /// <param name="Recipe">Network and optimisers.</param>
 public sealed record KnownRanker(string Name, string Summary, RankerRecipe Recipe)
@@ -14,8 +14,8 @@ public sealed record KnownRanker(string Name, string Summary, RankerRecipe Recip
     /// <summary>Whether its first-order part reads crossed keys in the live path.</summary>
     public bool HasCrosses { get; init; }
 
-    /// <summary>Whether the live path serves it under this name.</summary>
-    public bool IsLive { get; init; } = true;
+    /// <summary>Its name in the live path.</summary>
+    public string LiveName { get; init; } = Name;
 
     /// <summary>Whether it reads the user and the item alone, by their places in the rows of the live path: rows of other sets need not have them.</summary>
     public bool IsOfPairs { get; init; }
@@ -49,7 +49,7 @@ public static class Rankers
         new("autoint", "self-attention over fields (Song et al. 2019)", RankerRecipe.Adam((s, o) => new AutoInt(s.Vectors, o))),
         new("dcn_v2", "deep and cross network (Wang et al. 2021)", RankerRecipe.Adam((s, o) => new DcnV2(s.Vectors, o))),
         new("mean_pooling", "the base model of DIN: mean of the sequence", RankerRecipe.Adam((s, o) => new MeanPooling(s, o))),
-        new("din", "local attention over the sequence (Zhou et al. 2018)", RankerRecipe.Adam((s, o) => new DinNetwork(s, o))) { IsLive = false },
+        new("din", "local attention over the sequence (Zhou et al. 2018)", RankerRecipe.Adam((s, o) => new DinNetwork(s, o))) { LiveName = "din_softmax" },
         new("dien", "interest evolution, auxiliary loss, AUGRU (Zhou et al. 2019)", RankerRecipe.Adam((s, o) => new Dien(s, o))),
         new("shared_bottom", "one network, a tower for each task (Caruana 1997)", RankerRecipe.Adam((s, o) => new SharedBottom(s, o))) { IsMultiTask = true },
         new("esmm", "conversions as click times conversion after it (Ma et al. 2018)", RankerRecipe.Adam((s, o) => new Esmm(s, o))) { IsMultiTask = true },
@@ -61,9 +61,10 @@ public static class Rankers
     ];
 
     /// <summary>Names of those that the live path serves as <see cref="RankerModel"/>.</summary>
-    public static IReadOnlyList<string> Live { get; } = [.. All.Where(r => r.IsLive).Select(r => r.Name)];
+    public static IReadOnlyList<string> Live { get; } = [.. All.Select(r => r.LiveName)];
 
+    /// <param name="name">Either name.</param>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static KnownRanker Find(string name) =>
-        All.FirstOrDefault(r => r.Name == name) ?? throw new ArgumentException($"there is no ranker '{name}'; there are {string.Join(", ", All.Select(r => r.Name))}", nameof(name));
+        All.FirstOrDefault(r => r.Name == name || r.LiveName == name) ?? throw new ArgumentException($"there is no ranker '{name}'; there are {string.Join(", ", All.Select(r => r.Name))}", nameof(name));
 }

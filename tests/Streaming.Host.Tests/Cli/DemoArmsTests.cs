@@ -12,7 +12,7 @@ public sealed class DemoArmsTests
     [Fact]
     public void Every_model_of_the_live_path_and_every_way_to_re_rank_is_an_arm()
     {
-        string[] all = [.. Rankers.All.Select(r => r.Name), .. FeedChannels.Retrieval, "prm", "drn", "mmr", "dpp"];
+        string[] all = ["din", .. Rankers.Live, .. FeedChannels.Retrieval, "prm", "drn", "mmr", "dpp"];
         DemoVerb.ArmsOf([string.Join(", ", all)]).ShouldBe(all);
         foreach (var arm in all)
         {

@@ -42,6 +42,7 @@ public sealed class AfmSuiteTests() : RankerSuite("afm");
 public sealed class AutoIntSuiteTests() : RankerSuite("autoint");
 public sealed class DcnV2SuiteTests() : RankerSuite("dcn_v2");
 public sealed class MeanPoolingSuiteTests() : RankerSuite("mean_pooling");
+public sealed class DinSoftmaxSuiteTests() : RankerSuite("din_softmax");
 public sealed class DienSuiteTests() : RankerSuite("dien");
 public sealed class SharedBottomSuiteTests() : RankerSuite("shared_bottom");
 
