@@ -20,7 +20,7 @@ internal static class InterleavingBench
         var repeats = new Option<int>("--repeats") { Description = "Experiments drawn to check each number of users", DefaultValueFactory = _ => defaults.Repeats };
         var seeds = new Option<int>("--seeds") { Description = "Runs, with consecutive seeds", DefaultValueFactory = _ => 5 };
         foreach (var option in (Option[])[users, pages, worse, repeats, seeds]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.Run(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var setUp = defaults with
             {
@@ -32,11 +32,15 @@ internal static class InterleavingBench
             if (setUp.Repeats is < 1 or > 100_000 || runs is < 1 or > 1000) throw new FormatException("--repeats must be 1 to 100000, --seeds 1 to 1000");
             var seed = common.Load(parse).Node.Seed;
             var clock = Stopwatch.StartNew();
-            var all = Enumerable.Range(0, runs).Select(s => InterleavingStudy.Run(setUp, seed + s, cancel)).ToArray();
+            var all = await ProgressView.ComputeAsync($"{runs} runs", common.Json(parse), progress => Enumerable.Range(0, runs).Select(s =>
+            {
+                progress?.Invoke((double)s / runs);
+                return InterleavingStudy.Run(setUp, seed + s, cancel);
+            }).ToArray(), cancel).ConfigureAwait(false);
             if (common.Json(parse)) Json(setUp, all, seed, clock.Elapsed.TotalSeconds);
             else Print(all);
             return 0;
-        }, cancel)));
+        }));
         return command;
     }
 
