@@ -16,15 +16,29 @@ internal static partial class CommandLines
     /// <param name="line">Words; what may be left out in brackets; in capitals what a reader has to fill in.</param>
     public static IReadOnlyList<string> Problems(string line)
     {
+        var parse = Parsed(line);
+        return [.. parse.Errors.Select(e => e.Message).Concat(Strange(parse)).Select(problem => $"{line}: {problem}")];
+    }
+
+    /// <summary>The same of a line that need not be whole: only what there is not at all.</summary>
+    public static IReadOnlyList<string> Unknown(string line)
+    {
+        var parse = Parsed(line);
+        return [.. parse.UnmatchedTokens.Select(token => $"there is no {token}").Concat(Strange(parse)).Select(problem => $"{line}: {problem}")];
+    }
+
+    private static ParseResult Parsed(string line)
+    {
         // What may be left out is there, and must be right.
         List<string> words = [.. Words(line.Replace("[", "").Replace("]", "").Replace("...", ""))];
         for (var i = 0; i < words.Count; i++)
             if (IsPlaceholder(words[i])) words[i] = ValueAt(words, i);
-        var parse = CliApp.Parse(Root, words);
-        // A verb that takes any number of files takes an option that it does not know for one.
-        var strange = parse.CommandResult.Tokens.Where(token => token.Value.StartsWith("--", StringComparison.Ordinal)).Select(token => $"there is no option {token.Value}");
-        return [.. parse.Errors.Select(e => e.Message).Concat(strange).Select(problem => $"{line}: {problem}")];
+        return CliApp.Parse(Root, words);
     }
+
+    /// <summary>A verb that takes any number of files takes an option that it does not know for one.</summary>
+    private static IEnumerable<string> Strange(ParseResult parse) =>
+        parse.CommandResult.Tokens.Where(token => token.Value.StartsWith("--", StringComparison.Ordinal)).Select(token => $"there is no option {token.Value}");
 
     /// <summary>The commands that a document in Markdown shows, their arguments alone: in fences, in code within a line or a cell, and within other commands.</summary>
     public static IEnumerable<string> In(string markdown)
@@ -35,6 +49,13 @@ internal static partial class CommandLines
             foreach (var command in Command().Matches(code).Cast<Match>())
                 yield return Redirection().Replace(command.Groups["arguments"].Value, "").Trim();
     }
+
+    /// <summary>Code within a line or a cell that begins with a verb and goes on with its verbs or options, as <c>bench rank --all</c>.</summary>
+    public static IEnumerable<string> MentionedIn(string markdown) =>
+        from code in InlineCode().Matches(Fence().Replace(markdown, "")).Select(m => m.Groups["code"].Value)
+        let words = Words(code).ToList()
+        where words.Count > 1 && Root.Subcommands.Any(verb => verb.Name == words[0]) && Mention().IsMatch(code)
+        select code;
 
     /// <summary>What of a line's words settles settings, as <c>validate</c> takes it.</summary>
     public static IEnumerable<string> Settings(IReadOnlyList<string> words) => words.Zip(words.Skip(1)).SelectMany(pair => pair.First switch
@@ -64,11 +85,15 @@ internal static partial class CommandLines
     private static partial Regex InlineCode();
 
     /// <summary>Up to a comment, a pipe, the end of the command or of what it stands in; quoted words are whole.</summary>
-    [GeneratedRegex("""(?<![\w/.])\./run(?=$|[\s)])(?<arguments>(?:"[^"]*"|'[^']*'|(?!\s#)[^|;&)"'])*)""")]
+    [GeneratedRegex("""(?<![\w/.])(?:\./run|dotnet /app/streaming\.dll)(?=$|[\s)])(?<arguments>(?:"[^"]*"|'[^']*'|(?!\s#)[^|;&)"'])*)""")]
     private static partial Regex Command();
 
     [GeneratedRegex(@"\d?>\s*\S+")]
     private static partial Regex Redirection();
+
+    /// <summary>A verb and words; with figures, paths and settings only behind an option.</summary>
+    [GeneratedRegex(@"^[a-z-]+( [a-z-]+| \[?[A-Z]+\]?(\.\.\.\]?)?)*( \[?--.*)?$")]
+    private static partial Regex Mention();
 
     [GeneratedRegex("^[A-Z][A-Z0-9_]*$")]
     private static partial Regex Capitals();

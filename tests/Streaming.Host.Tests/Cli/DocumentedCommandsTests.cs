@@ -17,12 +17,18 @@ public sealed class DocumentedCommandsTests
     public async Task Every_command_is_one(string document) =>
         CommandLines.In(await File.ReadAllTextAsync(Path.Combine(ReadmeTests.Root(), document))).SelectMany(CommandLines.Problems).Distinct().ShouldBeEmpty();
 
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public async Task Every_mention_of_a_verb_is_of_verbs_and_options_that_there_are(string document) =>
+        CommandLines.MentionedIn(await File.ReadAllTextAsync(Path.Combine(ReadmeTests.Root(), document))).SelectMany(CommandLines.Unknown).Distinct().ShouldBeEmpty();
+
     [Fact]
     public async Task They_are_found_in_all_documents()
     {
         var found = 0;
         foreach (var document in All()) found += CommandLines.In(await File.ReadAllTextAsync(document)).Count();
         found.ShouldBeGreaterThan(70);
+        CommandLines.MentionedIn(await File.ReadAllTextAsync(Path.Combine(ReadmeTests.Root(), "README.md"))).Count().ShouldBeGreaterThan(30);
     }
 
     [Fact]
@@ -52,11 +58,36 @@ public sealed class DocumentedCommandsTests
         eval "$(./run completion bash)" && ./run node --set A:B=1 \
           --set C:D=2 2> log.txt
         ```
+        In an image: `kubectl exec pod -- dotnet /app/streaming.dll validate --settings a.json`.
         """).Order(StringComparer.Ordinal).ShouldBe(((string[])
         [
             "", "ab start mmr 0.2 --why \"looks; good | so far\" --json", "ab stop NAME", "bench ftrl", "bench rank --all --json", "completion bash", "data",
-            "node --set A:B=1    --set C:D=2",
+            "node --set A:B=1    --set C:D=2", "validate --settings a.json",
         ]).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Verbs_are_found_where_they_are_mentioned() => CommandLines.MentionedIn(
+        """
+        `demo --arms a,b` and `bench ab-aa`, not `demo`, `{"type":"click"}`, `data folder: x` or `./run node --json`.
+
+        | `restore DIR --data-dir NEW` | `validate [FILE...]` |
+
+        ```
+        `bench rank --all`
+        ```
+        """).ShouldBe(["demo --arms a,b", "bench ab-aa", "restore DIR --data-dir NEW", "validate [FILE...]"]);
+
+    [Theory]
+    [InlineData("ab fly")]
+    [InlineData("evaluate --wings")]
+    [InlineData("validate [FILE...] --wings")]
+    public void What_there_is_not_is_named(string mention) => CommandLines.Unknown(mention).ShouldNotBeEmpty();
+
+    [Theory]
+    [InlineData("evaluate --model gmf")]
+    [InlineData("ab VERB")]
+    [InlineData("restore DIR --data-dir NEW")]
+    public void What_is_not_whole_may_be_mentioned(string mention) => CommandLines.Unknown(mention).ShouldBeEmpty();
 
     [Theory]
     [InlineData("replay FILE")]

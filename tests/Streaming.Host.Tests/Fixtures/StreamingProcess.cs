@@ -23,6 +23,8 @@ public sealed partial class StreamingProcess : IDisposable
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
+        // The terminal of whoever runs the tests stays theirs.
+        if (process.StartInfo.RedirectStandardInput) process.StandardInput.Close();
     }
 
     public string Stdout => string.Join('\n', _stdout);
@@ -47,7 +49,7 @@ public sealed partial class StreamingProcess : IDisposable
 
     private static StreamingProcess StartAs(string[] command, bool isTerminal = false)
     {
-        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = isTerminal, RedirectStandardOutput = true, RedirectStandardError = true };
         if (isTerminal) start.Environment["TERM"] = "xterm";
         foreach (var name in start.Environment.Keys.Where(n => n.StartsWith("STREAMING_", StringComparison.Ordinal) || n == "KAFKA_BOOTSTRAP").ToList())
             start.Environment.Remove(name);
