@@ -1,7 +1,9 @@
 using System.Text;
+using Streaming.Core.Events;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
+using Streaming.Learning.Deep;
 using Streaming.Users;
 
 namespace Streaming.Node;
@@ -12,10 +14,18 @@ namespace Streaming.Node;
 /// <param name="Json">As it was sent, or as the look-up wrote it.</param>
 public sealed record PastEvent(LogPosition Position, long TimeMs, string Json);
 
+/// <summary>A page of a list as the log says that it was sent.</summary>
+/// <param name="RequestId">The look-up's.</param>
+/// <param name="Arm">Whose list it was.</param>
+/// <param name="ListVersion">The list's number at the node that sent it.</param>
+/// <param name="TimeMs">The record's time, Unix ms.</param>
+public sealed record PastServed(string RequestId, string Arm, long ListVersion, long TimeMs);
+
 /// <summary>
 /// Rebuilds a node as it was at a moment from another node's log: events, catalogue and experiments are played in order of their times into a node that
 /// nothing else drives, whose own log and stores are thrown away afterwards. What the users' machines keep is what it was then. Models learn the
-/// same examples in the same order, in rounds of one length instead of those that the live node's timing cut, so their weights differ in the last digits.
+/// same examples in the same order, in rounds of one length instead of those that the live node's timing cut, so their weights differ in the last digits. Deep models learn
+/// anew too: versions on <c>models</c> are not taken over, but noted as <see cref="Published"/>.
 /// </summary>
 public sealed class TimeTravel : IDisposable
 {
@@ -23,6 +33,7 @@ public sealed class TimeTravel : IDisposable
     private readonly MergedTopic _events;
     private readonly MergedTopic _items;
     private readonly MergedTopic _experiments;
+    private readonly MergedTopic _models;
     private readonly byte[] _user;
     private readonly int _eventsMax;
     private readonly int _roundRecords;
@@ -31,6 +42,9 @@ public sealed class TimeTravel : IDisposable
     private bool _hasEvent;
     private bool _hasItem;
     private bool _hasExperiment;
+    private bool _hasModel;
+    private readonly SortedDictionary<string, long> _published = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, PastServed> _served = [];
 
     /// <param name="source">The log; nothing is written to it.</param>
     /// <param name="node">Fresh, of the same settings, on a log of its own.</param>
@@ -43,6 +57,8 @@ public sealed class TimeTravel : IDisposable
         _user = Encoding.UTF8.GetBytes(user);
         (_events, _items, _experiments) = (new MergedTopic(source, Topics.Events), new MergedTopic(source, Topics.Items), new MergedTopic(source, Topics.Experiments));
         (_hasEvent, _hasItem, _hasExperiment) = (_events.Next(), _items.Next(), _experiments.Next());
+        _models = new MergedTopic(source, Topics.Models);
+        _hasModel = _models.Next();
         FirstMs = _hasEvent ? _events.TimeMs : null;
     }
 
@@ -57,6 +73,13 @@ public sealed class TimeTravel : IDisposable
 
     /// <summary>The user's newest events up to now, oldest first, of all kinds.</summary>
     public IReadOnlyCollection<PastEvent> Behind => _behind;
+
+    /// <summary>By deep model, the newest version that the log says was published by now.</summary>
+    public IReadOnlyDictionary<string, long> Published => _published;
+
+    /// <summary>The last page of an own list that the log says was sent to the user on a surface; null for none.</summary>
+    /// <param name="surface">Empty for the default one.</param>
+    public PastServed? ServedOn(string surface) => _served.GetValueOrDefault(surface);
 
     /// <summary>Plays every record whose time is not after this moment.</summary>
     /// <param name="untilMs">Unix ms; not before the moment that was last asked for.</param>
@@ -118,6 +141,7 @@ public sealed class TimeTravel : IDisposable
         _events.Dispose();
         _items.Dispose();
         _experiments.Dispose();
+        _models.Dispose();
     }
 
     /// <summary>Of the log's last record; nothing is known of later moments.</summary>
@@ -127,6 +151,10 @@ public sealed class TimeTravel : IDisposable
 
     private void Keep()
     {
+        if (EventParser.TryParse(_events.Value.Span, _events.TimeMs, out var e, out _) && e.Kind == EventKind.Served
+            && e.RequestId is { } id && RequestId.TryParse(id, out var arm, out var version, out var _))
+            _served[e.Surface] = new PastServed(id, arm.ToString(), version, _events.TimeMs);
+        if (_eventsMax == 0) return;
         if (_behind.Count == _eventsMax) _behind.Dequeue();
         _behind.Enqueue(new PastEvent(_events.Position, _events.TimeMs, Encoding.UTF8.GetString(_events.Value.Span)));
     }
@@ -139,6 +167,21 @@ public sealed class TimeTravel : IDisposable
         _round.Clear();
         for (; _hasExperiment && _experiments.TimeMs <= untilMs; _hasExperiment = _experiments.Next()) _round.Add(Copy(_experiments));
         if (_round.Count > 0) await _node.Log.AppendAsync(Topics.Experiments, _round.ToArray()).ConfigureAwait(false);
+        for (; _hasModel && _models.TimeMs <= untilMs; _hasModel = _models.Next()) Note();
+    }
+
+    /// <summary>A version was there with its last piece; a worker that began anew counts from the start again.</summary>
+    private void Note()
+    {
+        try
+        {
+            var head = ModelRecordCodec.Read(_models.Value.Span, out _);
+            if (head.Chunk == head.Chunks - 1) _published[head.Model] = head.Version;
+        }
+        catch (FormatException)
+        {
+            // A node passes over it too.
+        }
     }
 
     /// <summary>Without limits of its own it would see the whole log of the node, which is what has been played.</summary>

@@ -156,10 +156,19 @@ public sealed partial class ReadmeTests
 /// <summary>A test that needs these programs on the path.</summary>
 public class CommandsFactAttribute : FactAttribute
 {
-    public CommandsFactAttribute(params string[] commands)
+    public CommandsFactAttribute(params string[] commands) => Skip = Missing(commands);
+
+    /// <summary>Why a test cannot run; null where it can.</summary>
+    internal static string? Missing(params string[] commands)
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
         var missing = commands.Where(c => !folders.Any(f => File.Exists(Path.Combine(f, c)))).ToList();
-        if (missing.Count > 0) Skip = $"needs {string.Join(", ", missing)}";
+        return missing.Count > 0 ? $"needs {string.Join(", ", missing)}" : null;
     }
+}
+
+/// <summary>The same for several cases.</summary>
+public sealed class CommandsTheoryAttribute : TheoryAttribute
+{
+    public CommandsTheoryAttribute(params string[] commands) => Skip = CommandsFactAttribute.Missing(commands);
 }

@@ -49,7 +49,10 @@ public sealed class AudiencePool
     /// <param name="users">Their number; nobody leaves for good.</param>
     /// <param name="pagesPerUser">On average, in all.</param>
     /// <param name="beforeShare">Part of the time before experiments begin, in (0, 1).</param>
-    public static AudiencePool Of(int users, double pagesPerUser, double beforeShare, long seed, CancellationToken cancel = default)
+    /// <param name="seed">Fixes everything.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="progress">Told the share of the pages that there is, 0 to 1.</param>
+    public static AudiencePool Of(int users, double pagesPerUser, double beforeShare, long seed, CancellationToken cancel = default, Action<double>? progress = null)
     {
         var settings = new AudienceSettings { Seed = seed, Users = users, Items = 200, NewUserPerSession = 0, ActiveShare = 0.1 };
         var environment = new SimulatedUsers(settings);
@@ -60,7 +63,11 @@ public sealed class AudiencePool
         var list = new string[settings.PageSize];
         for (var p = 0; p < pages.Length;)
         {
-            if (p % 1024 == 0) cancel.ThrowIfCancellationRequested();
+            if (p % 1024 == 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                progress?.Invoke((double)p / pages.Length);
+            }
             var request = environment.NextRequest();
             if (!index.TryGetValue(request.User, out var user)) index[request.User] = user = index.Count;
             Pick(environment, request, list, KnownSlots(user, list.Length), ref draws);

@@ -29,8 +29,12 @@ public static class SimulatedStudies
     /// <param name="pool">Where users come from.</param>
     /// <param name="plan">Of each experiment.</param>
     /// <param name="runs">How many; run r has a seed of its own, so results do not depend on the threads.</param>
-    public static Study Run(AudiencePool pool, SimulatedPlan plan, int runs, long seed, CancellationToken cancel = default)
+    /// <param name="seed">Of the first one.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="progress">Told the share that is done, 0 to 1, on whichever thread.</param>
+    public static Study Run(AudiencePool pool, SimulatedPlan plan, int runs, long seed, CancellationToken cancel = default, Action<double>? progress = null)
     {
+        var done = 0;
         var outcomes = new IReadOnlyList<SimulatedOutcome>[runs];
         var (plain, mismatch, users) = (new bool[runs], new bool[runs], new int[runs]);
         Parallel.For(0, runs, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, r =>
@@ -38,6 +42,7 @@ public static class SimulatedStudies
             var experiment = new SimulatedExperiment(pool, plan, seed * 1_000_003 + r);
             outcomes[r] = experiment.Run();
             (plain[r], mismatch[r], users[r]) = (experiment.Plain, SampleRatio.IsMismatch(experiment.LargestMismatch), experiment.Entered);
+            progress?.Invoke((double)Interlocked.Increment(ref done) / runs);
         });
         return new Study(
             [.. Enumerable.Range(0, plan.Metrics).Select(m => RowOf(Metric.All[m].Name, [.. outcomes.Select(o => o[m])]))],

@@ -95,17 +95,21 @@ public sealed class LedgerReader : IDisposable
     }
 
     /// <summary>Reads until nothing is left of what the log holds now.</summary>
+    /// <param name="cancel">Ends it between batches.</param>
+    /// <param name="progress">Told the share that has been read, 0 to 1.</param>
     /// <exception cref="EventLogException">The log does not come up with it.</exception>
-    public void CatchUp(CancellationToken cancel = default)
+    public void CatchUp(CancellationToken cancel = default, Action<double>? progress = null)
     {
         long[] ends = [.. _readers.Select((_, p) => Wait(_parts.Log.RangeAsync(Topics.Events, p)).End)];
         var last = _parts.Time.GetTimestamp();
+        var (from, to) = (Offsets.Sum(), ends.Sum());
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
             if (Pump())
             {
                 last = _parts.Time.GetTimestamp();
+                if (to > from) progress?.Invoke(Math.Min(1, (double)(Offsets.Sum() - from) / (to - from)));
                 continue;
             }
             var behind = Enumerable.Range(0, ends.Length).FirstOrDefault(p => _readers[p].Offset < ends[p], -1);

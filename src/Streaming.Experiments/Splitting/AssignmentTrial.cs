@@ -55,7 +55,10 @@ public sealed record AssignmentTrial(
 
     public double SmallestP => Layers.Concat(Pairs).Min(t => t.P);
 
-    public static AssignmentTrial Run(int users, CancellationToken cancel = default)
+    /// <param name="users">Synthetic ids.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="progress">Told the share of the users that are placed, 0 to 1.</param>
+    public static AssignmentTrial Run(int users, CancellationToken cancel = default, Action<double>? progress = null)
     {
         var settings = new ExperimentsSettings();
         var layers = new[] { ("ranking", 1_000), ("diversity", 10_000), ("exploration", 1_000) };
@@ -77,7 +80,11 @@ public sealed record AssignmentTrial(
         Span<int> buckets = stackalloc int[hashes.Length];
         for (var u = 0; u < users; u++)
         {
-            if ((u & 0xfffff) == 0) cancel.ThrowIfCancellationRequested();
+            if ((u & 0xffff) == 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                progress?.Invoke((double)u / users);
+            }
             var user = StableHash.Of(UserOf(u));
             for (var l = 0; l < hashes.Length; l++) counts[l][buckets[l] = SplitSnapshot.Bucket(hashes[l].Salt, user, hashes[l].Buckets)]++;
             foreach (var (a, b, table) in pairs) table[buckets[a] % Cells, buckets[b] % Cells]++;

@@ -6,14 +6,18 @@ namespace Streaming.Host.Backup;
 internal static class BackupReader
 {
     /// <summary>Reads every file and compares its hash.</summary>
+    /// <param name="folder">The backup.</param>
+    /// <param name="cancel">Ends it between files.</param>
+    /// <param name="progress">Told the share of the bytes that has been read, 0 to 1.</param>
     /// <exception cref="InvalidDataException">Naming the file that is missing, or not as it was written.</exception>
-    public static BackupManifest Verify(string folder, CancellationToken cancel)
+    public static BackupManifest Verify(string folder, CancellationToken cancel, Action<double>? progress = null)
     {
         var manifest = BackupManifest.Read(folder);
+        var read = new ByteProgress(manifest.Files.Sum(f => f.Bytes), progress);
         foreach (var file in manifest.Files)
         {
             cancel.ThrowIfCancellationRequested();
-            Check(folder, file, path => Sum(path, file.Bytes));
+            Check(folder, file, path => Sum(path, file.Bytes, read));
         }
         return manifest;
     }
@@ -24,11 +28,13 @@ internal static class BackupReader
     /// <param name="folder">The backup.</param>
     /// <param name="dataDir">A folder that is missing or empty.</param>
     /// <param name="cancel">Leaves a folder DATADIR.restoring behind, which can be deleted.</param>
+    /// <param name="progress">Told the share of the bytes that has been copied, 0 to 1.</param>
     /// <exception cref="InvalidDataException">As <see cref="Verify"/>.</exception>
     /// <exception cref="IOException">The target is not empty, the disk is full, ...</exception>
-    public static BackupManifest Restore(string folder, string dataDir, CancellationToken cancel)
+    public static BackupManifest Restore(string folder, string dataDir, CancellationToken cancel, Action<double>? progress = null)
     {
         var manifest = BackupManifest.Read(folder);
+        var copied = new ByteProgress(manifest.Files.Sum(f => f.Bytes), progress);
         var target = Path.GetFullPath(dataDir);
         if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
             throw new IOException($"'{target}' is not empty; restore into a folder that is missing or empty");
@@ -40,7 +46,7 @@ internal static class BackupReader
             cancel.ThrowIfCancellationRequested();
             var path = Path.Combine(next, file.Path);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            Check(folder, file, from => CopyAndSum(from, path));
+            Check(folder, file, from => CopyAndSum(from, path, copied));
         }
         if (Directory.Exists(target)) Directory.Delete(target);
         Directory.Move(next, target);
@@ -48,7 +54,7 @@ internal static class BackupReader
     }
 
     /// <summary>SHA-256 of a file's first bytes.</summary>
-    internal static string Sum(string path, long bytes)
+    internal static string Sum(string path, long bytes, ByteProgress? read = null)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -58,6 +64,7 @@ internal static class BackupReader
         {
             hash.AppendData(buffer, 0, got);
             at += got;
+            read?.Add(got);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
@@ -70,7 +77,7 @@ internal static class BackupReader
             throw new InvalidDataException($"the backup in '{folder}' is damaged: '{file.Path}' is not as it was written");
     }
 
-    private static string CopyAndSum(string from, string to)
+    private static string CopyAndSum(string from, string to, ByteProgress copied)
     {
         using var source = new FileStream(from, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20);
         using var target = new FileStream(to, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
@@ -80,6 +87,7 @@ internal static class BackupReader
         {
             hash.AppendData(buffer, 0, got);
             target.Write(buffer, 0, got);
+            copied.Add(got);
         }
         target.Flush(flushToDisk: true);
         return Convert.ToHexStringLower(hash.GetHashAndReset());

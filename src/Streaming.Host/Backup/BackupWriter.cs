@@ -29,10 +29,13 @@ internal sealed partial class BackupWriter
     private readonly IReadOnlyDictionary<string, BackedUpFile> _previous;
     private readonly string? _previousFolder;
     private readonly List<BackedUpFile> _files = [];
+    private readonly Action<double>? _progress;
+    private ByteProgress? _read;
     private long _copied;
 
-    private BackupWriter(StreamingSettings settings, string from, string to, bool mayLink, string? previous)
+    private BackupWriter(StreamingSettings settings, string from, string to, bool mayLink, string? previous, Action<double>? progress)
     {
+        _progress = progress;
         (_settings, _from, _to, _mayLink, _previousFolder) = (settings, from, to, mayLink, previous);
         _previous = previous is null ? new Dictionary<string, BackedUpFile>() : BackupManifest.Read(previous).Files.ToDictionary(f => f.Path);
     }
@@ -44,15 +47,17 @@ internal sealed partial class BackupWriter
     /// <param name="previous">A backup of the same node, or null: files that are the same in it are linked to it.</param>
     /// <param name="time">Says when.</param>
     /// <param name="cancel">Leaves what is no backup.</param>
+    /// <param name="progress">Told about what share of the bytes has been copied, or read where a link does, 0 to 1; from the start again where the node was faster.</param>
     /// <exception cref="IOException">The target is not empty, the disk is full, ...</exception>
     /// <exception cref="InvalidDataException">The node's folder is damaged, or was changing too fast.</exception>
-    public static BackupOutcome Run(StreamingSettings settings, string from, string to, bool mayLink, string? previous, TimeProvider time, CancellationToken cancel)
+    public static BackupOutcome Run(
+        StreamingSettings settings, string from, string to, bool mayLink, string? previous, TimeProvider time, CancellationToken cancel, Action<double>? progress = null)
     {
         if (!Directory.Exists(from)) throw new IOException($"there is no data folder '{from}'; name it with --data-dir");
         if (Directory.Exists(to) && Directory.EnumerateFileSystemEntries(to).Any()) throw new IOException($"'{to}' is not empty; a backup needs a folder of its own");
         for (var tries = 1; ; tries++)
         {
-            var writer = new BackupWriter(settings, Path.GetFullPath(from), Path.GetFullPath(to), mayLink, previous);
+            var writer = new BackupWriter(settings, Path.GetFullPath(from), Path.GetFullPath(to), mayLink, previous, progress);
             try
             {
                 return writer.Write(time, cancel);
@@ -68,38 +73,49 @@ internal sealed partial class BackupWriter
     private BackupOutcome Write(TimeProvider time, CancellationToken cancel)
     {
         Directory.CreateDirectory(_to);
-        var checkpoint = WriteCheckpoint(cancel);
-        Take("deletions", Everything(Path.Combine(_from, "deletions"), "*.json"), cancel);
-        var workers = Path.Combine(_from, "workers");
-        if (Directory.Exists(workers))
-            foreach (var worker in Directory.EnumerateDirectories(workers))
-                Take(Path.GetRelativePath(_from, worker), [.. Everything(worker, "state-*.bin"), .. Everything(worker, "steps-*.bin"), .. Everything(worker, "ledger.jsonl")], cancel);
-        if (_settings.Log.Kind == "embedded") Take("log", BackupFiles.OfLog(Path.Combine(_from, "log")), cancel);
+        var checkpoint = Newest();
+        // Looked through twice where somebody watches, as each part's files are those that are there when its turn comes.
+        _read = new ByteProgress(_progress is null ? 0 : Parts(checkpoint).Sum(part => part.Files.Sum(f => f.Bytes)), _progress);
+        foreach (var (folder, files) in Parts(checkpoint)) Take(folder, files, cancel);
         var settings = JsonSerializer.SerializeToUtf8Bytes(_settings, new JsonSerializerOptions { WriteIndented = true, IgnoreReadOnlyProperties = true });
         Take("", [new BackupFile("settings.json", settings.Length, false, settings)], cancel);
         var manifest = new BackupManifest
         {
             Build = Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
-            CreatedMs = time.GetUtcNow().ToUnixTimeMilliseconds(), Checkpoint = checkpoint, Log = _settings.Log.Kind, Files = _files,
+            CreatedMs = time.GetUtcNow().ToUnixTimeMilliseconds(), Checkpoint = checkpoint?.Id ?? 0, Log = _settings.Log.Kind, Files = _files,
         };
         manifest.Write(_to);
         return new BackupOutcome(manifest, _files.Sum(f => f.Bytes), _copied);
     }
 
-    /// <summary>The newest whole checkpoint with what it rests on; returns its id, 0 for none.</summary>
-    private long WriteCheckpoint(CancellationToken cancel)
+    /// <summary>The newest whole checkpoint; null for none.</summary>
+    private CheckpointManifest? Newest()
     {
         var folder = Path.Combine(_from, "checkpoints");
-        if (!Directory.Exists(folder)) return 0;
+        if (!Directory.Exists(folder)) return null;
         var checkpoints = new Checkpoints(folder, _settings.Node.CheckpointsKept, _ => { });
         if (checkpoints.List().FirstOrDefault() is not { } newest)
-            return checkpoints.Any ? throw new InvalidDataException($"no checkpoint in '{folder}' can be read") : 0;
+            return checkpoints.Any ? throw new InvalidDataException($"no checkpoint in '{folder}' can be read") : null;
         checkpoints.Verify(newest);
-        var own = Path.Combine(folder, newest.Id.ToString("D12"));
-        Take(Path.GetRelativePath(_from, own), [.. newest.Parts.Select(p => new BackupFile(p.File, p.Bytes, true)), .. Everything(own, "manifest.json")], cancel);
-        Take("users", BackupFiles.OfStore(Path.Combine(_from, "users"), newest.UsersToken, _settings.Storage.State), cancel);
-        Take("feeds", BackupFiles.OfStore(Path.Combine(_from, "feeds"), newest.FeedsToken, _settings.Storage.Cache), cancel);
-        return newest.Id;
+        return newest;
+    }
+
+    /// <summary>What belongs together, in the order in which it is copied: the checkpoint with what it rests on first, the log last, so that it has what they have read.</summary>
+    private IEnumerable<(string Folder, IEnumerable<BackupFile> Files)> Parts(CheckpointManifest? newest)
+    {
+        if (newest is not null)
+        {
+            var own = Path.Combine(_from, "checkpoints", newest.Id.ToString("D12"));
+            yield return (Path.GetRelativePath(_from, own), [.. newest.Parts.Select(p => new BackupFile(p.File, p.Bytes, true)), .. Everything(own, "manifest.json")]);
+            yield return ("users", BackupFiles.OfStore(Path.Combine(_from, "users"), newest.UsersToken, _settings.Storage.State));
+            yield return ("feeds", BackupFiles.OfStore(Path.Combine(_from, "feeds"), newest.FeedsToken, _settings.Storage.Cache));
+        }
+        yield return ("deletions", Everything(Path.Combine(_from, "deletions"), "*.json"));
+        var workers = Path.Combine(_from, "workers");
+        if (Directory.Exists(workers))
+            foreach (var worker in Directory.EnumerateDirectories(workers))
+                yield return (Path.GetRelativePath(_from, worker), [.. Everything(worker, "state-*.bin"), .. Everything(worker, "steps-*.bin"), .. Everything(worker, "ledger.jsonl")]);
+        if (_settings.Log.Kind == "embedded") yield return ("log", BackupFiles.OfLog(Path.Combine(_from, "log")));
     }
 
     private static IEnumerable<BackupFile> Everything(string folder, string pattern) => !Directory.Exists(folder)
@@ -115,7 +131,7 @@ internal sealed partial class BackupWriter
             var (source, target) = (Path.Combine(_from, relative), Path.Combine(_to, relative));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             var sha = file.Content is { } content ? WriteContent(target, content)
-                : file.IsClosed && _mayLink && TryLink(source, target) ? BackupReader.Sum(target, file.Bytes)
+                : file.IsClosed && _mayLink && TryLink(source, target) ? BackupReader.Sum(target, file.Bytes, _read)
                 : file.IsClosed && TryPrevious(relative, source, target) is { } known ? known
                 : Copy(source, target, file.Bytes);
             _files.Add(new BackedUpFile(relative, new FileInfo(target).Length, sha));
@@ -145,6 +161,7 @@ internal sealed partial class BackupWriter
             hash.AppendData(buffer, 0, got);
             RandomAccess.Write(to, buffer.AsSpan(0, got), at);
             at += got;
+            _read?.Add(got);
         }
         if (at < bytes) throw new InvalidDataException($"'{source}' has {at} of {bytes} bytes");
         RandomAccess.FlushToDisk(to);
@@ -155,7 +172,7 @@ internal sealed partial class BackupWriter
     private string? TryPrevious(string relative, string source, string target)
     {
         if (!_previous.TryGetValue(relative, out var known) || new FileInfo(source).Length != known.Bytes) return null;
-        return BackupReader.Sum(source, known.Bytes) == known.Sha256 && TryLink(Path.Combine(_previousFolder!, relative), target) ? known.Sha256 : null;
+        return BackupReader.Sum(source, known.Bytes, _read) == known.Sha256 && TryLink(Path.Combine(_previousFolder!, relative), target) ? known.Sha256 : null;
     }
 
     /// <summary>False where the file system has no links, or the two lie on different ones.</summary>

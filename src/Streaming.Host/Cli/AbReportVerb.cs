@@ -33,7 +33,7 @@ internal static class AbReportVerb
             var settings = common.Load(parse);
             var name = parse.GetValue(experiment)!;
             var report = parse.GetValue(offline)
-                ? await OfflineAsync(settings, name, cancel).ConfigureAwait(false)
+                ? await ProgressView.RunAsync("reading the log", common.Json(parse), progress => Task.Run(() => OfflineAsync(settings, name, progress, cancel), cancel)).ConfigureAwait(false)
                 : await AskAsync(parse.GetValue(node) ?? "http://" + settings.Serving.Listen, name, cancel).ConfigureAwait(false);
             if (common.Json(parse)) Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
             else Print(report);
@@ -64,7 +64,7 @@ internal static class AbReportVerb
     }
 
     /// <summary>From the figures that the node has saved and what the log holds after them. Writes nothing.</summary>
-    private static Task<ExperimentReport> OfflineAsync(StreamingSettings settings, string experiment, CancellationToken cancel) =>
+    private static Task<ExperimentReport> OfflineAsync(StreamingSettings settings, string experiment, Action<double>? progress, CancellationToken cancel) =>
         RunningNode.WithLogAsync(settings, settings.Node.DataDir, log =>
         {
             var version = VersionIn(log);
@@ -74,7 +74,7 @@ internal static class AbReportVerb
                 Log = log, Folder = ExperimentStatistics.FolderOf(Path.Combine(settings.Node.DataDir, "checkpoints")), Limits = LedgerLimits.Of(settings),
                 Experiments = () => tracked, Notice = Console.Error.WriteLine,
             });
-            reader.CatchUp(cancel);
+            reader.CatchUp(cancel, progress);
             return Task.FromResult(reader.Report(experiment, ReportPlan.Of(version.Definitions.Find(experiment)))
                 ?? throw new InvalidDataException($"there are no figures of an experiment '{experiment}'; there are {string.Join(", ", reader.Experiments)}"));
         });

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
 using Spectre.Console;
 using Streaming.Evaluation.Experiments;
 using Streaming.Experiments.Inference;
@@ -9,6 +11,9 @@ namespace Streaming.Host.Cli;
 internal static class AbStudyBench
 {
     private const double Planted = 0.03;
+
+    /// <summary>Shares of the time after which the pool is there, the experiments without a difference are done, and those with one.</summary>
+    private const double PoolDone = 0.1, SameDone = 0.5, PowerDone = 0.7;
 
     public static Command Create()
     {
@@ -29,20 +34,37 @@ internal static class AbStudyBench
             if (plan.Pool is < 400 or > 10_000_000) throw new FormatException($"--pool is {plan.Pool}; allowed is 400 to 10000000");
             if (plan.Users < 400 || plan.Users > plan.Pool) throw new FormatException($"--users is {plan.Users}; allowed is 400 to {plan.Pool}, the pool");
             if (plan.Pages is not (>= 3 and <= 1_000)) throw new FormatException($"--pages is {plan.Pages}; allowed is 3 to 1000");
-            return Task.FromResult(Run(plan, common.Json(parse), cancel));
+            return RunAsync(plan, common.Json(parse), cancel);
         }));
         return command;
     }
 
     private sealed record Plan(int Runs, int Users, int Pool, double Pages, long Seed);
 
-    private static int Run(Plan plan, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(Plan plan, bool json, CancellationToken cancel)
     {
-        var clock = System.Diagnostics.Stopwatch.StartNew();
-        var pool = AudiencePool.Of(plan.Pool, plan.Pages, 1 / 3.0, plan.Seed, cancel);
-        Say($"{plan.Pool} simulated users, {pool.Pages.Count} pages", clock);
-        var same = SimulatedStudies.Run(pool, new SimulatedPlan(plan.Users), plan.Runs, plan.Seed, cancel);
-        Say($"{plan.Runs} experiments without a difference", clock);
+        var (same, figures, broken) = await ProgressView.ComputeAsync("experiments", json, progress => Measure(plan, progress, cancel), cancel).ConfigureAwait(false);
+        if (json) JsonLine.Print(figures);
+        else
+        {
+            Print(same);
+            Tables.Print("experiments on simulated users", figures.Where(f => !f.Item1.StartsWith("aa_", StringComparison.Ordinal)));
+        }
+        return broken == 0 ? 0 : 1;
+    }
+
+    private static (Study Same, List<(string, object?)> Figures, int Broken) Measure(Plan plan, Action<double>? progress, CancellationToken cancel)
+    {
+        var clock = Stopwatch.StartNew();
+        // Where a bar is shown, lines would break it.
+        void Say(string what)
+        {
+            if (progress is null) Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: done at {clock.Elapsed.TotalSeconds:0} s"));
+        }
+        var pool = AudiencePool.Of(plan.Pool, plan.Pages, 1 / 3.0, plan.Seed, cancel, progress.Part(0, PoolDone));
+        Say($"{plan.Pool} simulated users, {pool.Pages.Count} pages");
+        var same = SimulatedStudies.Run(pool, new SimulatedPlan(plan.Users), plan.Runs, plan.Seed, cancel, progress.Part(PoolDone, SameDone));
+        Say($"{plan.Runs} experiments without a difference");
         List<(string, object?)> figures =
         [
             ("counts", "an experiment: users drawn from simulated ones with all their pages, halved by hash; tests at 5 %, sample-ratio alarm at 0.1 %"),
@@ -52,7 +74,7 @@ internal static class AbStudyBench
         figures.AddRange([("band_low", low), ("band_high", high)]);
         foreach (var row in same.Metrics) figures.AddRange(AaFigures(row));
         figures.AddRange([("aa_ctr_sequential_plain_every_page", same.PlainSequential.Value), ("aa_sample_ratio", same.SampleRatio.Value)]);
-        var powered = Power(pool, plan, figures, clock, cancel);
+        var powered = Power(pool, plan, figures, Say, progress, cancel);
         Alarms(plan, figures);
         // The wrong peers, and CUPED's gain, are told; promises are these.
         var broken = same.Metrics.Where(r => r.Fixed.Value < low || r.Fixed.Value > high).Select(r => $"{r.Metric}: {r.Fixed.Value:0.####} of fixed tests, not {low:0.####} to {high:0.####}")
@@ -61,13 +83,7 @@ internal static class AbStudyBench
             .Concat(same.SampleRatio.Value > BinomialBand.Of(plan.Runs, SampleRatio.Alpha).High ? [$"sample-ratio alarm in {same.SampleRatio.Value:0.####}"] : [])
             .Concat(powered).ToList();
         figures.AddRange([("broken", broken.ToArray()), ("seconds", clock.Elapsed.TotalSeconds), ("hardware", Machine.Hardware)]);
-        if (json) JsonLine.Print(figures);
-        else
-        {
-            Print(same);
-            Tables.Print("experiments on simulated users", figures.Where(f => !f.Item1.StartsWith("aa_", StringComparison.Ordinal)));
-        }
-        return broken.Count == 0 ? 0 : 1;
+        return (same, figures, broken.Count);
     }
 
     private static IEnumerable<(string, object?)> AaFigures(StudyRow row)
@@ -83,7 +99,7 @@ internal static class AbStudyBench
     }
 
     /// <summary>Experiments with a click rate that is 3 % higher, of as many users as the plan asks for.</summary>
-    private static List<string> Power(AudiencePool pool, Plan plan, List<(string, object?)> figures, System.Diagnostics.Stopwatch clock, CancellationToken cancel)
+    private static List<string> Power(AudiencePool pool, Plan plan, List<(string, object?)> figures, Action<string> say, Action<double>? progress, CancellationToken cancel)
     {
         var keeps = 1 / (1 + Planted);
         var baseline = SimulatedStudies.ClickRateOf(pool, keeps, out var reduction, out var coming);
@@ -92,8 +108,8 @@ internal static class AbStudyBench
         // Not everybody who is drawn comes; the plan counts those who do.
         var users = Math.Min(plan.Pool, (int)Math.Ceiling(cuped.UsersFor(baseline, Planted) / coming));
         var runs = Math.Max(10, plan.Runs / 4);
-        var found = SimulatedStudies.Run(pool, new SimulatedPlan(users, ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 1, cancel);
-        Say($"{runs} experiments of {users} users with {Planted:P0} planted", clock);
+        var found = SimulatedStudies.Run(pool, new SimulatedPlan(users, ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 1, cancel, progress.Part(SameDone, PowerDone));
+        say($"{runs} experiments of {users} users with {Planted:P0} planted");
         var (low, high) = BinomialBand.Of(runs, cuped.PowerFor(baseline, Planted, found.MeanUsers));
         var ctr = found.Metrics[0];
         figures.AddRange(
@@ -105,8 +121,8 @@ internal static class AbStudyBench
             ("power_band_low", low), ("power_band_high", high), ("power_interval_covers", ctr.Covered.Value),
         ]);
         var sequentialUsers = (int)Math.Ceiling(cuped.UsersForSequential(baseline, Planted) / coming);
-        var looked = SimulatedStudies.Run(pool, new SimulatedPlan(Math.Min(plan.Pool, sequentialUsers), ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 2, cancel);
-        Say($"{runs} experiments of {sequentialUsers} users, looked at all the time", clock);
+        var looked = SimulatedStudies.Run(pool, new SimulatedPlan(Math.Min(plan.Pool, sequentialUsers), ControlKeeps: keeps, ClickRateOnly: true), runs, plan.Seed + 2, cancel, progress.Part(PowerDone, 1));
+        say($"{runs} experiments of {sequentialUsers} users, looked at all the time");
         figures.AddRange(
         [
             ("power_users_sequential", cuped.UsersForSequential(baseline, Planted)), ("power_users_sequential_mean", looked.MeanUsers), ("power_observed_sequential", looked.Metrics[0].Sequential.Value),
@@ -138,7 +154,4 @@ internal static class AbStudyBench
                 Tables.Text(row.Sequential.Value), Tables.Text(1 - row.CupedVarianceRatio));
         Tables.Terminal().Write(table);
     }
-
-    private static void Say(string what, System.Diagnostics.Stopwatch clock) =>
-        Console.Error.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{what}: done at {clock.Elapsed.TotalSeconds:0} s"));
 }

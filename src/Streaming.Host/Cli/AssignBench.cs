@@ -15,10 +15,10 @@ internal static class AssignBench
         var users = new Option<int>("--users") { Description = "Synthetic ids", DefaultValueFactory = _ => 10_000_000 };
         var bound = new Option<double>("--p-min") { Description = "Smallest p-value that passes", DefaultValueFactory = _ => 0.001 };
         foreach (var option in (Option[])[users, bound]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             common.Load(parse);
-            var trial = AssignmentTrial.Run(parse.GetValue(users), cancel);
+            var trial = await ProgressView.ComputeAsync("assigning", common.Json(parse), progress => AssignmentTrial.Run(parse.GetValue(users), cancel, progress), cancel).ConfigureAwait(false);
             var holds = trial.SmallestP >= parse.GetValue(bound) && trial.BytesPerAssignment == 0;
             var figures = new (string, object?)[]
             {
@@ -30,7 +30,7 @@ internal static class AssignBench
             };
             if (common.Json(parse)) JsonLine.Print(figures);
             else Tables.Print("assignment", figures.Where(f => f.Item1 is not ("layers" or "pairs")));
-            return Task.FromResult(holds ? 0 : 1);
+            return holds ? 0 : 1;
         }));
         return command;
     }

@@ -17,10 +17,10 @@ internal static class BackupVerbs
         var previous = new Option<string?>("--previous") { Description = "An earlier backup of this node: what has not changed is linked to it", HelpName = "DIR" };
         command.Arguments.Add(folder);
         foreach (var option in (Option[])[verify, copy, previous]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.FromResult(
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
             parse.GetValue(verify)
-                ? Verify(parse.GetValue(folder)!, common.Json(parse), cancel)
-                : Backup(common, parse, parse.GetValue(folder)!, parse.GetValue(copy), parse.GetValue(previous), cancel))));
+                ? VerifyAsync(parse.GetValue(folder)!, common.Json(parse), cancel)
+                : BackupAsync(common, parse, parse.GetValue(folder)!, parse.GetValue(copy), parse.GetValue(previous), cancel)));
         return command;
     }
 
@@ -33,30 +33,31 @@ internal static class BackupVerbs
         command.Arguments.Add(folder);
         command.Options.Add(dataDir);
         command.Options.Add(json);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.FromResult(Restore(parse.GetValue(folder)!, parse.GetValue(dataDir)!, parse.GetValue(json), cancel))));
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => RestoreAsync(parse.GetValue(folder)!, parse.GetValue(dataDir)!, parse.GetValue(json), cancel)));
         return command;
     }
 
-    private static int Backup(CommonOptions common, ParseResult parse, string folder, bool copy, string? previous, CancellationToken cancel)
+    private static async Task<int> BackupAsync(CommonOptions common, ParseResult parse, string folder, bool copy, string? previous, CancellationToken cancel)
     {
         var settings = common.Load(parse);
         var started = Stopwatch.GetTimestamp();
-        var outcome = BackupWriter.Run(settings, settings.Node.DataDir, folder, mayLink: !copy, previous, TimeProvider.System, cancel);
+        var outcome = await ProgressView.ComputeAsync(
+            "backing up", common.Json(parse), progress => BackupWriter.Run(settings, settings.Node.DataDir, folder, mayLink: !copy, previous, TimeProvider.System, cancel, progress), cancel).ConfigureAwait(false);
         Print(common.Json(parse), "backed up", outcome.Manifest, started, ("copied_bytes", outcome.CopiedBytes));
         return 0;
     }
 
-    private static int Verify(string folder, bool json, CancellationToken cancel)
+    private static async Task<int> VerifyAsync(string folder, bool json, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
-        Print(json, "is whole", BackupReader.Verify(folder, cancel), started);
+        Print(json, "is whole", await ProgressView.ComputeAsync("verifying", json, progress => BackupReader.Verify(folder, cancel, progress), cancel).ConfigureAwait(false), started);
         return 0;
     }
 
-    private static int Restore(string folder, string dataDir, bool json, CancellationToken cancel)
+    private static async Task<int> RestoreAsync(string folder, string dataDir, bool json, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
-        Print(json, "restored", BackupReader.Restore(folder, dataDir, cancel), started);
+        Print(json, "restored", await ProgressView.ComputeAsync("restoring", json, progress => BackupReader.Restore(folder, dataDir, cancel, progress), cancel).ConfigureAwait(false), started);
         return 0;
     }
 

@@ -67,10 +67,11 @@ internal static class BenchVerb
         var examples = new Option<long>("--examples") { Description = "Examples", DefaultValueFactory = _ => 3_000_000 };
         var features = new Option<int>("--features") { Description = "Features per example", DefaultValueFactory = _ => 20 };
         foreach (var option in (Option[])[examples, features]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var settings = common.Load(parse);
-            var result = FtrlBench.Run(parse.GetValue(examples), parse.GetValue(features), settings.Node.Seed);
+            var result = await ProgressView.ComputeAsync(
+                "FTRL", common.Json(parse), progress => FtrlBench.Run(parse.GetValue(examples), parse.GetValue(features), settings.Node.Seed, cancel, progress), cancel).ConfigureAwait(false);
             var figures = new (string, object?)[]
             {
                 ("counts", "one thread; each example is predicted and then learned; hashed features of a skewed vocabulary, made before the clock starts"),
@@ -79,7 +80,7 @@ internal static class BenchVerb
             };
             if (common.Json(parse)) JsonLine.Print(figures);
             else Tables.Print("FTRL", figures);
-            return Task.FromResult(0);
+            return 0;
         }));
         return command;
     }
@@ -91,12 +92,13 @@ internal static class BenchVerb
         var steps = new Option<long>("--steps") { Description = "Training steps", DefaultValueFactory = _ => 100_000 };
         var bound = new Option<int>("--bound-mib") { Description = "MiB that resident memory may grow", DefaultValueFactory = _ => 8 };
         foreach (var option in (Option[])[steps, bound]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             if (!TorchRuntime.TryLoad(out var reason)) throw new InvalidDataException(reason);
             var settings = common.Load(parse);
             TorchSharp.torch.set_num_threads(1);
-            var result = TensorSoak.Run(parse.GetValue(steps), (ulong)settings.Node.Seed, Resident, cancel);
+            var result = await ProgressView.LineAsync(
+                "steps", common.Json(parse), progress => TensorSoak.Run(parse.GetValue(steps), (ulong)settings.Node.Seed, Resident, cancel, progress), cancel).ConfigureAwait(false);
             var holds = result.Growth <= (long)parse.GetValue(bound) << 20;
             var figures = new (string, object?)[]
             {
@@ -108,7 +110,7 @@ internal static class BenchVerb
             };
             if (common.Json(parse)) JsonLine.Print(figures);
             else Tables.Print("soak of tensors", figures);
-            return Task.FromResult(holds ? 0 : 1);
+            return holds ? 0 : 1;
         }));
         return command;
     }

@@ -16,13 +16,19 @@ internal static class CliApp
     public static async Task<int> RunAsync(string[] args, ProtocolRegistry? protocols = null)
     {
         var root = Root(protocols ?? ProtocolRegistry.Known);
-        if (args.Length == 0) args = ["demo"];
         using var stop = new CancellationTokenSource();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         // Without the library's own handlers: they answer with 143 where a verb ends while they still wait for it, and would by
         // themselves end a node after two seconds, in the middle of its last checkpoint.
-        return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token).ConfigureAwait(false);
+        return await Parse(root, args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads a command line. One without a verb is the demo's, options and all; only those of the root itself, as <c>--help</c>, need none.</summary>
+    internal static ParseResult Parse(RootCommand root, IReadOnlyList<string> args)
+    {
+        var isDemo = args.Count == 0 || args[0].StartsWith('-') && !root.Options.Any(option => option.Name == args[0] || option.Aliases.Contains(args[0]));
+        return root.Parse(isDemo ? ["demo", .. args] : args);
     }
 
     /// <summary>All verbs.</summary>
@@ -30,7 +36,7 @@ internal static class CliApp
     {
         var root = new RootCommand(
             "Streaming: a real-time streaming recommender. Clicks come in, the user's list changes milliseconds later.\n\n"
-            + "Without a verb: the demo, a node with a simulated audience that browses it over HTTP.\n\n"
+            + "Without a verb, options or not: the demo, a node with a simulated audience that browses it over HTTP.\n\n"
             + "Exit codes: 0 done, 1 failed (the reason is on stderr), 130 interrupted.");
         root.Subcommands.Add(DemoVerb.Create());
         root.Subcommands.Add(NodeVerb.Create());

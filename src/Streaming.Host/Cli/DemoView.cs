@@ -16,7 +16,7 @@ internal static class DemoView
     public static async Task ShowAsync(
         Task browsing, StreamingNode node, Audience audience, HttpAudience browser, Stopwatch clock, Uri address, int? seconds)
     {
-        if (!AnsiConsole.Profile.Capabilities.Interactive)
+        if (Console.IsOutputRedirected || !AnsiConsole.Profile.Capabilities.Interactive)
         {
             await LinesAsync(browsing, node, audience, clock, address).ConfigureAwait(false);
             return;

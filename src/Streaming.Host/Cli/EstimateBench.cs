@@ -16,23 +16,31 @@ internal static class EstimateBench
         var runs = new Option<int>("--runs") { Description = "Logs for each ranking, with consecutive seeds", DefaultValueFactory = _ => 40 };
         var requests = new Option<int>("--requests") { Description = "Requests of a log", DefaultValueFactory = _ => 6_000 };
         foreach (var option in (Option[])[runs, requests]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.Run(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var (times, of) = (parse.GetValue(runs), parse.GetValue(requests));
             if (times is < 2 or > 100_000) throw new FormatException($"--runs is {times}; allowed is 2 to 100000");
             if (of is < 100 or > 10_000_000) throw new FormatException($"--requests is {of}; allowed is 100 to 10000000");
             var seed = common.Load(parse).Node.Seed;
             var clock = Stopwatch.StartNew();
-            var found = OffPolicyTrial.Models.ToDictionary(m => m, m =>
+            var found = await ProgressView.ComputeAsync($"{OffPolicyTrial.Models.Count} x {times} logs", common.Json(parse), progress =>
             {
-                var results = new OffPolicyResult[times];
-                Parallel.For(0, times, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, r => results[r] = OffPolicyTrial.Run(m, of, seed + r, cancel));
-                return results;
-            });
+                var done = 0;
+                return OffPolicyTrial.Models.ToDictionary(m => m, m =>
+                {
+                    var results = new OffPolicyResult[times];
+                    Parallel.For(0, times, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, r =>
+                    {
+                        results[r] = OffPolicyTrial.Run(m, of, seed + r, cancel);
+                        progress?.Invoke((double)Interlocked.Increment(ref done) / (times * OffPolicyTrial.Models.Count));
+                    });
+                    return results;
+                });
+            }, cancel).ConfigureAwait(false);
             if (common.Json(parse)) Json(found, of, seed, clock.Elapsed.TotalSeconds);
             else Print(found);
             return 0;
-        }, cancel)));
+        }));
         return command;
     }
 

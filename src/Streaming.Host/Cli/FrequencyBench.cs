@@ -24,22 +24,28 @@ internal static class FrequencyBench
         var steps = new Option<int>("--steps") { Description = "Mini-batches", DefaultValueFactory = _ => setUp.Steps };
         var slots = new Option<int>("--slots") { Description = "Slots of all hash functions together", DefaultValueFactory = _ => setUp.Slots };
         foreach (var option in (Option[])[items, batch, steps, slots]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.Run(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var what = new FrequencySetUp(parse.GetValue(items), parse.GetValue(batch), parse.GetValue(steps), parse.GetValue(slots));
             if (what.Items < 2 || what.Batch < 1 || what.Steps < what.Points || what.Slots < Hashes[^1])
                 throw new FormatException($"needs --items of 2, --batch of 1, --steps of {what.Points} and --slots of {Hashes[^1]} at least");
             var seed = common.Load(parse).Node.Seed;
-            Run(what, (ulong)seed, common.Json(parse));
+            await RunAsync(what, (ulong)seed, common.Json(parse), cancel).ConfigureAwait(false);
             return 0;
-        }, cancel)));
+        }));
         return command;
     }
 
-    private static void Run(FrequencySetUp what, ulong seed, bool json)
+    private static async Task RunAsync(FrequencySetUp what, ulong seed, bool json, CancellationToken cancel)
     {
-        var byRate = Rates.Select(rate => FrequencyCurve.Run(what, rate, 1, seed)).ToArray();
-        var byHashes = Hashes.Select(hashes => FrequencyCurve.Run(what, RateOfHashes, hashes, seed)).ToArray();
+        (double Rate, int Hashes)[] plan = [.. Rates.Select(rate => (rate, 1)), .. Hashes.Select(hashes => (RateOfHashes, hashes))];
+        var curves = await ProgressView.ComputeAsync($"{plan.Length} curves", json, progress => plan.Select((curve, i) =>
+        {
+            cancel.ThrowIfCancellationRequested();
+            progress?.Invoke((double)i / plan.Length);
+            return FrequencyCurve.Run(what, curve.Rate, curve.Hashes, seed);
+        }).ToArray(), cancel).ConfigureAwait(false);
+        var (byRate, byHashes) = (curves[..Rates.Length], curves[Rates.Length..]);
         if (!json)
         {
             Print(what, "by learning rate, one hash function", byRate, c => $"alpha {c.LearningRate}", c => c.Errors);

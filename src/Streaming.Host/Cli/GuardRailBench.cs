@@ -10,6 +10,9 @@ internal static class GuardRailBench
 {
     private static readonly double[] Losses = [0, 0.02, 0.05, 0.1, 0.2, 0.5];
 
+    /// <summary>Share of the time after which the simulated users are there.</summary>
+    private const double PoolDone = 0.2;
+
     public static Command Create()
     {
         var command = new Command("ab-guardrail", "Experiments on simulated users whose treatment loses clicks: how often, and after how many users, a guard-rail looked at all the time stops it; exits with 1 where it stops one that loses no more than allowed in over 5 %.");
@@ -24,20 +27,24 @@ internal static class GuardRailBench
             if (times is < 10 or > 1_000_000) throw new FormatException($"--runs is {times}; allowed is 10 to 1000000");
             if (of is < 400 or > 1_000_000) throw new FormatException($"--users is {of}; allowed is 400 to 1000000");
             if (allowed is not (>= 0 and < 1)) throw new FormatException($"--margin is {allowed}; it must be at least 0 and under 1");
-            return Task.FromResult(Run(times, of, allowed, common.Load(parse).Node.Seed, common.Json(parse), cancel));
+            return RunAsync(times, of, allowed, common.Load(parse).Node.Seed, common.Json(parse), cancel);
         }));
         return command;
     }
 
-    private static int Run(int runs, int users, double margin, long seed, bool json, CancellationToken cancel)
+    private static async Task<int> RunAsync(int runs, int users, double margin, long seed, bool json, CancellationToken cancel)
     {
         var clock = Stopwatch.StartNew();
-        var pool = AudiencePool.Of(Math.Max(users, 40_000), 12, 1 / 3.0, seed, cancel);
-        var rows = Losses.Select((loss, i) =>
+        var rows = await ProgressView.ComputeAsync($"{Losses.Length} x {runs} experiments", json, progress =>
         {
-            var plan = new SimulatedPlan(users, TreatmentKeeps: 1 - loss, ClickRateOnly: true, GuardMargin: margin);
-            return (Loss: loss, Row: SimulatedStudies.Run(pool, plan, runs, seed + i, cancel).Metrics[0]);
-        }).ToList();
+            var pool = AudiencePool.Of(Math.Max(users, 40_000), 12, 1 / 3.0, seed, cancel, progress.Part(0, PoolDone));
+            return Losses.Select((loss, i) =>
+            {
+                var plan = new SimulatedPlan(users, TreatmentKeeps: 1 - loss, ClickRateOnly: true, GuardMargin: margin);
+                var part = progress.Part(PoolDone, 1).Part((double)i / Losses.Length, (i + 1.0) / Losses.Length);
+                return (Loss: loss, Row: SimulatedStudies.Run(pool, plan, runs, seed + i, cancel, part).Metrics[0]);
+            }).ToList();
+        }, cancel).ConfigureAwait(false);
         var isBroken = rows.Any(r => r.Loss <= margin && r.Row.Guarded.Value > 0.05);
         if (json)
             JsonLine.Print(

@@ -15,6 +15,9 @@ internal static class IndexBench
 {
     private const int Wanted = 10;
     private const int WarmUpItems = 5000;
+
+    /// <summary>Of the time of a size, about what building its index takes.</summary>
+    private const double BuildShare = 0.5;
     private const string Counts =
         "one thread; unit vectors in clusters (about the square root of their number, of skewed sizes, noise 0.6 of the centre's length) or uniform on the sphere; "
         + "queries are further draws; times are means over all queries, best of 3; build includes normalising; churn: a tenth of the items moved to new places, a tenth deleted and replaced";
@@ -53,16 +56,7 @@ internal static class IndexBench
 
     private static async Task<int> RunAsync(Case what, int[] sizes, bool withPeer, bool json, CancellationToken cancel)
     {
-        var points = new List<Point>();
-        // Once unmeasured, so that the first size is not the one that pays for compiling.
-        await Task.Run(() => Measure(what, WarmUpItems), cancel).WaitAsync(cancel).ConfigureAwait(false);
-        foreach (var size in sizes)
-        {
-            var point = await Task.Run(() => Measure(what, size), cancel).WaitAsync(cancel).ConfigureAwait(false);
-            if (withPeer) point = point with { Peer = await PeerAsync(what, size, cancel).ConfigureAwait(false) };
-            points.Add(point);
-            if (!json) Console.WriteLine($"{size:N0} items: exact {point.ExactUs:0.0} us, graph {point.GraphUs:0.0} us, recall {point.Recall:0.0000}");
-        }
+        var points = await ProgressView.RunAsync("indexing", json, progress => PointsAsync(what, sizes, withPeer, progress, cancel)).ConfigureAwait(false);
         var crossover = Crossover(points);
         if (!json)
         {
@@ -79,12 +73,34 @@ internal static class IndexBench
         return 0;
     }
 
-    private static Point Measure(Case what, int size)
+    private static async Task<List<Point>> PointsAsync(Case what, int[] sizes, bool withPeer, Action<double>? progress, CancellationToken cancel)
+    {
+        var points = new List<Point>();
+        // What an item costs grows slowly with their number.
+        var (done, all) = ((double)WarmUpItems, sizes.Sum(s => (double)s) + WarmUpItems);
+        // Once unmeasured, so that the first size is not the one that pays for compiling.
+        await Task.Run(() => Measure(what, WarmUpItems, progress.Part(0, done / all)), cancel).WaitAsync(cancel).ConfigureAwait(false);
+        foreach (var size in sizes)
+        {
+            var part = progress.Part(done / all, (done + size) / all);
+            var point = await Task.Run(() => Measure(what, size, part), cancel).WaitAsync(cancel).ConfigureAwait(false);
+            if (withPeer) point = point with { Peer = await PeerAsync(what, size, cancel).ConfigureAwait(false) };
+            points.Add(point);
+            done += size;
+        }
+        return points;
+    }
+
+    private static Point Measure(Case what, int size, Action<double>? progress)
     {
         var (vectors, queries) = Draw(what, size);
         var index = new VectorIndex(new VectorIndexOptions(what.Dim, size, 0, what.Hnsw));
         var clock = Stopwatch.StartNew();
-        for (var i = 0; i < size; i++) index.Set((ulong)i + 1, Row(vectors, i, what.Dim));
+        for (var i = 0; i < size; i++)
+        {
+            index.Set((ulong)i + 1, Row(vectors, i, what.Dim));
+            if ((i & 0x3ff) == 0) progress?.Invoke(BuildShare * i / size);
+        }
         var build = size / clock.Elapsed.TotalSeconds;
         var found = new Candidate[Wanted];
         var exact = Time(query => index.SearchExact(query, found), queries, what.Dim);

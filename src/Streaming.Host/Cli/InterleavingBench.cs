@@ -20,7 +20,7 @@ internal static class InterleavingBench
         var repeats = new Option<int>("--repeats") { Description = "Experiments drawn to check each number of users", DefaultValueFactory = _ => defaults.Repeats };
         var seeds = new Option<int>("--seeds") { Description = "Runs, with consecutive seeds", DefaultValueFactory = _ => 5 };
         foreach (var option in (Option[])[users, pages, worse, repeats, seeds]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.Run(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var setUp = defaults with
             {
@@ -32,11 +32,15 @@ internal static class InterleavingBench
             if (setUp.Repeats is < 1 or > 100_000 || runs is < 1 or > 1000) throw new FormatException("--repeats must be 1 to 100000, --seeds 1 to 1000");
             var seed = common.Load(parse).Node.Seed;
             var clock = Stopwatch.StartNew();
-            var all = Enumerable.Range(0, runs).Select(s => InterleavingStudy.Run(setUp, seed + s, cancel)).ToArray();
+            var all = await ProgressView.ComputeAsync($"{runs} runs", common.Json(parse), progress => Enumerable.Range(0, runs).Select(s =>
+            {
+                progress?.Invoke((double)s / runs);
+                return InterleavingStudy.Run(setUp, seed + s, cancel);
+            }).ToArray(), cancel).ConfigureAwait(false);
             if (common.Json(parse)) Json(setUp, all, seed, clock.Elapsed.TotalSeconds);
             else Print(all);
             return 0;
-        }, cancel)));
+        }));
         return command;
     }
 
@@ -48,19 +52,22 @@ internal static class InterleavingBench
         ("methods", InterleavingStudy.Methods.Select((name, m) => (object)new Dictionary<string, object?>
         {
             ["method"] = name, ["effect"] = Pair(all, r => r[m].Effect), ["users_needed"] = Pair(all, r => r[m].UsersNeeded),
-            ["ratio"] = Pair(all, r => r[0].UsersNeeded / r[m].UsersNeeded), ["ratio_by_seed"] = all.Select(r => Math.Round(r[0].UsersNeeded / r[m].UsersNeeded, 1)).ToArray(),
+            ["ratio"] = Pair(all, r => r[0].UsersNeeded / r[m].UsersNeeded), ["ratio_by_seed"] = all.Select(r => Rounded(r[0].UsersNeeded / r[m].UsersNeeded, 1)).ToArray(),
             ["power_there"] = Pair(all, r => r[m].PowerThere), ["found_wrong"] = Pair(all, r => r[m].FoundWrong),
-            ["users_needed_by_seed"] = all.Select(r => r[m].UsersNeeded).ToArray(),
+            ["users_needed_by_seed"] = all.Select(r => Rounded(r[m].UsersNeeded, 0)).ToArray(),
         }).ToArray()),
         ("users", setUp.Users), ("pages_per_user", setUp.PagesPerUser), ("noise", setUp.Noise), ("worse", setUp.Worse), ("repeats", setUp.Repeats),
         ("seeds", all.Length), ("first_seed", seed), ("seconds", seconds), ("hardware", Machine.Hardware),
     ]);
 
-    private static double[] Pair(IReadOnlyList<MethodNeeds>[] all, Func<IReadOnlyList<MethodNeeds>, double> figure)
+    private static double?[] Pair(IReadOnlyList<MethodNeeds>[] all, Func<IReadOnlyList<MethodNeeds>, double> figure)
     {
         var mean = SampleMean.Of([.. all.Select(figure)]);
-        return double.IsNaN(mean.Deviation) ? [Math.Round(mean.Mean, 4)] : [Math.Round(mean.Mean, 4), Math.Round(mean.Deviation, 4)];
+        return double.IsNaN(mean.Deviation) ? [Rounded(mean.Mean, 4)] : [Rounded(mean.Mean, 4), Rounded(mean.Deviation, 4)];
     }
+
+    /// <summary>Null for what no number of users would find.</summary>
+    private static double? Rounded(double figure, int digits) => double.IsFinite(figure) ? Math.Round(figure, digits) : null;
 
     private static void Print(IReadOnlyList<MethodNeeds>[] all)
     {
@@ -77,5 +84,5 @@ internal static class InterleavingBench
     }
 
     private static string Text(IReadOnlyList<MethodNeeds>[] all, Func<IReadOnlyList<MethodNeeds>, double> figure, string format) =>
-        string.Join(" ± ", Pair(all, figure).Select(v => v.ToString(format, System.Globalization.CultureInfo.InvariantCulture)));
+        string.Join(" ± ", Pair(all, figure).Select(v => v?.ToString(format, System.Globalization.CultureInfo.InvariantCulture) ?? "-"));
 }

@@ -17,7 +17,7 @@ internal static class IsolationBench
         var share = new Option<double>("--share") { Description = "Arm a's share of the users", DefaultValueFactory = _ => 0.5 };
         var seeds = new Option<int>("--seeds") { Description = "Runs, with consecutive seeds", DefaultValueFactory = _ => 5 };
         foreach (var option in (Option[])[examples, share, seeds]) command.Options.Add(option);
-        command.SetAction((parse, cancel) => CliApp.GuardAsync(() => Task.Run(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var (count, part, runs) = (parse.GetValue(examples), parse.GetValue(share), parse.GetValue(seeds));
             if (count < 1000) throw new FormatException($"--examples is {count}; it must be at least 1000");
@@ -25,18 +25,30 @@ internal static class IsolationBench
             if (runs is < 1 or > 1000) throw new FormatException($"--seeds is {runs}; allowed is 1 to 1000");
             var seed = common.Load(parse).Node.Seed;
             var clock = Stopwatch.StartNew();
-            var rows = new List<(string Way, string Arm, ArmRecovery[] Runs)>();
-            foreach (var isolated in (bool[])[false, true])
-            {
-                var all = Enumerable.Range(0, runs).Select(s => IsolationTrial.Run(isolated, count, part, seed + s)).ToArray();
-                cancel.ThrowIfCancellationRequested();
-                for (var arm = 0; arm < 2; arm++) rows.Add((isolated ? "isolated" : "shared", all[0][arm].Arm, [.. all.Select(r => r[arm])]));
-            }
+            var rows = await ProgressView.ComputeAsync($"2 x {runs} runs", common.Json(parse), progress => Measure(count, part, runs, seed, progress, cancel), cancel).ConfigureAwait(false);
             if (common.Json(parse)) Json(rows, count, part, runs, seed, clock.Elapsed.TotalSeconds);
             else Print(rows, count, runs);
             return 0;
-        }, cancel)));
+        }));
         return command;
+    }
+
+    private static List<(string Way, string Arm, ArmRecovery[] Runs)> Measure(int examples, double share, int runs, long seed, Action<double>? progress, CancellationToken cancel)
+    {
+        var rows = new List<(string Way, string Arm, ArmRecovery[] Runs)>();
+        var done = 0;
+        foreach (var isolated in (bool[])[false, true])
+        {
+            var all = new IReadOnlyList<ArmRecovery>[runs];
+            for (var s = 0; s < runs; s++)
+            {
+                cancel.ThrowIfCancellationRequested();
+                all[s] = IsolationTrial.Run(isolated, examples, share, seed + s);
+                progress?.Invoke(++done / (2.0 * runs));
+            }
+            for (var arm = 0; arm < 2; arm++) rows.Add((isolated ? "isolated" : "shared", all[0][arm].Arm, [.. all.Select(r => r[arm])]));
+        }
+        return rows;
     }
 
     private static void Json(List<(string Way, string Arm, ArmRecovery[] Runs)> rows, int examples, double share, int seeds, long seed, double seconds) => JsonLine.Print(

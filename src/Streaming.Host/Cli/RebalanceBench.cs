@@ -17,7 +17,7 @@ internal static class RebalanceBench
         var takeOver = new Option<double>("--take-over-ms") { Description = "One shard at the node that it comes to", DefaultValueFactory = _ => plan.TakeOverMs };
         var group = new Option<double>("--group-ms") { Description = "One meeting of the group", DefaultValueFactory = _ => plan.GroupMs };
         foreach (var option in (Option[])[shards, nodes, round, takeOver, group]) command.Options.Add(option);
-        command.SetAction((parse, _) => CliApp.GuardAsync(() =>
+        command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
             var settings = common.Load(parse);
             plan = plan with
@@ -26,8 +26,17 @@ internal static class RebalanceBench
                 SessionTimeoutMs = settings.Kafka.SessionTimeoutMs, Seed = settings.Node.Seed,
             };
             if (plan.Nodes < 2 || plan.Nodes > plan.Shards) throw new FormatException($"--nodes is {plan.Nodes}; it must be 2 to --shards");
-            var simulated = new Rebalancing(plan);
-            RebalanceOutcome[] outcomes = [simulated.Join(), simulated.Kill(0), simulated.Leave(0)];
+            var outcomes = await ProgressView.ComputeAsync("rebalancing", common.Json(parse), progress =>
+            {
+                var simulated = new Rebalancing(plan);
+                Func<RebalanceOutcome>[] steps = [simulated.Join, () => simulated.Kill(0), () => simulated.Leave(0)];
+                return steps.Select((step, i) =>
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    progress?.Invoke((double)i / steps.Length);
+                    return step();
+                }).ToArray();
+            }, cancel).ConfigureAwait(false);
             (string, object?)[] figures =
             [
                 ("counts", "simulated: the group moves as few shards as balance allows; a node hands over after its round, and takes over so many at once; pause: of the moved shards, the others have none"),
@@ -39,7 +48,7 @@ internal static class RebalanceBench
             ];
             if (common.Json(parse)) JsonLine.Print(figures);
             else Tables.Print("Rebalancing", figures);
-            return Task.FromResult(0);
+            return 0;
         }));
         return command;
     }

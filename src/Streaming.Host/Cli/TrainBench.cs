@@ -47,31 +47,41 @@ internal static class TrainBench
         try
         {
             bench.Write(folder.FullName);
-            List<double> ours = [], theirs = [], ourLoss = [], theirLoss = [];
-            string? absent = null, version = null;
-            for (var turn = 0; turn < turns; turn++)
-            {
-                var result = bench.Train(seconds);
-                ours.Add(result.ExamplesPerSecond);
-                ourLoss.Add(result.Loss);
-                if (absent is not null) continue;
-                var peer = await PythonPeer.RunAsync(
-                    "train_din.py", [folder.FullName, seconds.ToString(System.Globalization.CultureInfo.InvariantCulture), device], cancel).ConfigureAwait(false);
-                if (peer.TryGetProperty("absent", out var why)) absent = $"{LastLine(why.GetString()!)}; apt-get install python3-torch, and run this again";
-                else
-                {
-                    theirs.Add(peer.GetProperty("examples_per_s").GetDouble());
-                    theirLoss.Add(peer.GetProperty("loss").GetDouble());
-                    version = peer.GetProperty("torch").GetString();
-                }
-            }
-            Report(shape, device, ours, theirs, ourLoss, theirLoss, absent ?? version!, bench.Rank(RankCalls, RankCandidates), json);
+            var found = await ProgressView.ForAsync(
+                "training", json, TimeSpan.FromSeconds(2 * turns * seconds), () => Task.Run(() => TakeTurnsAsync(bench, folder.FullName, device, seconds, turns, cancel), cancel)).ConfigureAwait(false);
+            Report(shape, device, found.Ours, found.Theirs, found.OurLoss, found.TheirLoss, found.Peer, found.Rank, json);
             return 0;
         }
         finally
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    private sealed record Turns(List<double> Ours, List<double> Theirs, List<double> OurLoss, List<double> TheirLoss, string Peer, DinRankResult Rank);
+
+    private static async Task<Turns> TakeTurnsAsync(DinBench bench, string folder, string device, double seconds, int turns, CancellationToken cancel)
+    {
+        List<double> ours = [], theirs = [], ourLoss = [], theirLoss = [];
+        string? absent = null, version = null;
+        for (var turn = 0; turn < turns; turn++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var result = bench.Train(seconds);
+            ours.Add(result.ExamplesPerSecond);
+            ourLoss.Add(result.Loss);
+            if (absent is not null) continue;
+            var peer = await PythonPeer.RunAsync(
+                "train_din.py", [folder, seconds.ToString(System.Globalization.CultureInfo.InvariantCulture), device], cancel).ConfigureAwait(false);
+            if (peer.TryGetProperty("absent", out var why)) absent = $"{LastLine(why.GetString()!)}; apt-get install python3-torch, and run this again";
+            else
+            {
+                theirs.Add(peer.GetProperty("examples_per_s").GetDouble());
+                theirLoss.Add(peer.GetProperty("loss").GetDouble());
+                version = peer.GetProperty("torch").GetString();
+            }
+        }
+        return new Turns(ours, theirs, ourLoss, theirLoss, absent ?? version!, bench.Rank(RankCalls, RankCandidates));
     }
 
     private static string LastLine(string text) => text.Split('\n')[^1];

@@ -15,26 +15,33 @@ public static class FtrlBench
     /// <param name="examples">Examples to predict and learn; a tenth as many go before, unmeasured.</param>
     /// <param name="features">Features of an example.</param>
     /// <param name="seed">Of the planted data.</param>
-    public static FtrlBenchResult Run(long examples, int features, long seed)
+    /// <param name="cancel">Ends it with <see cref="OperationCanceledException"/>.</param>
+    /// <param name="progress">Told the share that is learned, 0 to 1.</param>
+    public static FtrlBenchResult Run(long examples, int features, long seed, CancellationToken cancel = default, Action<double>? progress = null)
     {
         var (hashes, labels) = Plant(features, (ulong)seed);
         var values = new float[features];
         Array.Fill(values, 1f);
         var model = new FtrlModel(new LearningSettings());
-        Pass(model, hashes, values, labels, examples / 10);
+        Pass(model, hashes, values, labels, examples / 10, null, cancel);
         var clock = Stopwatch.StartNew();
-        var loss = Pass(model, hashes, values, labels, examples);
+        var loss = Pass(model, hashes, values, labels, examples, progress, cancel);
         var seconds = clock.Elapsed.TotalSeconds;
         return new FtrlBenchResult(examples, features, seconds, examples / seconds, loss / examples);
     }
 
-    private static double Pass(FtrlModel model, uint[] hashes, float[] values, float[] labels, long examples)
+    private static double Pass(FtrlModel model, uint[] hashes, float[] values, float[] labels, long examples, Action<double>? progress, CancellationToken cancel)
     {
         var loss = 0.0;
         var features = values.Length;
         for (long i = 0; i < examples; i++)
         {
             var row = (int)(i % Prepared);
+            if (row == 0)
+            {
+                cancel.ThrowIfCancellationRequested();
+                progress?.Invoke((double)i / examples);
+            }
             var p = model.PredictAndLearn(hashes.AsSpan(row * features, features), values, labels[row]);
             loss -= MathF.Log(labels[row] > 0.5f ? p : 1f - p);
         }

@@ -25,7 +25,8 @@ public static class TensorSoak
     /// <param name="seed">Of the data.</param>
     /// <param name="held">What the process holds now: resident bytes, or tensors.</param>
     /// <param name="cancel">Ends it with <see cref="OperationCanceledException"/>.</param>
-    public static TensorSoakResult Run(long steps, ulong seed, Func<long> held, CancellationToken cancel = default)
+    /// <param name="progress">Told the share of the steps that are done, 0 to 1.</param>
+    public static TensorSoakResult Run(long steps, ulong seed, Func<long> held, CancellationToken cancel = default, Action<double>? progress = null)
     {
         manual_seed((long)(seed & long.MaxValue));
         using var weights = NewDisposeScope();
@@ -51,6 +52,7 @@ public static class TensorSoak
                 cancel.ThrowIfCancellationRequested();
                 loss = 0;
             }
+            if (step % 256 == 0) progress?.Invoke((double)(step + warm) / (steps + warm));
             loss += Step(parameters, StableHash.Combine(seed, (ulong)(step + warm)), step);
             if (step < 0 || (step + 1) % part != 0) continue;
             if (first == 0) first = loss / part;

@@ -26,7 +26,7 @@ public sealed class HelpExamplesTests
 
     [Theory]
     [MemberData(nameof(Examples))]
-    public void They_are_commands(string example) => Root.Parse(example.Length > 0 ? example : "demo").Errors.Select(e => e.Message).ShouldBeEmpty();
+    public void They_are_commands(string example) => CommandLines.Problems(example).ShouldBeEmpty();
 
     [Fact]
     public async Task Settings_in_them_are_settings()
@@ -36,13 +36,7 @@ public sealed class HelpExamplesTests
         {
             if (!words.Contains("--set")) continue;
             some++;
-            var settings = words.Zip(words.Skip(1)).SelectMany(pair => pair.First switch
-            {
-                "--set" or "--kafka" => (string[])[pair.First, pair.Second],
-                "--role" => [.. pair.Second.Split(',').SelectMany((role, i) => (string[])["--set", $"Node:Roles:{i}={role}"])],
-                _ => [],
-            });
-            (await CliApp.RunAsync(["validate", .. settings])).ShouldBe(0, string.Join(' ', words));
+            (await CliApp.RunAsync(["validate", .. CommandLines.Settings(words)])).ShouldBe(0, string.Join(' ', words));
         }
         some.ShouldBeGreaterThan(1);
     }

@@ -230,6 +230,23 @@ public sealed class VerbTests
         process.Stderr.ShouldContain($"streaming: {table}:3: time is 'soon', expected a number or an ISO 8601 date and time");
     }
 
+    [CommandsFact("env")]
+    public async Task Ctrl_C_ends_a_verb_with_130()
+    {
+        using var folder = new TemporaryFolder();
+        var events = folder.Write("long.jsonl", string.Join('\n', Enumerable.Range(0, 300_000).Select(i => $$"""{"type":"click","user":"u{{i % 999}}","item":"i{{i % 333}}"}""")));
+        var data = Path.Combine(folder.Path, "data");
+        // An event a round: it is far from done.
+        using var replay = StreamingProcess.StartInForeground("replay", events, "--round", "1", "--data-dir", data, "--json");
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(5));
+        while (!Directory.Exists(Path.Combine(data, "log")) && !replay.HasExited) await Task.Delay(10, patience.Token);
+        replay.Interrupt();
+        (await replay.ExitAsync()).ShouldBe(130, replay.Stderr);
+        // Said by the verb itself, which was not just killed.
+        replay.Stderr.ShouldContain("interrupted");
+        replay.Stdout.ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("replay")]
     [InlineData("validate")]

@@ -23,6 +23,8 @@ public sealed partial class StreamingProcess : IDisposable
         process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
+        // The terminal of whoever runs the tests stays theirs.
+        if (process.StartInfo.RedirectStandardInput) process.StandardInput.Close();
     }
 
     public string Stdout => string.Join('\n', _stdout);
@@ -31,11 +33,24 @@ public sealed partial class StreamingProcess : IDisposable
     /// <summary>The last line of stdout as JSON.</summary>
     public JsonElement Json => JsonDocument.Parse(_stdout.Last()).RootElement;
 
-    public static StreamingProcess Start(params IEnumerable<string> arguments)
+    public static StreamingProcess Start(params IEnumerable<string> arguments) => StartAs(["dotnet", Program, .. arguments]);
+
+    /// <summary>The same where Ctrl-C reaches it: whoever was started in the background ignores it, and so do all that it starts.</summary>
+    public static StreamingProcess StartInForeground(params IEnumerable<string> arguments) => StartAs(["env", "--default-signal=INT", "dotnet", Program, .. arguments]);
+
+    /// <summary>Runs to the end on a terminal of its own (util-linux's <c>script</c>), whose output is <see cref="Stdout"/>.</summary>
+    public static Task<(int Code, StreamingProcess Process)> RunOnTerminalAsync(params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(typeof(RunningNode).Assembly.Location);
-        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        var command = string.Join(' ', ((string[])["dotnet", Program, .. arguments]).Select(word => $"'{word}'"));
+        return EndAsync(StartAs(["script", "--quiet", "--return", "--command", command, "/dev/null"], isTerminal: true), Patience);
+    }
+
+    private static string Program => typeof(RunningNode).Assembly.Location;
+
+    private static StreamingProcess StartAs(string[] command, bool isTerminal = false)
+    {
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = isTerminal, RedirectStandardOutput = true, RedirectStandardError = true };
+        if (isTerminal) start.Environment["TERM"] = "xterm";
         foreach (var name in start.Environment.Keys.Where(n => n.StartsWith("STREAMING_", StringComparison.Ordinal) || n == "KAFKA_BOOTSTRAP").ToList())
             start.Environment.Remove(name);
         // Indexes for a test's few users: a node writes them whole at its first checkpoint, and reads them at its next start.
@@ -47,9 +62,10 @@ public sealed partial class StreamingProcess : IDisposable
     public static Task<(int Code, StreamingProcess Process)> RunAsync(params IEnumerable<string> arguments) => RunAsync(Patience, arguments);
 
     /// <summary>The same for what takes longer than most.</summary>
-    public static async Task<(int Code, StreamingProcess Process)> RunAsync(TimeSpan patience, params IEnumerable<string> arguments)
+    public static Task<(int Code, StreamingProcess Process)> RunAsync(TimeSpan patience, params IEnumerable<string> arguments) => EndAsync(Start(arguments), patience);
+
+    private static async Task<(int Code, StreamingProcess Process)> EndAsync(StreamingProcess process, TimeSpan patience)
     {
-        var process = Start(arguments);
         try
         {
             return (await process.ExitAsync(patience), process);
@@ -90,6 +106,9 @@ public sealed partial class StreamingProcess : IDisposable
     }
 
     public void Terminate() => Kill(_process.Id, 15).ShouldBe(0);
+
+    /// <summary>Ctrl-C.</summary>
+    public void Interrupt() => Kill(_process.Id, 2).ShouldBe(0);
 
     public void Dispose()
     {

@@ -16,7 +16,8 @@ internal static class ExplainAtVerb
     public static Command Create()
     {
         var command = new Command(
-            "explain-at", "Rebuild a user from the log as they were at a moment: their state, their list with the reasons, the versions that made it, and the events behind it. "
+            "explain-at", "Rebuild a user from the log as they were at a moment: their state, their list with the reasons, and the events behind it. Models learn the log again, "
+                + "so a list's versions are the rebuild's; beside them stand what was published by then and the list that was last sent, as the log has them. "
                 + "The log is that of a node that is stopped, of a backup, or on Kafka, and is only read.");
         var common = new CommonOptions().AddTo(command);
         var user = new Option<string>("--user") { Description = "Whose", Required = true, HelpName = "ID" };
@@ -26,7 +27,7 @@ internal static class ExplainAtVerb
         var arm = new Option<string?>("--arm") { Description = "The list of this arm or policy instead of the user's own", HelpName = "ARM" };
         var versus = new Option<string?>("--versus") { Description = "A second arm, to compare with", HelpName = "ARM" };
         var events = new Option<int>("--events") { Description = "Events to show, the newest", DefaultValueFactory = _ => 20 };
-        var limit = new Option<int>("--limit") { Description = "Items of the list to show", DefaultValueFactory = _ => 10 };
+        var limit = new Option<int>("--limit") { Description = "Items of the list to show; a comparison is of the whole lists, and tells what concerns these places", DefaultValueFactory = _ => 10 };
         foreach (var option in (Option[])[user, time, and, surface, arm, versus, events, limit]) command.Options.Add(option);
         command.SetAction((parse, cancel) => CliApp.GuardAsync(async () =>
         {
@@ -90,7 +91,7 @@ internal static class ExplainAtVerb
             return new PastAnswer(
                 question.User, first, travel.Played, views, other,
                 views.Count > 1 ? StateDiff.Of(views[0].State, views[1].State) : null,
-                views.Count > 1 ? ListDiff.Of(views[0].List, views[1].List) : other is null ? null : ListDiff.Of(views[0].List, other));
+                views.Count > 1 ? ListDiff.Of(views[0].List, views[1].List, question.Limit) : other is null ? null : ListDiff.Of(views[0].List, other, question.Limit));
         }
         finally
         {

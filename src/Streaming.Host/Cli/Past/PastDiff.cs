@@ -1,20 +1,27 @@
 namespace Streaming.Host.Cli.Past;
 
-/// <summary>What two lists differ in, from the first to the second.</summary>
-/// <param name="Entered">Items of the second only.</param>
-/// <param name="Left">Items of the first only.</param>
-/// <param name="Moved">Items of both at other places, those that moved furthest first.</param>
+/// <summary>What two whole lists differ in, from the first to the second, as far as it concerns the first places of either.</summary>
+/// <param name="Entered">Items of the second's first places that are nowhere in the first.</param>
+/// <param name="Left">Items of the first's first places that are nowhere in the second.</param>
+/// <param name="Moved">Items of both at other places, one of them among the first; those that moved furthest first.</param>
 internal sealed record ListDiff(IReadOnlyList<string> Entered, IReadOnlyList<string> Left, IReadOnlyList<MoveView> Moved)
 {
-    public static ListDiff Of(PastList? first, PastList? second)
+    /// <param name="first">Null where there is none.</param>
+    /// <param name="second">Likewise.</param>
+    /// <param name="places">How many places from the top are the first ones.</param>
+    public static ListDiff Of(PastList? first, PastList? second, int places)
     {
-        var before = (first?.Items ?? []).ToDictionary(i => i.Item);
-        var after = (second?.Items ?? []).ToDictionary(i => i.Item);
+        var before = Places(first);
+        var after = Places(second);
         return new ListDiff(
-            [.. after.Keys.Where(i => !before.ContainsKey(i))], [.. before.Keys.Where(i => !after.ContainsKey(i))],
-            [.. after.Values.Where(a => before.TryGetValue(a.Item, out var b) && b.Position != a.Position)
-                .Select(a => new MoveView(a.Item, before[a.Item].Position, a.Position, before[a.Item].Score, a.Score)).OrderByDescending(m => Math.Abs(m.From - m.To))]);
+            [.. after.Where(a => a.Value.Position < places && !before.ContainsKey(a.Key)).Select(a => a.Key)],
+            [.. before.Where(b => b.Value.Position < places && !after.ContainsKey(b.Key)).Select(b => b.Key)],
+            [.. after.Where(a => before.TryGetValue(a.Key, out var b) && b.Position != a.Value.Position && Math.Min(b.Position, a.Value.Position) < places)
+                .Select(a => new MoveView(a.Key, before[a.Key].Position, a.Value.Position, before[a.Key].Score, a.Value.Score)).OrderByDescending(m => Math.Abs(m.From - m.To))]);
     }
+
+    private static Dictionary<string, (int Position, float Score)> Places(PastList? list) =>
+        (list?.Whole ?? []).Index().ToDictionary(e => e.Item.Item, e => (e.Index, e.Item.Score));
 }
 
 internal sealed record MoveView(string Item, int From, int To, float ScoreFrom, float ScoreTo);

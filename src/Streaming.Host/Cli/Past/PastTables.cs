@@ -39,6 +39,9 @@ internal static class PastTables
         }
         if (view.List is { } list) Print(console, list);
         else console.WriteLine("No list.");
+        console.WriteLine(
+            "These versions are the rebuild's, whose models learned the log again. Of the log: deep models published by then: "
+            + $"{view.Recorded.Models ?? "none"}; last list sent: {(view.Recorded.Served is { } s ? $"list {s.ListVersion} of arm {s.Arm} at {Time(s.TimeMs)} (request_id {s.RequestId})" : "none")}.");
         var events = NewTable("Events behind it", "position", "time", "event");
         foreach (var e in view.Events) Row(events, e.Position, Time(e.TimeMs), e.Event.GetRawText());
         console.Write(events);
@@ -47,11 +50,12 @@ internal static class PastTables
     private static void Print(IAnsiConsole console, PastList list)
     {
         var table = NewTable(
-            list.Source == "own" ? $"List {list.Version} of arm {list.Arm}, made by {list.Models} at {Time(list.BuiltMs)}" : $"The popular list: there was none of the user's own by arm {list.Arm}",
+            list.Source == "own" ? $"List {list.Version} of arm {list.Arm}, made anew by {list.Models} as of {Time(list.BuiltMs)}" : $"The popular list: there was none of the user's own by arm {list.Arm}",
             "#", "item", "score", "channel", "because of");
         foreach (var e in list.Items)
             Row(table, $"{e.Position + 1}", e.Item, Number(e.Score), e.Channel, e.Because is { } b ? $"{b.Action} on {b.Item ?? "an item that is gone"} (score without it {Number(b.ScoreWithout)})" : "-");
         console.Write(table);
+        if (list.Total > list.Items.Count) console.WriteLine($"The first {list.Items.Count} of {list.Total} items; --limit shows more.");
     }
 
     private static void Print(IAnsiConsole console, StateDiff diff)

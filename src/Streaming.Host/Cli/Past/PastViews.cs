@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Streaming.Core.Events;
 using Streaming.Core.Feeds;
 using Streaming.Core.Ids;
@@ -10,7 +11,12 @@ using Streaming.Users;
 namespace Streaming.Host.Cli.Past;
 
 /// <summary>A user, their list and what is behind both, as of a moment.</summary>
-internal sealed record PastView(long TimeMs, StateView? State, PastList? List, IReadOnlyList<PastEventView> Events);
+internal sealed record PastView(long TimeMs, StateView? State, PastList? List, RecordedView Recorded, IReadOnlyList<PastEventView> Events);
+
+/// <summary>What the log itself says of the moment; the list beside it is made again, by models that learned again, and its versions are the rebuild's.</summary>
+/// <param name="Models">The newest versions of the deep models that were published by then, as a list names those that made it; null for none.</param>
+/// <param name="Served">The last list that the user was sent on the surface; null for none.</param>
+internal sealed record RecordedView(string? Models, PastServed? Served);
 
 /// <summary>A user's state in names. <c>Embedding</c> is the matrix factorisation's vector.</summary>
 internal sealed record StateView(
@@ -22,8 +28,14 @@ internal sealed record PastActionView(string Item, string Action, float Weight, 
 /// <summary>A long-term interest, decayed to the moment.</summary>
 internal sealed record InterestView(string Of, float Weight);
 
-/// <summary>A list, with the reason for its first items: the past action whose omission costs them most.</summary>
-internal sealed record PastList(string Surface, string Arm, string Source, long Version, long BuiltMs, string Models, IReadOnlyList<PastEntry> Items);
+/// <summary>A list as the rebuilt node makes it, with the reason for its first items: the past action whose omission costs them most.</summary>
+/// <param name="Version">The rebuild's, as <c>Models</c> are.</param>
+/// <param name="Total">Items of the whole list.</param>
+/// <param name="Items">The first of them.</param>
+/// <param name="Whole">All of them in order.</param>
+internal sealed record PastList(
+    string Surface, string Arm, string Source, long Version, long BuiltMs, string Models, int Total, IReadOnlyList<PastEntry> Items,
+    [property: JsonIgnore] IReadOnlyList<FeedEntry> Whole);
 
 internal sealed record PastEntry(string Item, int Position, float Score, string Channel, ReasonView? Because);
 
@@ -50,6 +62,7 @@ internal static class PastReader
         }
         return new PastView(
             travel.ClockMs, state, await ListAsync(travel, question, cancel).ConfigureAwait(false),
+            new RecordedView(travel.Published.Count == 0 ? null : string.Join(' ', travel.Published.Select(m => $"{m.Key}:{m.Value}")), travel.ServedOn(question.Surface)),
             [.. travel.Behind.Select(e => new PastEventView(e.Position.ToString(), e.TimeMs, Parsed(e.Json)))]);
     }
 
@@ -61,8 +74,9 @@ internal static class PastReader
         // A list that is not the user's own knows nothing of them.
         var reasons = own ? await travel.ExplainAsync(question.User, list.Surface, list.Arm, ids, cancel).ConfigureAwait(false) : null;
         return new PastList(
-            list.Surface, list.Arm, own ? "own" : "segment", own ? list.Version : 0, list.BuiltMs, list.Models,
-            [.. list.Entries.Take(question.Limit).Select((e, i) => new PastEntry(e.Item, i, e.Score, e.Channel, reasons is null ? null : ReasonOf(reasons[i])))]);
+            list.Surface, list.Arm, own ? "own" : "segment", own ? list.Version : 0, list.BuiltMs, list.Models, list.Entries.Length,
+            [.. list.Entries.Take(question.Limit).Select((e, i) => new PastEntry(e.Item, i, e.Score, e.Channel, reasons is null ? null : ReasonOf(reasons[i])))],
+            list.Entries);
     }
 
     private static ReasonView? ReasonOf(ExplainedItem explained)
