@@ -27,7 +27,7 @@ public sealed class RollbackPageTests(Browser browser)
     {
         await using var live = await LiveNode.StartAsync(Settings);
         (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 30).Select(i => $$"""{"id":"i{{i}}","tags":["t{{i % 3}}"]}"""))).Status.ShouldBe(200);
-        Publish(live, 10, 20);
+        Publish(live, Settings, "din", 10, 20);
         await live.UntilAsync(() => live.GetAsync("/v1/status"), a => Serving(a) == 20);
         var user = Enumerable.Range(0, 100).Select(i => $"reader-{i}").First(u => live.Node.Splitter.ArmOf(u) == "din");
 
@@ -60,6 +60,26 @@ public sealed class RollbackPageTests(Browser browser)
     }
 
     [BrowserTorchFact]
+    public async Task A_model_that_recalls_has_no_button_as_the_node_would_refuse()
+    {
+        var settings = (Settings with { Deep = new DeepSettings { Models = ["din", "sasrec"], Device = "cpu" } }).Resolved();
+        await using var live = await LiveNode.StartAsync(settings);
+        Publish(live, settings, "din", 10);
+        Publish(live, settings, "sasrec", 10);
+        var status = await live.UntilAsync(() => live.GetAsync("/v1/status"), a => a.Json.GetProperty("deep").EnumerateArray().All(d => d.GetProperty("serving").GetInt64() == 10));
+        status.Json.GetProperty("deep").EnumerateArray().ToDictionary(d => d.GetProperty("name").GetString()!, d => d.GetProperty("ranks").GetBoolean())
+            .ShouldBe(new Dictionary<string, bool> { ["din"] = true, ["sasrec"] = false }, ignoreOrder: true);
+        (await live.PostAsync("/v1/models/sasrec/rollback?version=10", "")).ShouldBeProblem(400, "bad-experiments");
+
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        await Expect(watched.Page.Locator("[data-model=din]").GetByRole(AriaRole.Button, new() { Name = "Roll back din" })).ToBeVisibleAsync();
+        var sasrec = watched.Page.Locator("[data-model=sasrec]");
+        await Expect(sasrec).ToContainTextAsync("10");
+        await Expect(sasrec.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    [BrowserTorchFact]
     public async Task The_canarys_ledger_says_which_versions_passed_and_why_the_others_did_not()
     {
         await using var live = await LiveNode.StartAsync(Settings);
@@ -84,15 +104,15 @@ public sealed class RollbackPageTests(Browser browser)
     }
 
     /// <summary>Versions as a worker publishes them, without the hours of learning that lie between two that an operator chooses from.</summary>
-    private static void Publish(LiveNode live, params ReadOnlySpan<long> versions)
+    private static void Publish(LiveNode live, StreamingSettings settings, string name, params ReadOnlySpan<long> versions)
     {
-        using var model = DeepZoo.Create("din", Settings, new LearnerSet(Settings).Catalog);
-        var publisher = new ModelPublisher(live.Log, "din");
+        using var model = DeepZoo.Create(name, settings, new LearnerSet(settings).Catalog);
+        var publisher = new ModelPublisher(live.Log, name);
         foreach (var version in versions)
         {
             // Other dense weights in every version; over 0, as some of them are variances.
             foreach (var dense in model.Weights.Dense) dense.CopyFrom([.. Enumerable.Range(0, dense.Length).Select(i => 0.2f + 0.1f * MathF.Sin(i + 7 * version))]);
-            publisher.Publish([new ModelUpdate(new UpdateHead("din", UpdateKind.Snapshot, 1, 0, version, version, 0, 0), WeightsCodec.All(model.Weights, 1 << 18))], version);
+            publisher.Publish([new ModelUpdate(new UpdateHead(name, UpdateKind.Snapshot, 1, 0, version, version, 0, 0), WeightsCodec.All(model.Weights, 1 << 18))], version);
         }
     }
 

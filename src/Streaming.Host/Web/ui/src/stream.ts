@@ -23,6 +23,7 @@ export interface Ranked {
 export interface Deep {
   name: string;
   serving: number;
+  ranks: boolean;
   applied: number;
   examples: number;
   auc: number | null;
