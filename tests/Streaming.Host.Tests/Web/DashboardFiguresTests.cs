@@ -177,7 +177,7 @@ public sealed class DashboardFiguresTests(Browser browser)
         // Beyond what a test's traffic brings about: partitions that are behind, slow lists, a model that has nothing to say yet.
         frame["sample"] = JsonNode.Parse($$"""
             {"at_ms":{{frame["sample"]!["at_ms"]}},"events_per_s":1234.5,"lookups_per_s":87.6,"click_to_list_ms_p50":12.34,"click_to_list_ms_p99":3456.7,
-             "feed_age_ms_p50":250000,"feed_age_ms_p99":null,"hit_share":0.9876,"lag_offsets":1203,"auc":{"ftrl":0.70123,"mf":null} }
+             "feed_age_ms_p50":250000,"feed_age_ms_p99":null,"hit_share":0.9876,"lag_offsets":1203,"auc":{"ftrl":0.70123,"mf":null},"versions":{} }
             """);
         frame["lag_by_partition"] = JsonNode.Parse("""{"1":1200,"10":0,"0":3}""");
         frame["models"] = JsonNode.Parse("""[{"model":"ftrl","auc":0.70123,"gauc":0.6,"log_loss":0.4321,"calibration":1.02},{"model":"mf","auc":null,"gauc":null,"log_loss":null,"calibration":null}]""");

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Streaming.Core.Settings;
 using Streaming.Host.Http;
@@ -49,11 +50,15 @@ public sealed class RollbackPageTests(Browser browser)
         await Expect(din).ToContainTextAsync("rolled back to 10");
         await Expect(audit).ToContainTextAsync("pat: model din: rolled back to din@10 (worse since noon)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din@10:10"));
+        // Among the versions of the last minutes, under the chart that marks them.
+        var steps = page.GetByRole(AriaRole.Region, new() { Name = "Versions of the last ten minutes" }).Locator("tbody tr");
+        await Expect(steps.First).ToHaveTextAsync(new Regex("^din:10.+rolled back-$"));
         await Browser.ShouldBeAccessibleAsync(page, "rollback", "[aria-labelledby=models]");
 
         await din.GetByRole(AriaRole.Button, new() { Name = "Newest din" }).ClickAsync();
         await DashboardTests.ConfirmAsync(page, "Serve the newest din", "mended");
         await Expect(din).Not.ToContainTextAsync("rolled back");
+        await Expect(steps.First).ToHaveTextAsync(new Regex("^din:20.+in force-$"));
         await Expect(audit).ToContainTextAsync("pat: model din: the newest version again (mended)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din:20"));
         watched.Complaints.ShouldBeEmpty();
@@ -100,6 +105,55 @@ public sealed class RollbackPageTests(Browser browser)
         await Expect(rows).ToHaveCountAsync(3);
         await Expect(rows.Nth(1)).ToContainTextAsync("went back0.750.6256the log-loss rose");
         await Expect(rows.Nth(2)).ToContainTextAsync("passed0.61-256the first version");
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    [BrowserTorchFact]
+    public async Task Versions_are_marked_on_the_chart_of_the_AUC()
+    {
+        await using var live = await LiveNode.StartAsync(Settings);
+        var frame = JsonNode.Parse((await live.UntilAsync(() => live.GetAsync("/v1/status/stream"), a => a.Json.GetProperty("status").GetProperty("deep").GetArrayLength() == 1)).Body)!;
+        var at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        // Seconds in which version 10 serves, then 20, and 10 again; between the last two the canary keeps one back.
+        var samples = new[] { (-60, 10, .6), (-50, 10, .61), (-40, 20, .7), (-20, 20, .65), (-10, 10, .64), (0, 10, .62) }.Select(s =>
+        {
+            var sample = frame["sample"]!.DeepClone();
+            (sample["at_ms"], sample["versions"], sample["auc"]) = (at + 1000 * s.Item1, new JsonObject { ["din"] = s.Item2 }, new JsonObject { ["din"] = s.Item3 });
+            return sample;
+        }).ToList();
+        frame["sample"] = samples[^1].DeepClone();
+        frame["status"]!["deep"]![0]!["ledger"] = JsonSerializer.SerializeToNode(
+            new[] { new LedgerEntry("din", 1, 80, at - 15_000, 30, 20, LedgerEntry.RolledBack, "the log-loss rose", 256, null, null) }, ReportJson.Options);
+        var past = new JsonObject { ["samples"] = new JsonArray([.. samples]) };
+        await using var watched = await browser.OpenAsync(new Uri("about:blank"));
+        var page = watched.Page;
+        var body = $"event: history\ndata: {past.ToJsonString()}\n\nevent: frame\ndata: {frame.ToJsonString()}\n\n";
+        await page.RouteAsync("**/v1/status/stream", route => route.FulfillAsync(new RouteFulfillOptions { ContentType = "text/event-stream", Body = body }));
+        await page.GotoAsync(new Uri(live.Address, "/dashboard").ToString());
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Versions of the last ten minutes" }).Locator("tbody tr")).ToHaveTextAsync(
+            [new Regex("^din:10.+rolled back0.64$"), new Regex("^din:30.+went back0.65$"), new Regex("^din:20.+in force0.7$")]);
+        var chart = page.Locator("figure", new() { HasText = "AUC, each prediction before its label" });
+        await Expect(chart).ToContainTextAsync("din version 10 0.62");
+        // Two lines in the colour of what went wrong, and a broken one in the other: from the left, as they followed each other.
+        var marks = await chart.Locator("canvas").EvaluateAsync<string>(
+            """
+            (canvas) => {
+                const { width, height } = canvas, data = canvas.getContext('2d').getImageData(0, 0, width, height).data, columns = [];
+                const is = (at, [r, g, b]) => Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 12 && data[at + 3] > 200;
+                for (let x = 0; x < width; x++) {
+                    let good = 0, bad = 0;
+                    for (let y = 0; y < height; y++) {
+                        good += is(4 * (y * width + x), [23, 105, 47]);
+                        bad += is(4 * (y * width + x), [163, 32, 32]);
+                    }
+                    const mark = bad > height / 2 ? 'bad' : good > height / 5 ? 'good' : '';
+                    if (mark !== (columns.at(-1) ?? '')) columns.push(mark);
+                }
+                return columns.filter(Boolean).join(' ');
+            }
+            """);
+        marks.ShouldBe("good bad bad");
+        await Browser.ShouldBeAccessibleAsync(page, "versions", "[aria-labelledby=version-steps]");
         watched.Complaints.ShouldBeEmpty();
     }
 
