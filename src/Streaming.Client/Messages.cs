@@ -112,7 +112,7 @@ public sealed record FeedQuery
     /// <summary>Only items of one of these.</summary>
     public IReadOnlyList<string> Categories { get; init; } = [];
 
-    /// <summary>A tester's choice, experiment:arm.</summary>
+    /// <summary>A tester's choice: experiment:arm, or an arm of the default layer, as learned; several with commas.</summary>
     public string? Arm { get; init; }
 }
 

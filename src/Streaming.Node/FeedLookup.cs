@@ -70,11 +70,14 @@ public sealed class FeedLookup
     }
 
     /// <summary>The arm that a tester asks for (<see cref="TrafficSplitter.TryForce"/>).</summary>
-    public bool TryForce(string user, string surface, string wanted, [NotNullWhen(true)] out string? arm, [NotNullWhen(false)] out string? problem)
+    public bool TryForce(string user, string surface, string wanted, [NotNullWhen(true)] out string? arm, [NotNullWhen(false)] out ArmRefusal? refusal)
     {
         Span<ulong> traits = stackalloc ulong[UserTraits.Max];
-        return _splitter.TryForce(user, surface, TraitsOf(user, traits), wanted, out arm, out problem);
+        return _splitter.TryForce(user, surface, TraitsOf(user, traits), wanted, out arm, out refusal);
     }
+
+    /// <summary>Arms that the user may ask for (<see cref="TrafficSplitter.ChoicesOf(string)"/>).</summary>
+    public IReadOnlyList<string> ChoicesOf(string user) => _splitter.ChoicesOf(user);
 
     /// <summary>How a user's arm comes about.</summary>
     public Assignment Explain(string user, string surface)
@@ -99,7 +102,7 @@ public sealed class FeedLookup
         var arm = request.Arm ?? ArmOf(request.User, request.Surface);
         var own = _cache.TryGet(request.User, request.Surface, arm, into);
         // Clicks renew the list of the user's own arm only, so a tester's is built for each look-up.
-        if (request.IsForced) return FirstAsync(request, arm, into, cancel);
+        if (request.IsForced) return request.After is null ? FirstAsync(request, arm, into, cancel) : ForcedAsync(request, arm, into, cancel);
         if (request.After is { } after && !(own && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)))
             return WaitAsync(request, arm, after, into, cancel);
         var split = _splitter.Now;
@@ -143,6 +146,22 @@ public sealed class FeedLookup
         }
         into.Clear();
         return _cache.TryGet(request.User, request.Surface, arm, into) ? FeedOutcome.Own : FindSegment(request, into);
+    }
+
+    /// <summary>The list of an arm that was asked for, after the event that the look-up names: once the user's own list has seen it, one that is built then has too.</summary>
+    private async ValueTask<FeedOutcome> ForcedAsync(FeedRequest request, string arm, ByteWriter into, CancellationToken cancel)
+    {
+        var after = request.After!.Value;
+        into.Clear();
+        var own = _cache.TryGet(request.User, request.Surface, ArmOf(request.User, request.Surface), into);
+        if (!(own && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)))
+        {
+            into.Clear();
+            if (await WaitAsync(request, ArmOf(request.User, request.Surface), after, into, cancel) != FeedOutcome.Own) return FeedOutcome.NotYet;
+        }
+        // A busy node may have answered with a list of before, or with the popular one.
+        return await FirstAsync(request, arm, into, cancel) == FeedOutcome.Own && FreshLists.Seen(new FeedListView(into.WrittenSpan).LastApplied, after)
+            ? FeedOutcome.Own : FeedOutcome.NotYet;
     }
 
     /// <summary>The popular list of a tag or category (empty for everybody) on a surface, else on the default surface.</summary>

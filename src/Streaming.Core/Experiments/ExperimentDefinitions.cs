@@ -23,7 +23,7 @@ public sealed record ExperimentDefinitions
     /// <summary>Salt of the domains' hash; changing it reshuffles users between domains.</summary>
     public string Salt { get; init; } = "domains";
 
-    /// <summary>Users who may ask for any arm by name at a look-up (<c>?arm=experiment:arm</c>).</summary>
+    /// <summary>Users who may ask for any arm by name at a look-up (<c>?arm=experiment:arm</c>, <c>?arm=learned</c>); what they do counts in no result.</summary>
     public IReadOnlyList<string> Testers { get; init; } = [];
 
     /// <summary>Shares of users set apart; everybody else is in the domain "" (no name).</summary>

@@ -115,7 +115,7 @@ public static class ExperimentRules
         }
     }
 
-    private static bool Ranks(string model, StreamingSettings settings) => !FeedChannels.Retrieval.Contains(model) && settings.Deep.Models.Contains(model);
+    private static bool Ranks(string model, StreamingSettings settings) => FeedChannels.Ranks(model) && settings.Deep.Models.Contains(model);
 
     private static bool IsPin(string policy, StreamingSettings settings) => ModelPin.TryParse(policy, out var pin) && Ranks(pin.Model, settings);
 

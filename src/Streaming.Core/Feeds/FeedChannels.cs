@@ -22,6 +22,9 @@ public static class FeedChannels
     public static readonly IReadOnlyList<string> Retrieval =
         [TwoTower, "youtube_dnn", "dssm", "mind", "sdm", "sasrec", "gru4rec", "bert4rec", "item2vec", "transrec", "autorec_u", "autorec_i"];
 
+    /// <summary>Whether a deep model orders candidates; the others find them (<see cref="Retrieval"/>), and only one that ranks can be an arm's, pinned to a version or rolled back.</summary>
+    public static bool Ranks(string model) => !Retrieval.Contains(model);
+
     /// <summary>All channels, in the order in which they are asked; of equal ranks the earlier channel's name is kept.</summary>
     public static readonly IReadOnlyList<string> All = [ItemCf, Embedding, Interest, Author, Trending, Popular, Fresh, Transition, .. Retrieval, Again];
 }

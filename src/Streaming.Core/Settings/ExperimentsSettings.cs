@@ -33,6 +33,12 @@ public sealed record ExperimentsSettings
     public string File { get; init; } = "";
 
     /// <summary>
+    /// Whether every user may ask for any arm as testers may, and counts in the results all the same: for demonstrations, where whoever looks
+    /// wants to compare. Off, it takes a definition to make somebody a tester.
+    /// </summary>
+    public bool EverybodyTests { get; init; }
+
+    /// <summary>
     /// How long a look-up waits for the first list of an arm that its user was moved into, or that a tester asked for, ms; after that it
     /// answers with the popular list.
     /// </summary>

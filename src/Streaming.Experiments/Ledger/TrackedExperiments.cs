@@ -11,7 +11,7 @@ public static class TrackedExperiments
     /// <param name="settings">Of the default layer.</param>
     public static IReadOnlyList<TrackedExperiment> Of(ExperimentsVersion version, ExperimentsSettings settings)
     {
-        List<TrackedExperiment> tracked = [Default(settings)];
+        List<TrackedExperiment> tracked = [Default(settings, version.Definitions.Testers)];
         var definitions = version.Definitions;
         foreach (var experiment in definitions.Experiments.Where(e => e.State != ExperimentState.Draft && e.Arms.Count > 0))
         {
@@ -32,14 +32,14 @@ public static class TrackedExperiments
     }
 
     /// <summary>The hold-out and the arms of <c>Experiments:ArmShares</c> beside "learned".</summary>
-    private static TrackedExperiment Default(ExperimentsSettings settings)
+    private static TrackedExperiment Default(ExperimentsSettings settings, IReadOnlyCollection<string> testers)
     {
         var arms = settings.ArmShares.OrderBy(a => a.Key, StringComparer.Ordinal).ToList();
         var rest = 1 - settings.HoldoutShare - arms.Sum(a => a.Value);
         return new TrackedExperiment
         {
             Id = ArmKey.DefaultExperiment, Arms = [TrafficSplitter.Learned, TrafficSplitter.Holdout, .. arms.Select(a => a.Key)],
-            Shares = [Math.Max(0, rest), settings.HoldoutShare, .. arms.Select(a => a.Value)],
+            Shares = [Math.Max(0, rest), settings.HoldoutShare, .. arms.Select(a => a.Value)], Excluded = testers,
         };
     }
 }

@@ -92,16 +92,20 @@ public sealed class SplitSnapshot
         return domain.Names[combination] ?? Name(domain, combination);
     }
 
-    /// <summary>The same in detail, with the buckets, and with arms put in place of what their layers would give. Allocates.</summary>
-    public Assignment Explain(string user, string surface, ReadOnlySpan<ulong> traits, IReadOnlyList<(string Layer, string Experiment, string Arm)>? forced = null)
+    /// <summary>
+    /// The same in detail, with the buckets, and with arms put in place of what their layers would give: <paramref name="baseArm"/> in that of
+    /// the default layer, where it is one of its own. Allocates.
+    /// </summary>
+    public Assignment Explain(
+        string user, string surface, ReadOnlySpan<ulong> traits, IReadOnlyList<(string Layer, string Experiment, string Arm)>? forced = null, string? baseArm = null)
     {
         var hash = StableHash.Of(user);
         var at = _domainOf is null ? 0 : _domainOf[Bucket(_domainSalt, hash, _domainOf.Length)];
-        var baseArm = _default.ArmAt(hash);
+        var baseAt = baseArm is null ? _default.ArmAt(hash) : Array.IndexOf(_default.Names, baseArm);
         HeldOut(hash, _domains[at], out var held);
         var holdouts = _holdouts.Where(h => Bucket(h.Salt, hash, DefaultLayer.Buckets) < h.Buckets).Select(h => h.Name).ToList();
         var layers = new List<LayerAssignment>();
-        var isHoldout = baseArm == DefaultLayer.HoldoutArm;
+        var isHoldout = baseAt == DefaultLayer.HoldoutArm;
         foreach (var layer in _domains[at].Layers)
         {
             var bucket = Bucket(layer.Salt, hash, layer.Buckets.Length);
@@ -116,7 +120,7 @@ public sealed class SplitSnapshot
         }
         var parts = layers.Where(l => l.Experiment is not null).Select(l => (l.Experiment!, l.Arm!)).Concat(isHoldout ? [] : holdouts.Select(h => (h, ArmKey.Held)));
         return new Assignment(
-            ArmKey.Format(_default.Names[baseArm], parts), _default.Names[baseArm], at == 0 ? "" : Version.Domains!.Owners[at - 1], holdouts, layers);
+            ArmKey.Format(_default.Names[baseAt], parts), _default.Names[baseAt], at == 0 ? "" : Version.Domains!.Owners[at - 1], holdouts, layers);
     }
 
     /// <summary>Arms that a definition gives this user whatever their bucket; empty for none.</summary>

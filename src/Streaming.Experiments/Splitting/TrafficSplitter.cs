@@ -23,6 +23,9 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
 
     private const int BeforeMax = 4;
 
+    /// <summary>Arms that a refusal names at most.</summary>
+    private const int NamedMax = 30;
+
     private readonly DefaultLayer _default = new(settings);
     private volatile SplitSnapshot[] _before = [];
     private volatile SplitSnapshot _now = new(settings, ExperimentsVersion.None, 0);
@@ -59,40 +62,74 @@ public sealed class TrafficSplitter(ExperimentsSettings settings)
     }
 
     /// <summary>
-    /// The arm of a look-up that names arms of its own, "experiment:arm" or several with commas: for testers
-    /// (<see cref="ExperimentDefinitions.Testers"/>) and for users that the experiment's definition forces somewhere.
+    /// The arm of a look-up that names arms of its own: one of the default layer ("learned"), "experiment:arm", or several with commas, each in
+    /// the place of what its layer would give. For testers (<see cref="ExperimentDefinitions.Testers"/>, or everybody by
+    /// <see cref="ExperimentsSettings.EverybodyTests"/>), and for users that an experiment's definition forces somewhere, in that experiment.
     /// </summary>
-    /// <param name="problem">Why not, where false.</param>
-    public bool TryForce(string user, string surface, ReadOnlySpan<ulong> traits, string wanted, [NotNullWhen(true)] out string? arm, [NotNullWhen(false)] out string? problem)
+    /// <param name="refusal">Why not, where false.</param>
+    public bool TryForce(string user, string surface, ReadOnlySpan<ulong> traits, string wanted, [NotNullWhen(true)] out string? arm, [NotNullWhen(false)] out ArmRefusal? refusal)
     {
         arm = null;
         var now = _now;
         var definitions = now.Version.Definitions;
+        var tests = Tests(user, definitions);
+        string? baseArm = null;
         // What the definition forces stays, but where the look-up says otherwise.
         var forced = now.ForcedOf(user).ToList();
         foreach (var part in wanted.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             var split = part.IndexOf(':');
-            if (split < 0 || definitions.Find(part[..split]) is not { } experiment || experiment.Find(part[(split + 1)..]) is not { } of)
+            var experiment = split < 0 ? null : definitions.Find(part[..split]);
+            // Before whether there is such an arm: what there is, is for those to know who may ask.
+            if (!tests && experiment?.Forced.ContainsKey(user) != true)
             {
-                problem = $"'{part}' names no arm; an arm is named experiment:arm";
+                refusal = new ArmRefusal(true, $"user '{user}' is neither one of the testers nor forced in {(experiment is null ? "an experiment of this name" : $"experiment '{experiment.Name}'")}");
                 return false;
             }
-            if (!definitions.Testers.Contains(user) && !experiment.Forced.ContainsKey(user))
+            if (split < 0 && _default.Names.Contains(part))
             {
-                problem = $"user '{user}' is neither one of the testers nor forced in experiment '{experiment.Name}'";
+                baseArm = part;
+                continue;
+            }
+            if (experiment?.Find(part[(split + 1)..]) is not { } of)
+            {
+                refusal = new ArmRefusal(false, $"'{part}' names no arm; there are {string.Join(", ", ChoicesOf(user, now).Take(NamedMax))}");
                 return false;
             }
             if (experiment.State == ExperimentState.Killed)
             {
-                problem = $"experiment '{experiment.Name}' is killed: nobody sees its arms";
+                refusal = new ArmRefusal(true, $"experiment '{experiment.Name}' is killed: nobody sees its arms");
                 return false;
             }
             forced.RemoveAll(f => f.Layer == experiment.Layer);
             forced.Add((experiment.Layer, experiment.Name, of.Name));
         }
-        problem = null;
-        arm = now.Explain(user, surface, traits, forced).Key;
+        refusal = null;
+        arm = now.Explain(user, surface, traits, forced, baseArm).Key;
         return true;
     }
+
+    /// <summary>What <see cref="TryForce"/> takes of this user, the default layer's arms first; empty for who is no tester and forced nowhere.</summary>
+    public IReadOnlyList<string> ChoicesOf(string user) => ChoicesOf(user, _now);
+
+    private List<string> ChoicesOf(string user, SplitSnapshot now)
+    {
+        var definitions = now.Version.Definitions;
+        var tests = Tests(user, definitions);
+        return
+        [
+            .. tests ? _default.Names : [],
+            .. from experiment in definitions.Experiments
+               where experiment.State != ExperimentState.Killed && (tests || experiment.Forced.ContainsKey(user))
+               from arm in experiment.Arms
+               select ExperimentsVersion.Owner(experiment.Name, arm.Name),
+        ];
+    }
+
+    private bool Tests(string user, ExperimentDefinitions definitions) => settings.EverybodyTests || definitions.Testers.Contains(user);
 }
+
+/// <summary>Why a look-up may not have the arm that it asks for.</summary>
+/// <param name="IsKnown">Whether there is such an arm, as far as this user is told.</param>
+/// <param name="Reason">For whoever asks.</param>
+public sealed record ArmRefusal(bool IsKnown, string Reason);

@@ -57,11 +57,12 @@ internal static class DemoVerb
         CommonOptions common, ParseResult parse, int? seconds, int users, double pagesPerS, string? listen, IReadOnlyList<string> arms, CancellationToken cancel)
     {
         var json = common.Json(parse);
-        // A hold-out large enough to be measured within a minute; windows short enough that skipped items are learned from soon.
+        // A hold-out large enough to be measured within a minute; windows short enough that skipped items are learned from soon. Whoever
+        // looks in sees any arm beside any other.
         var settings = common.Load(
             parse, [
                 ("Serving:Listen", listen ?? "127.0.0.1:0"), ("Experiments:HoldoutShare", HoldoutShare.ToString(CultureInfo.InvariantCulture)),
-                ("Users:AttributionWindowMs", "2000"), ("Users:LateWindowMs", "60000"), .. ArmSettings(arms),
+                ("Experiments:EverybodyTests", "true"), ("Users:AttributionWindowMs", "2000"), ("Users:LateWindowMs", "60000"), .. ArmSettings(arms),
             ]);
         var temporary = common.DataDir(parse) is null ? Directory.CreateTempSubdirectory("streaming-demo-") : null;
         try

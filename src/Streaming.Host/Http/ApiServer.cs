@@ -149,7 +149,7 @@ internal static class ApiServer
         app.MapGet("/v1/feed/{user}", (HttpContext context, string user, string? surface, int? limit, int? offset, string? after, int? wait_ms, string? tags, string? arm, string? exclude, string? categories) =>
                 feed.HandleAsync(context, PathId.Of(context, 2, user), surface, limit, offset, after, wait_ms, tags, arm, exclude, categories))
             .WithSummary("The user's list, from the cache").WithDescription(
-                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history. arm: a tester's choice, experiment:arm (or the header X-Streaming-Arm). exclude: items, with commas, that are not to come. categories: one of these, with commas, has to be the item's.");
+                "after: a position or event id that the list must have seen; wait_ms bounds the wait. tags: declared interests of a user without history. arm: a tester's choice, experiment:arm or an arm of the default layer, several with commas (or the header X-Streaming-Arm). exclude: items, with commas, that are not to come. categories: one of these, with commas, has to be the item's.");
         app.MapPost("/v1/events", (Delegate)ingest.PostEventsAsync).Accepts<object>("application/json", "application/x-ndjson")
             .WithSummary("One event, an array of events, or NDJSON; answered once durable");
         app.MapPost("/v1/items", (Delegate)ingest.PostItemsAsync).Accepts<object>("application/json", "application/x-ndjson")

@@ -32,7 +32,7 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
         app.MapPut("/v1/experiments", (Delegate)PutAsync).Accepts<object>("application/json")
             .WithSummary("Replace the definitions; If-Match must be the version that they are based on");
         app.MapGet("/v1/experiments/audit", AuditAsync).WithSummary("Who changed what and when, newest first");
-        app.MapGet("/v1/experiments/assignment", Assignment).WithSummary("A user's arms on a surface, with their buckets");
+        app.MapGet("/v1/experiments/assignment", Assignment).WithSummary("A user's arms on a surface, with their buckets, and the arms that they may ask for");
         app.MapPost("/v1/models/{model}/{step}", (HttpContext context, string model, string step, long? version) => ModelAsync(context, PathId.Of(context, 2, model), step, version))
             .WithSummary("rollback (version=1200): serve an earlier version of a deep model wherever an arm names it; newest: serve what is learned again");
         app.MapPost("/v1/experiments/{name}/{step}", (HttpContext context, string name, string step, double? share, string? arm) => StepAsync(context, name, step, share, arm))
@@ -133,6 +133,7 @@ internal sealed class ExperimentEndpoints(StreamingNode node, ServingSettings se
             {
                 user, surface = surface ?? "", version = node.Experiments.Current.Version, arm = assignment.Key, @base = assignment.Base,
                 base_bucket = node.Splitter.BucketOf(user), assignment.Domain, assignment.Holdouts, assignment.Layers,
+                choices = node.Lookup.ChoicesOf(user),
             },
             ExperimentsJson.Options);
     }

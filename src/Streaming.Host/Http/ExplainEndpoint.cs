@@ -36,7 +36,7 @@ internal sealed class ExplainEndpoint(StreamingNode node, TimeProvider time)
         if (!Paging.TryRead(limit, limit, FeedBuilder.StandingsMax, offset, out var page, out var refused)) return refused;
         if (surface.StartsWith('\0')) return Problem(400, "bad-surface", "a surface does not start with NUL");
         if (string.IsNullOrEmpty(arm)) arm = node.Lookup.ArmOf(user, surface);
-        else if (!node.Lookup.TryForce(user, surface, arm, out arm, out var problem)) return Problem(403, "bad-arm", problem);
+        else if (!node.Lookup.TryForce(user, surface, arm, out arm, out var refusal)) return refusal.IsKnown ? Problem(403, "bad-arm", refusal.Reason) : Problem(400, "bad-arm", refusal.Reason);
         var bytes = new ByteWriter(16 * 1024);
         var outcome = await node.Lookup.FindAsync(new FeedRequest(user, surface, [], null, 0, arm), bytes, context.RequestAborted);
         var list = outcome == FeedOutcome.Empty ? null : FeedListCodec.Read(bytes.WrittenSpan);

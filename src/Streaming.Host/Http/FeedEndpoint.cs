@@ -57,7 +57,7 @@ internal sealed class FeedEndpoint(StreamingNode node, ServingSettings settings,
         arm ??= context.Request.Headers[ArmHeader];
         var isForced = !string.IsNullOrEmpty(arm);
         if (!isForced) arm = node.Lookup.ArmOf(user, surface);
-        else if (!node.Lookup.TryForce(user, surface, arm!, out arm, out var problem)) return Problems.Write(context, 403, "bad-arm", problem);
+        else if (!node.Lookup.TryForce(user, surface, arm!, out arm, out var refusal)) return refusal.IsKnown ? Problems.Write(context, 403, "bad-arm", refusal.Reason) : Problems.Write(context, 400, "bad-arm", refusal.Reason);
         var request = new FeedRequest(
             user, surface, Names(tags), position, waitMs ?? settings.FreshnessWaitMsMax, arm, isForced);
         var wanted = new Wanted(ListFilter.Of(Names(exclude), Names(categories)), Names(categories), skip, take);

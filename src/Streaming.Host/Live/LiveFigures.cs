@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Streaming.Core.Experiments;
 using Streaming.Core.Feeds;
 using Streaming.Core.Log;
 using Streaming.Core.Wire;
@@ -147,8 +148,16 @@ internal sealed class LiveFigures : IAsyncDisposable
             AtMs = now, EventsPerS = Math.Round((status.Users.Applied - _applied) / seconds, 1), LookupsPerS = Math.Round(all, 1),
             ClickToListMsP50 = click.P50, ClickToListMsP99 = click.P99, FeedAgeMsP50 = age.P50, FeedAgeMsP99 = age.P99,
             HitShare = all > 0 ? lookups.GetValueOrDefault("personal") / all : double.NaN, LagOffsets = status.LagOffsets,
-            Auc = new Dictionary<string, double>(_meters.Gauge("prequential_auc")),
+            Auc = new Dictionary<string, double>(_meters.Gauge("prequential_auc")), Versions = VersionsOf(status),
         };
+    }
+
+    private Dictionary<string, long> VersionsOf(NodeStatus status)
+    {
+        var versions = status.Deep.Where(model => model.Serving > 0).ToDictionary(model => model.Name, model => model.Serving, StringComparer.Ordinal);
+        foreach (var rollback in _node.Experiments.Current.Definitions.Rollbacks ?? [])
+            if (ModelPin.TryParse(rollback, out var pin) && versions.ContainsKey(pin.Model)) versions[pin.Model] = pin.Version;
+        return versions;
     }
 
     private LiveFrame FrameOf(Second second, NodeStatus status)

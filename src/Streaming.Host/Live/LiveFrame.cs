@@ -23,6 +23,9 @@ internal sealed record LiveSample
 
     /// <summary>Prequential, over each model's window.</summary>
     public required IReadOnlyDictionary<string, double> Auc { get; init; }
+
+    /// <summary>Of each deep model that lists are made with a version of: that version, which an operator may have rolled back to.</summary>
+    public required IReadOnlyDictionary<string, long> Versions { get; init; }
 }
 
 /// <summary>A model's prequential figures.</summary>

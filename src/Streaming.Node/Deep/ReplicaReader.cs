@@ -1,3 +1,4 @@
+using Streaming.Core.Feeds;
 using Streaming.Core.Threads;
 using Streaming.Learning.Deep;
 using Streaming.Learning.Metrics;
@@ -38,6 +39,9 @@ public sealed record DeepModelStatus(
     string Name, long Serving, long Applied, long Gaps, long Corrupt, bool IsBroken, long Steps, long Examples, double Auc, double Gauc, double LogLoss,
     double NormalisedEntropy, double Calibration, long Promotions, long Rollbacks, long PublishedBytes, long LagOffsets, IReadOnlyList<LedgerEntry> Ledger)
 {
+    /// <summary>Whether it orders candidates (<see cref="FeedChannels.Ranks"/>): only then can it be rolled back.</summary>
+    public bool Ranks { get; } = FeedChannels.Ranks(Name);
+
     /// <summary>Of a model of several tasks: each goal beyond the first, whose figures are the model's own.</summary>
     public IReadOnlyList<GoalStatus> Goals { get; init; } = [];
 

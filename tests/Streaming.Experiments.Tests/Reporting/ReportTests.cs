@@ -136,6 +136,7 @@ public sealed class ReportTests
         var tracked = TrackedExperiments.Of(running, settings);
         tracked[0].Arms.ShouldBe(["learned", "holdout", "din"]);
         tracked[0].Shares.ShouldBe([0.75, 0.05, 0.2], 1e-12);
+        tracked[0].Excluded.ShouldBe(["qa"]);
         tracked[1].Shares.ShouldBe([50, 25, 0]);
         tracked[1].Stopped.ShouldBe(["c"]);
         tracked[1].Excluded.ShouldBe(["ann", "qa"]);

@@ -26,9 +26,12 @@ internal static class Definitions
         return ExperimentPlanner.Next(before, definitions, "test", "", 1);
     }
 
-    public static TrafficSplitter Splitter(this ExperimentsVersion version, double holdout = 0, long nowMs = 1)
+    public static TrafficSplitter Splitter(this ExperimentsVersion version, double holdout = 0, long nowMs = 1) =>
+        version.Splitter(new ExperimentsSettings { HoldoutShare = holdout }, nowMs);
+
+    public static TrafficSplitter Splitter(this ExperimentsVersion version, ExperimentsSettings settings, long nowMs = 1)
     {
-        var splitter = new TrafficSplitter(new ExperimentsSettings { HoldoutShare = holdout });
+        var splitter = new TrafficSplitter(settings);
         splitter.Apply(version, nowMs);
         return splitter;
     }

@@ -145,12 +145,53 @@ public sealed class SplitTests
         arm.ShouldBe("learned~d:new~e:control");
         splitter.TryForce("qa", "", default, "e:control", out arm, out _).ShouldBeTrue();
         arm.ShouldBe("learned~e:control");
-        splitter.TryForce("qa", "", default, "d:new", out _, out var problem).ShouldBeFalse();
-        problem.ShouldContain("neither one of the testers");
-        splitter.TryForce("tess", "", default, "k:new", out _, out problem).ShouldBeFalse();
-        problem.ShouldContain("killed");
-        splitter.TryForce("tess", "", default, "e:none", out _, out problem).ShouldBeFalse();
-        problem.ShouldContain("names no arm");
+        Refused("qa", "d:new").ShouldBe((true, "user 'qa' is neither one of the testers nor forced in experiment 'd'"));
+        Refused("tess", "k:new").ShouldBe((true, "experiment 'k' is killed: nobody sees its arms"));
+        Refused("tess", "e:none").ShouldBe((false, "'e:none' names no arm; there are learned, holdout, e:control, e:new, d:control, d:new"));
+        // Who is forced into one experiment learns of no other.
+        Refused("qa", "e:none").ShouldBe((false, "'e:none' names no arm; there are e:control, e:new"));
+        Refused("qa", "x:none").ShouldBe((true, "user 'qa' is neither one of the testers nor forced in an experiment of this name"));
+
+        (bool, string) Refused(string user, string wanted)
+        {
+            splitter.TryForce(user, "", default, wanted, out _, out var refusal).ShouldBeFalse();
+            return (refusal.IsKnown, refusal.Reason);
+        }
+    }
+
+    [Fact]
+    public void Testers_ask_for_arms_of_the_default_layer_too()
+    {
+        var settings = new ExperimentsSettings { HoldoutShare = .3, ArmShares = new() { ["din"] = .3, ["dpp"] = 0 } };
+        var version = (Of(Experiment("e", "l", 1)) with { Testers = [.. Users.Take(200)] }).First();
+        var splitter = version.Splitter(settings);
+        splitter.ChoicesOf(Users[0]).ShouldBe(["learned", "holdout", "din", "dpp", "e:control", "e:new"]);
+        foreach (var user in Users.Take(200))
+        {
+            var own = splitter.ArmOf(user);
+            // Whatever they have by themselves; who leaves the hold-out for a look has the experiments' arms that they would have, and who enters it has none.
+            Forced(user, "learned").ShouldMatch("^learned~e:(control|new)$");
+            Forced(user, "din")["din".Length..].ShouldBe(Forced(user, "learned")["learned".Length..]);
+            if (own != "holdout") Forced(user, "learned")["learned".Length..].ShouldBe(own[own.IndexOf('~')..]);
+            Forced(user, "holdout").ShouldBe("holdout");
+            Forced(user, "dpp,e:new").ShouldBe("dpp~e:new");
+            Forced(user, "e:new, dpp").ShouldBe("dpp~e:new");
+            splitter.ArmOf(user).ShouldBe(own);
+        }
+        splitter.ChoicesOf("bob").ShouldBeEmpty();
+        splitter.TryForce("bob", "", default, "learned", out _, out var refusal).ShouldBeFalse();
+        refusal.IsKnown.ShouldBeTrue();
+        // Where everybody tests, so does bob.
+        var open = version.Splitter(settings with { EverybodyTests = true });
+        open.ChoicesOf("bob").ShouldBe(splitter.ChoicesOf(Users[0]));
+        open.TryForce("bob", "", default, "dpp,e:new", out var arm, out _).ShouldBeTrue();
+        arm.ShouldBe("dpp~e:new");
+
+        string Forced(string user, string wanted)
+        {
+            splitter.TryForce(user, "", default, wanted, out var forced, out _).ShouldBeTrue();
+            return forced;
+        }
     }
 
     [Fact]

@@ -136,6 +136,58 @@ public sealed class ClientTests
         said.Trim().ShouldBe("""{"asked":[3,3,1,2,1],"source":"own","items":["m2","m4","m6","m8"],"because":true,"refused":"400 bad-limit"}""");
     }
 
+    [CommandsFact("node")]
+    public async Task Only_what_browsers_let_outlive_its_page_asks_to()
+    {
+        using var folder = new TemporaryFolder();
+        // A fetch that notes what it is asked for and answers when told to.
+        var script = folder.Write("try.mjs", $$"""
+            import { StreamingClient } from "file://{{Path.Combine(TypeScript, "dist", "index.js")}}";
+            const asked = [], answers = [];
+            globalThis.fetch = (url, init) => {
+              asked.push({ keepalive: init.keepalive, bytes: new Blob([init.body ?? ""]).size });
+              return new Promise((answer) => answers.push(() => answer(new Response("{}"))));
+            };
+            const said = async (...calls) => {
+              const sent = calls.map((call) => call());
+              for (const answer of answers.splice(0)) answer();
+              await Promise.all(sent);
+              return asked.splice(0);
+            };
+            const client = new StreamingClient("http://node");
+            const batch = (bytes, letter) => {
+              const whole = (text) => [{ type: "click", user: "ann", item: text }];
+              const rest = bytes - JSON.stringify(whole("")).length;
+              return () => client.sendEvents(whole(letter.repeat(rest / new Blob([letter]).size)));
+            };
+            const events = [{ type: "click", user: "ann", item: "m1" }];
+            console.log(JSON.stringify({
+              small: await said(() => client.sendEvents(events)),
+              largest: await said(batch(60000, "x")),
+              larger: await said(batch(60001, "x")),
+              // 45,000 characters of two bytes each.
+              wide: await said(batch(JSON.stringify([{ type: "click", user: "ann", item: "" }]).length + 90000, "é")),
+              items: await said(() => client.putItems([{ id: "m1", tags: ["x".repeat(70000)] }])),
+              // Of all that is on its way at a time: the third would be too much, and the fourth fits again.
+              together: await said(batch(30000, "x"), batch(20000, "x"), batch(20000, "x"), batch(10000, "x")),
+              again: await said(batch(60000, "x")),
+              get: await said(() => client.feed("ann")),
+            }));
+            """);
+        var (code, said, complaints) = await NodeAsync(script);
+        code.ShouldBe(0, complaints);
+        var asked = System.Text.Json.JsonDocument.Parse(said).RootElement;
+        IEnumerable<(bool, int)> Of(string calls) => asked.GetProperty(calls).EnumerateArray().Select(c => (c.GetProperty("keepalive").GetBoolean(), c.GetProperty("bytes").GetInt32()));
+        Of("small").Single().Item1.ShouldBeTrue();
+        Of("largest").ShouldBe([(true, 60_000)]);
+        Of("larger").ShouldBe([(false, 60_001)]);
+        Of("wide").Single().Item1.ShouldBeFalse();
+        Of("items").Single().Item1.ShouldBeFalse();
+        Of("together").ShouldBe([(true, 30_000), (true, 20_000), (false, 20_000), (true, 10_000)]);
+        Of("again").ShouldBe([(true, 60_000)]);
+        Of("get").ShouldBe([(false, 0)]);
+    }
+
     [CompilerFact]
     public async Task The_compiler_makes_the_script_and_types_that_take_right_calls_and_no_others()
     {

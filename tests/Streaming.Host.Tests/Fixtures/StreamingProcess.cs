@@ -87,12 +87,17 @@ public sealed partial class StreamingProcess : IDisposable
     }
 
     /// <summary>Waits for a line on stderr that holds this text.</summary>
-    public async Task<string> StderrLineAsync(string text)
+    public Task<string> StderrLineAsync(string text) => LineAsync(_stderr, text);
+
+    /// <summary>Waits for a line on stdout that holds this text.</summary>
+    public Task<string> StdoutLineAsync(string text) => LineAsync(_stdout, text);
+
+    private async Task<string> LineAsync(ConcurrentQueue<string> output, string text)
     {
         while (true)
         {
-            if (_stderr.FirstOrDefault(l => l.Contains(text, StringComparison.Ordinal)) is { } line) return line;
-            if (!await _lines.WaitAsync(Patience)) throw new TimeoutException($"no '{text}' on stderr, but: {Stderr}");
+            if (output.FirstOrDefault(l => l.Contains(text, StringComparison.Ordinal)) is { } line) return line;
+            if (!await _lines.WaitAsync(Patience)) throw new TimeoutException($"no '{text}', but: {Stdout} {Stderr}");
         }
     }
 

@@ -94,9 +94,60 @@ public sealed class ExperimentTests
         ArmOf(await FeedAsync(live, "tess")).ShouldBe("learned");
         (await FeedAsync(live, "tess")).ItemIds().Count.ShouldBeGreaterThan(10);
         (await live.GetAsync("/v1/feed/bob?arm=short:three")).ShouldBeProblem(403, "bad-arm").ShouldContain("testers");
-        (await live.GetAsync("/v1/feed/tess?arm=short:five")).ShouldBeProblem(403, "bad-arm");
+        (await live.GetAsync("/v1/feed/tess?arm=short:five")).ShouldBeProblem(400, "bad-arm").ShouldContain("there are learned, holdout, short:three, short:four");
         (await live.SendAsync(HttpMethod.Post, "/v1/experiments/short/kill")).Status.ShouldBe(200);
         (await live.GetAsync("/v1/feed/tess?arm=short:three")).ShouldBeProblem(403, "bad-arm").ShouldContain("killed");
+    }
+
+    [Fact]
+    public async Task A_tester_sees_the_default_layers_arms_side_by_side()
+    {
+        await using var live = await StartAsync(LiveNode.SmallSettings with
+        {
+            Experiments = LiveNode.SmallSettings.Experiments with { ArmShares = new() { ["dpp"] = .5 } }, Feeds = LiveNode.SmallSettings.Feeds with { ExploreEvery = 0 },
+        });
+        await PutAsync(live, Short.Replace("running", "draft"), "\"0\"");
+        await live.FeedAfterAsync("tess", """{"type":"click","user":"tess","item":"i1"}""");
+        var lists = new Dictionary<string, IReadOnlyList<string>>();
+        foreach (var wanted in (string[])["learned", "dpp", "holdout", "dpp,short:three"])
+        {
+            var forced = await FeedAsync(live, "tess", $"&arm={wanted}");
+            ArmOf(forced).ShouldBe(wanted.Replace(',', '~'));
+            forced.GetProperty("source").GetString().ShouldBe("own");
+            lists[wanted] = forced.ItemIds();
+            // Reasons are the arm's own: what is popular is there whatever the user did.
+            var explained = (await live.GetAsync($"/v1/explain/tess?limit=3&arm={wanted}")).Json;
+            explained.GetProperty("list").GetProperty("arm").GetString().ShouldBe(ArmOf(forced));
+            explained.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("item").GetString()).ShouldBe(lists[wanted].Take(3));
+            (explained.GetProperty("items")[0].GetProperty("because").ValueKind == JsonValueKind.Object).ShouldBe(wanted != "holdout", wanted);
+        }
+        lists["dpp,short:three"].Count.ShouldBe(3);
+        lists["learned"].ShouldNotBe(lists["holdout"]);
+        // What the list has to have seen holds for another arm's as for the user's own.
+        var second = await live.EventAsync("""{"type":"click","user":"tess","item":"i2"}""");
+        var seen = await FeedAsync(live, "tess", $"&arm=dpp&after={second}&wait_ms=30000");
+        (ArmOf(seen), seen.GetProperty("source").GetString()).ShouldBe(("dpp", "own"));
+        seen.ItemIds().ShouldNotContain("i2");
+        lists["dpp"].ShouldContain("i2");
+        (await live.GetAsync("/v1/feed/tess?arm=dpp&after=0:999999999&wait_ms=0")).ShouldBeProblem(503, "not-yet");
+
+        (await live.GetAsync("/v1/experiments/assignment?user=tess")).Json.GetProperty("choices").EnumerateArray().Select(c => c.GetString())
+            .ShouldBe(["learned", "holdout", "dpp", "short:three", "short:four"]);
+        (await live.GetAsync("/v1/feed/tess?arm=din")).ShouldBeProblem(400, "bad-arm").ShouldContain("there are learned, holdout, dpp, short:three");
+        (await live.GetAsync("/v1/feed/bob?arm=dpp")).ShouldBeProblem(403, "bad-arm").ShouldContain("testers");
+        (await live.GetAsync("/v1/explain/bob?arm=dpp")).ShouldBeProblem(403, "bad-arm");
+        (await live.GetAsync("/v1/experiments/assignment?user=bob")).Json.GetProperty("choices").GetArrayLength().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Where_everybody_tests_anybody_sees_any_arm()
+    {
+        await using var live = await StartAsync(LiveNode.SmallSettings with { Experiments = LiveNode.SmallSettings.Experiments with { EverybodyTests = true } });
+        await live.FeedAfterAsync("bob", """{"type":"click","user":"bob","item":"i1"}""");
+        var forced = await FeedAsync(live, "bob", "&arm=holdout");
+        (ArmOf(forced), forced.GetProperty("source").GetString()).ShouldBe(("holdout", "own"));
+        (await live.GetAsync("/v1/feed/bob?arm=popular")).ShouldBeProblem(400, "bad-arm").ShouldContain("there are learned, holdout");
+        (await live.GetAsync("/v1/explain/bob?arm=nobody:knows")).ShouldBeProblem(400, "bad-arm");
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class StatusStreamTests
         frame = await stream.UntilAsync(f => f.GetProperty("hot_users").GetArrayLength() > 0 && f.GetProperty("popular").GetArrayLength() > 0);
         frame.GetProperty("hot_users")[0].GetProperty("id").GetString().ShouldBe("busy");
         frame.GetProperty("hot_items")[0].GetProperty("id").GetString().ShouldBe("i1");
-        foreach (var member in new[] { "at_ms", "events_per_s", "lookups_per_s", "click_to_list_ms_p50", "click_to_list_ms_p99", "feed_age_ms_p50", "hit_share", "lag_offsets", "auc" })
+        foreach (var member in new[] { "at_ms", "events_per_s", "lookups_per_s", "click_to_list_ms_p50", "click_to_list_ms_p99", "feed_age_ms_p50", "hit_share", "lag_offsets", "auc", "versions" })
             frame.GetProperty("sample").TryGetProperty(member, out _).ShouldBeTrue(member);
         foreach (var member in new[] { "lag_by_partition", "events_per_s_by_type", "lookups_per_s_by_result", "set_aside_by_reason", "models", "movers" })
             frame.TryGetProperty(member, out _).ShouldBeTrue(member);

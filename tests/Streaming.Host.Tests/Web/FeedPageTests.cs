@@ -35,8 +35,8 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
             }
             """);
         before.ShouldNotBeEmpty();
-        // The list of experiments is asked for in the same moment by the choice of arms, which nothing waits for: on a busy machine it may be answered first.
-        before.ShouldAllBe(path => path.StartsWith("/ui/") || path == "/v1/experiments");
+        // Which arms the user may ask for is asked in the same moment, and nothing waits for it: on a busy machine it may be answered first.
+        before.ShouldAllBe(path => path.StartsWith("/ui/") || path == "/v1/experiments/assignment");
         var yours = page.GetByRole(AriaRole.Region, new() { Name = "ann's list" });
         await Expect(yours.GetByText("No list of their own yet")).ToBeVisibleAsync();
         var popular = await ItemsAsync(yours);
@@ -108,16 +108,113 @@ public sealed class FeedPageTests(Browser browser, ITestOutputHelper output)
         await live.FeedAfterAsync("qa", """{"type":"click","user":"qa","item":"base-1"}""");
         await using var watched = await browser.OpenAsync(new Uri(live.Address, "/?user=qa"));
         var beside = watched.Page.GetByRole(AriaRole.Region, new() { Name = "Beside it" });
-        await Expect(watched.Page.Locator("#arms option[value='short:three']")).ToHaveCountAsync(1);
-        await beside.GetByLabel("List").FillAsync("short:three");
-        await beside.GetByLabel("List").PressAsync("Enter");
-        await Expect(beside.GetByText("short:three")).ToBeVisibleAsync();
+        // Before anybody chooses, another arm of the default layer.
+        await Expect(beside.GetByText("Arm holdout, made by")).ToBeVisibleAsync();
+        await beside.GetByLabel("List").SelectOptionAsync("short:three");
+        await Expect(beside.GetByText("Arm learned~short:three, made by")).ToBeVisibleAsync();
         await Expect(beside.Locator(".card")).ToHaveCountAsync(3);
+        // Several at once are typed.
+        await beside.GetByLabel("List").SelectOptionAsync("Another, typed");
+        await beside.GetByLabel("List").FillAsync("holdout,short:three");
+        await beside.GetByLabel("List").PressAsync("Enter");
+        await Expect(beside.GetByText("Arm holdout~short:three, made by")).ToBeVisibleAsync();
         // Nobody else may ask for an arm; the page says what the node says.
         await watched.Page.GetByLabel("User").FillAsync("somebody");
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Be this user" }).ClickAsync();
         await Expect(beside.GetByRole(AriaRole.Alert)).ToContainTextAsync("neither one of the testers nor forced");
         watched.Complaints.ShouldAllBe(c => c.Contains("403"));
+    }
+
+    [BrowserFact]
+    public async Task Two_arms_stand_side_by_side_and_both_are_chosen()
+    {
+        await using var live = await NodeAsync(LiveNode.SmallSettings with
+        {
+            Experiments = LiveNode.SmallSettings.Experiments with { EverybodyTests = true, ArmShares = new() { ["dpp"] = .4 } }, Feeds = LiveNode.SmallSettings.Feeds with { ExploreEvery = 0 },
+        });
+        var user = Enumerable.Range(0, 100).Select(i => $"reader-{i}").First(u => live.Node.Splitter.ArmOf(u) == "learned");
+        await live.FeedAfterAsync(user, $$"""{"type":"click","user":"{{user}}","item":"base-1"}""");
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, $"/?user={user}"));
+        var page = watched.Page;
+        var yours = page.GetByRole(AriaRole.Region, new() { Name = $"{user}'s list" });
+        var beside = page.GetByRole(AriaRole.Region, new() { Name = "Beside it" });
+        // The user's own arm, and another that learns.
+        await Expect(yours.GetByText("Arm learned, list")).ToBeVisibleAsync();
+        await Expect(beside.GetByText("Arm dpp, made by")).ToBeVisibleAsync();
+        (await yours.GetByLabel("List").Locator("option").AllInnerTextsAsync()).ShouldBe(["of their own arm", "learned", "holdout", "dpp", "Another, typed"]);
+
+        await yours.GetByLabel("List").SelectOptionAsync("dpp");
+        await beside.GetByLabel("List").SelectOptionAsync("holdout");
+        await Expect(yours.GetByText("Arm dpp, list")).ToBeVisibleAsync();
+        await Expect(beside.GetByText("Arm holdout, made by")).ToBeVisibleAsync();
+        var (left, right) = (await ItemsAsync(yours), await ItemsAsync(beside));
+        left.ShouldBe((await live.GetAsync($"/v1/feed/{user}?limit=20&arm=dpp")).Items);
+        right.ShouldBe((await live.GetAsync($"/v1/feed/{user}?limit=20&arm=holdout")).Items);
+        left.ShouldNotBe(right);
+        // Both say why, each by its own arm: what is popular is popular whatever the user did.
+        await Expect(yours.Locator(".card").First).ToContainTextAsync("because you opened base-1");
+        await Expect(beside.GetByText("leaving out any recent action changes nothing")).ToHaveCountAsync(right.Count);
+        await Expect(beside.GetByText("because you")).ToHaveCountAsync(0);
+        await beside.GetByLabel("List").SelectOptionAsync("learned");
+        await Expect(beside.Locator(".card", new() { HasText = "because you opened base-1" }).First).ToBeVisibleAsync();
+        await Browser.ShouldBeAccessibleAsync(page, "arms", ".columns");
+
+        // A click in the list of another arm is seen by both lists.
+        var first = left[0];
+        await yours.Locator($"[data-item={first}]").GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Open ") }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Status)).ToContainTextAsync($"ms after you opened {first}:");
+        await Expect(page.Locator($"[data-item={first}]")).ToHaveCountAsync(0);
+        await Expect(yours.GetByText("Arm dpp, list")).ToBeVisibleAsync();
+        // A node that is busy may need longer than one request waits.
+        watched.Complaints.ShouldAllBe(c => c.Contains("503") && c.Contains("&after="));
+    }
+
+    [BrowserFact]
+    public async Task A_card_says_no_more_than_leaving_actions_out_has_shown()
+    {
+        await using var live = await NodeAsync(LiveNode.SmallSettings with { Feeds = LiveNode.SmallSettings.Feeds with { ExploreEvery = 0 } });
+        var list = (await live.FeedAfterAsync("ann", """{"type":"like","user":"ann","item":"base-1"}""")).GetProperty("items").EnumerateArray().Select(e => (Item: e.GetProperty("item").GetString()!, Channel: e.GetProperty("channel").GetString()!)).ToList();
+        await using var watched = await browser.OpenAsync(new Uri("about:blank"));
+        // Effects as the node answers them, of each kind that there is.
+        const string nothing = """{"item":"base-1","action":"like","time_ms":1,"rank_without":0.5,"score_without":0.25,"drop":0,"channel_without":"itemcf"}""";
+        const string little = """{"item":"base-1","action":"like","time_ms":1,"rank_without":0.5,"score_without":0.249,"drop":0.001,"channel_without":"itemcf"}""";
+        const string channel = """{"item":"base-1","action":"like","time_ms":1,"rank_without":0.5,"score_without":0.25,"drop":0,"channel_without":"popular"}""";
+        const string gone = """{"item":null,"action":"purchase","time_ms":1,"rank_without":0.5,"score_without":0.1,"drop":0.15,"channel_without":"itemcf"}""";
+        string Entry(int place, string because, string events) =>
+            $$"""{"item":"{{list[place].Item}}","position":{{place}},"score":0.25,"channel":"itemcf","channel_now":"itemcf","rank_now":0.5,"score_now":0.25,"because":{{because}},"events":[{{events}}]}""";
+        await watched.Page.RouteAsync("**/v1/explain/ann?*", route => route.FulfillAsync(new RouteFulfillOptions
+        {
+            ContentType = "application/json",
+            Body = $$"""{"items":[{{Entry(0, "null", $"{nothing},{nothing}")}},{{Entry(1, "null", $"{nothing},{little}")}},{{Entry(2, "null", channel)}},{{Entry(3, gone, gone)}},{{Entry(4, "null", "")}}]}""",
+        }));
+        await watched.Page.GotoAsync(new Uri(live.Address, "/?user=ann").ToString());
+        var why = watched.Page.GetByRole(AriaRole.Region, new() { Name = "ann's list" }).Locator(".why");
+        await Expect(why.Nth(0)).ToHaveTextAsync($"leaving out any recent action changes nothing · {list[0].Channel} · score 0.25");
+        await Expect(why.Nth(1)).ToHaveTextAsync($"leaving out any recent action costs it neither its place nor 1 % of its score · {list[1].Channel} · score 0.25");
+        await Expect(why.Nth(2)).ToHaveTextAsync($"leaving out any recent action costs it neither its place nor 1 % of its score · {list[2].Channel} · score 0.25");
+        await Expect(why.Nth(3)).ToHaveTextAsync($"because you bought an item that is gone · {list[3].Channel} · score 0.25");
+        await Expect(why.Nth(4)).ToHaveTextAsync(new Regex($"^because (it|you|others) .+ · {list[4].Channel} · score 0.25$"));
+        // Of what the node has not explained, the page knows no reason.
+        await Expect(why.Nth(5)).ToHaveTextAsync(new Regex("^[a-z]+ · score "));
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    [BrowserFact]
+    public async Task Whoever_comes_to_the_demo_sees_two_arms_at_once()
+    {
+        using var demo = StreamingProcess.Start("demo", "--users", "50", "--pages-per-s", "5");
+        var address = Regex.Match(await demo.StdoutLineAsync("live feed:"), "http://[0-9.:]+/").Value;
+        await using var watched = await browser.OpenAsync(new Uri(address));
+        var page = watched.Page;
+        var beside = page.GetByRole(AriaRole.Region, new() { Name = "Beside it" });
+        // Opened before the demo has its first items, the page looks again by itself.
+        await page.Locator(".card").First.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Open ") }).ClickAsync();
+        var yours = page.Locator("section[aria-labelledby=yours]");
+        await Expect(yours.GetByText(new Regex("^Arm (learned|holdout), list"))).ToBeVisibleAsync();
+        await Expect(beside.GetByText(new Regex("^Arm (learned|holdout), made by"))).ToBeVisibleAsync();
+        var arms = new[] { yours, beside }.Select(async list => Regex.Match(await list.Locator(".facts").First.InnerTextAsync(), "^Arm ([a-z]+)").Groups[1].Value);
+        (await Task.WhenAll(arms)).Order().ShouldBe(["holdout", "learned"]);
+        watched.Complaints.ShouldAllBe(c => c.Contains("503") && c.Contains("&after="));
     }
 
     [BrowserFact]

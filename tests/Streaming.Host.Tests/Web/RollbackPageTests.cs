@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Streaming.Core.Settings;
 using Streaming.Host.Http;
@@ -27,7 +28,7 @@ public sealed class RollbackPageTests(Browser browser)
     {
         await using var live = await LiveNode.StartAsync(Settings);
         (await live.PostLinesAsync("/v1/items", Enumerable.Range(0, 30).Select(i => $$"""{"id":"i{{i}}","tags":["t{{i % 3}}"]}"""))).Status.ShouldBe(200);
-        Publish(live, 10, 20);
+        Publish(live, Settings, "din", 10, 20);
         await live.UntilAsync(() => live.GetAsync("/v1/status"), a => Serving(a) == 20);
         var user = Enumerable.Range(0, 100).Select(i => $"reader-{i}").First(u => live.Node.Splitter.ArmOf(u) == "din");
 
@@ -49,13 +50,37 @@ public sealed class RollbackPageTests(Browser browser)
         await Expect(din).ToContainTextAsync("rolled back to 10");
         await Expect(audit).ToContainTextAsync("pat: model din: rolled back to din@10 (worse since noon)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din@10:10"));
+        // Among the versions of the last minutes, under the chart that marks them.
+        var steps = page.GetByRole(AriaRole.Region, new() { Name = "Versions of the last ten minutes" }).Locator("tbody tr");
+        await Expect(steps.First).ToHaveTextAsync(new Regex("^din:10.+rolled back-$"));
         await Browser.ShouldBeAccessibleAsync(page, "rollback", "[aria-labelledby=models]");
 
         await din.GetByRole(AriaRole.Button, new() { Name = "Newest din" }).ClickAsync();
         await DashboardTests.ConfirmAsync(page, "Serve the newest din", "mended");
         await Expect(din).Not.ToContainTextAsync("rolled back");
+        await Expect(steps.First).ToHaveTextAsync(new Regex("^din:20.+in force-$"));
         await Expect(audit).ToContainTextAsync("pat: model din: the newest version again (mended)");
         await live.UntilAsync(() => ModelsOfListAsync(live, user), models => models.Contains("din:20"));
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    [BrowserTorchFact]
+    public async Task A_model_that_recalls_has_no_button_as_the_node_would_refuse()
+    {
+        var settings = (Settings with { Deep = new DeepSettings { Models = ["din", "sasrec"], Device = "cpu" } }).Resolved();
+        await using var live = await LiveNode.StartAsync(settings);
+        Publish(live, settings, "din", 10);
+        Publish(live, settings, "sasrec", 10);
+        var status = await live.UntilAsync(() => live.GetAsync("/v1/status"), a => a.Json.GetProperty("deep").EnumerateArray().All(d => d.GetProperty("serving").GetInt64() == 10));
+        status.Json.GetProperty("deep").EnumerateArray().ToDictionary(d => d.GetProperty("name").GetString()!, d => d.GetProperty("ranks").GetBoolean())
+            .ShouldBe(new Dictionary<string, bool> { ["din"] = true, ["sasrec"] = false }, ignoreOrder: true);
+        (await live.PostAsync("/v1/models/sasrec/rollback?version=10", "")).ShouldBeProblem(400, "bad-experiments");
+
+        await using var watched = await browser.OpenAsync(new Uri(live.Address, "/dashboard"));
+        await Expect(watched.Page.Locator("[data-model=din]").GetByRole(AriaRole.Button, new() { Name = "Roll back din" })).ToBeVisibleAsync();
+        var sasrec = watched.Page.Locator("[data-model=sasrec]");
+        await Expect(sasrec).ToContainTextAsync("10");
+        await Expect(sasrec.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
         watched.Complaints.ShouldBeEmpty();
     }
 
@@ -83,16 +108,65 @@ public sealed class RollbackPageTests(Browser browser)
         watched.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>Versions as a worker publishes them, without the hours of learning that lie between two that an operator chooses from.</summary>
-    private static void Publish(LiveNode live, params ReadOnlySpan<long> versions)
+    [BrowserTorchFact]
+    public async Task Versions_are_marked_on_the_chart_of_the_AUC()
     {
-        using var model = DeepZoo.Create("din", Settings, new LearnerSet(Settings).Catalog);
-        var publisher = new ModelPublisher(live.Log, "din");
+        await using var live = await LiveNode.StartAsync(Settings);
+        var frame = JsonNode.Parse((await live.UntilAsync(() => live.GetAsync("/v1/status/stream"), a => a.Json.GetProperty("status").GetProperty("deep").GetArrayLength() == 1)).Body)!;
+        var at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        // Seconds in which version 10 serves, then 20, and 10 again; between the last two the canary keeps one back.
+        var samples = new[] { (-60, 10, .6), (-50, 10, .61), (-40, 20, .7), (-20, 20, .65), (-10, 10, .64), (0, 10, .62) }.Select(s =>
+        {
+            var sample = frame["sample"]!.DeepClone();
+            (sample["at_ms"], sample["versions"], sample["auc"]) = (at + 1000 * s.Item1, new JsonObject { ["din"] = s.Item2 }, new JsonObject { ["din"] = s.Item3 });
+            return sample;
+        }).ToList();
+        frame["sample"] = samples[^1].DeepClone();
+        frame["status"]!["deep"]![0]!["ledger"] = JsonSerializer.SerializeToNode(
+            new[] { new LedgerEntry("din", 1, 80, at - 15_000, 30, 20, LedgerEntry.RolledBack, "the log-loss rose", 256, null, null) }, ReportJson.Options);
+        var past = new JsonObject { ["samples"] = new JsonArray([.. samples]) };
+        await using var watched = await browser.OpenAsync(new Uri("about:blank"));
+        var page = watched.Page;
+        var body = $"event: history\ndata: {past.ToJsonString()}\n\nevent: frame\ndata: {frame.ToJsonString()}\n\n";
+        await page.RouteAsync("**/v1/status/stream", route => route.FulfillAsync(new RouteFulfillOptions { ContentType = "text/event-stream", Body = body }));
+        await page.GotoAsync(new Uri(live.Address, "/dashboard").ToString());
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Versions of the last ten minutes" }).Locator("tbody tr")).ToHaveTextAsync(
+            [new Regex("^din:10.+rolled back0.64$"), new Regex("^din:30.+went back0.65$"), new Regex("^din:20.+in force0.7$")]);
+        var chart = page.Locator("figure", new() { HasText = "AUC, each prediction before its label" });
+        await Expect(chart).ToContainTextAsync("din version 10 0.62");
+        // Two lines in the colour of what went wrong, and a broken one in the other: from the left, as they followed each other.
+        var marks = await chart.Locator("canvas").EvaluateAsync<string>(
+            """
+            (canvas) => {
+                const { width, height } = canvas, data = canvas.getContext('2d').getImageData(0, 0, width, height).data, columns = [];
+                const is = (at, [r, g, b]) => Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 12 && data[at + 3] > 200;
+                for (let x = 0; x < width; x++) {
+                    let good = 0, bad = 0;
+                    for (let y = 0; y < height; y++) {
+                        good += is(4 * (y * width + x), [23, 105, 47]);
+                        bad += is(4 * (y * width + x), [163, 32, 32]);
+                    }
+                    const mark = bad > height / 2 ? 'bad' : good > height / 5 ? 'good' : '';
+                    if (mark !== (columns.at(-1) ?? '')) columns.push(mark);
+                }
+                return columns.filter(Boolean).join(' ');
+            }
+            """);
+        marks.ShouldBe("good bad bad");
+        await Browser.ShouldBeAccessibleAsync(page, "versions", "[aria-labelledby=version-steps]");
+        watched.Complaints.ShouldBeEmpty();
+    }
+
+    /// <summary>Versions as a worker publishes them, without the hours of learning that lie between two that an operator chooses from.</summary>
+    private static void Publish(LiveNode live, StreamingSettings settings, string name, params ReadOnlySpan<long> versions)
+    {
+        using var model = DeepZoo.Create(name, settings, new LearnerSet(settings).Catalog);
+        var publisher = new ModelPublisher(live.Log, name);
         foreach (var version in versions)
         {
             // Other dense weights in every version; over 0, as some of them are variances.
             foreach (var dense in model.Weights.Dense) dense.CopyFrom([.. Enumerable.Range(0, dense.Length).Select(i => 0.2f + 0.1f * MathF.Sin(i + 7 * version))]);
-            publisher.Publish([new ModelUpdate(new UpdateHead("din", UpdateKind.Snapshot, 1, 0, version, version, 0, 0), WeightsCodec.All(model.Weights, 1 << 18))], version);
+            publisher.Publish([new ModelUpdate(new UpdateHead(name, UpdateKind.Snapshot, 1, 0, version, version, 0, 0), WeightsCodec.All(model.Weights, 1 << 18))], version);
         }
     }
 

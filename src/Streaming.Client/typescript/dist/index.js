@@ -1,4 +1,4 @@
-// of src/index.ts sha256 d96483fd1a2a0914a199fec002d0a74a40908d360bffa1af413e600bee925a98
+// of src/index.ts sha256 d4a78f6f89fe765cbc4e99cc49594b0e2af713796b28867f671453b8714935c7
 /** The node refused: a problem document (RFC 9457). */
 export class StreamingError extends Error {
     status;
@@ -31,6 +31,10 @@ export async function* pages(ask, query = {}) {
         query = { ...query, [typeof page.next === "string" ? "before" : "offset"]: page.next };
     }
 }
+/** Browsers refuse a request that outlives its page where the bodies of all such requests on their way come to more than 64 KiB; some room is left to what else the page sends. */
+const keepaliveBytesMax = 60_000;
+/** Bytes of bodies on their way, by any client of this page, that outlive it. */
+let keptAlive = 0;
 /** The HTTP API of a node. */
 export class StreamingClient {
     options;
@@ -86,24 +90,38 @@ export class StreamingClient {
     }
     async call(method, path, { body, query, headers } = {}) {
         const asked = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
-        const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
-            method,
-            // The request outlives a page that the click leaves.
-            keepalive: method === "POST",
-            headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
-            body: body === undefined ? undefined : JSON.stringify(body),
-        });
-        if (answer.ok)
-            return (await answer.json());
-        const text = await answer.text();
-        let problem = {};
+        const payload = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));
+        const bytes = payload?.byteLength ?? 0;
+        // A click's request outlives the page that the click leaves; a large batch cannot, and is sent all the same.
+        const keepalive = method === "POST" && keptAlive + bytes <= keepaliveBytesMax;
+        if (keepalive)
+            keptAlive += bytes;
         try {
-            problem = JSON.parse(text);
+            const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
+                method,
+                keepalive,
+                headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
+                body: payload,
+            });
+            if (answer.ok)
+                return (await answer.json());
+            throw await refusal(answer);
         }
-        catch {
-            // Something before the node answered, in words of its own.
+        finally {
+            if (keepalive)
+                keptAlive -= bytes;
         }
-        const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
-        throw new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
     }
+}
+async function refusal(answer) {
+    const text = await answer.text();
+    let problem = {};
+    try {
+        problem = JSON.parse(text);
+    }
+    catch {
+        // Something before the node answered, in words of its own.
+    }
+    const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
+    return new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
 }

@@ -40,6 +40,12 @@ export async function* pages<Query extends { before?: string } | { offset?: numb
   }
 }
 
+/** Browsers refuse a request that outlives its page where the bodies of all such requests on their way come to more than 64 KiB; some room is left to what else the page sends. */
+const keepaliveBytesMax = 60_000;
+
+/** Bytes of bodies on their way, by any client of this page, that outlive it. */
+let keptAlive = 0;
+
 export interface StreamingOptions {
   /** Sent with every request, where the node asks for one. */
   apiKey?: string;
@@ -111,22 +117,34 @@ export class StreamingClient {
 
   private async call<T>(method: string, path: string, { body, query, headers }: { body?: unknown; query?: object; headers?: Record<string, string> } = {}): Promise<T> {
     const asked = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]));
-    const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
-      method,
-      // The request outlives a page that the click leaves.
-      keepalive: method === "POST",
-      headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    if (answer.ok) return (await answer.json()) as T;
-    const text = await answer.text();
-    let problem: Partial<Schemas["Problem"]> = {};
+    const payload = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));
+    const bytes = payload?.byteLength ?? 0;
+    // A click's request outlives the page that the click leaves; a large batch cannot, and is sent all the same.
+    const keepalive = method === "POST" && keptAlive + bytes <= keepaliveBytesMax;
+    if (keepalive) keptAlive += bytes;
     try {
-      problem = JSON.parse(text);
-    } catch {
-      // Something before the node answered, in words of its own.
+      const answer = await fetch(`${this.base}${path}${asked.size > 0 ? `?${asked}` : ""}`, {
+        method,
+        keepalive,
+        headers: { ...headers, ...(this.options.apiKey && { "X-Api-Key": this.options.apiKey }), ...(body !== undefined && { "Content-Type": "application/json" }) },
+        body: payload,
+      });
+      if (answer.ok) return (await answer.json()) as T;
+      throw await refusal(answer);
+    } finally {
+      if (keepalive) keptAlive -= bytes;
     }
-    const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
-    throw new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
   }
+}
+
+async function refusal(answer: Response): Promise<StreamingError> {
+  const text = await answer.text();
+  let problem: Partial<Schemas["Problem"]> = {};
+  try {
+    problem = JSON.parse(text);
+  } catch {
+    // Something before the node answered, in words of its own.
+  }
+  const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
+  return new StreamingError(answer.status, (problem.type ?? "").replace(/^urn:streaming:/, ""), problem.detail ?? text, Number.isNaN(retryAfter) ? undefined : retryAfter);
 }

@@ -131,12 +131,16 @@ export function popular(surface: string, limit: number): Promise<{ items: Entry[
   return get(`/v1/popular?${new URLSearchParams({ surface, limit: String(limit) })}`);
 }
 
-export async function explainList(user: string, surface: string, limit: number): Promise<Explained[]> {
-  return (await get<{ items: Explained[] }>(`/v1/explain/${id(user)}?${new URLSearchParams({ surface, limit: String(limit) })}`)).items;
+/** As many reasons as the node gives in one answer. */
+export const explainedMax = 50;
+
+/** @param arm Whose list; empty for the user's own. */
+export async function explainList(user: string, surface: string, limit: number, arm: string): Promise<Explained[]> {
+  return (await get<{ items: Explained[] }>(`/v1/explain/${id(user)}?${new URLSearchParams({ surface, limit: String(limit), ...(arm && { arm }) })}`)).items;
 }
 
-export async function explainItem(user: string, item: string, surface: string): Promise<Explained> {
-  return (await get<{ item: Explained }>(`/v1/explain/${id(user)}/${id(item)}?${new URLSearchParams({ surface })}`)).item;
+export async function explainItem(user: string, item: string, surface: string, arm: string): Promise<Explained> {
+  return (await get<{ item: Explained }>(`/v1/explain/${id(user)}/${id(item)}?${new URLSearchParams({ surface, ...(arm && { arm }) })}`)).item;
 }
 
 export function item(of: string): Promise<Item> {

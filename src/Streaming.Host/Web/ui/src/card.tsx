@@ -9,7 +9,8 @@ interface Props {
   place: number;
   item?: Item;
   change?: Change;
-  explained?: Explained;
+  /** Null where no reasons will come: the list is not the user's own. */
+  explained: Explained | null | undefined;
   explain?: () => Promise<Explained>;
   act?: (type: 'click' | 'like' | 'hide') => void;
   note?: string;
@@ -41,8 +42,7 @@ export function Card({ entry, place, item, change, explained, explain, act, note
           {item?.author ? <span class="chip">by {item.author}</span> : null}
         </p>
         <p class="why">
-          {note ?? `${reason(explained, entry.channel, titleNow)} · ${entry.channel} · score ${number(explained?.score_now ?? entry.score)}`}
-          {entry.team ? ` · team ${entry.team}` : ''}
+          {[reason(explained, entry.channel, titleNow), entry.channel, `score ${number(explained?.score_now ?? entry.score)}`, entry.team && `team ${entry.team}`, note].filter(Boolean).join(' · ')}
         </p>
         {act ? (
           <p class="buttons">

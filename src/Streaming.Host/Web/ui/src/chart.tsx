@@ -9,6 +9,12 @@ export interface Line {
   now: string;
 }
 
+/** A moment that the chart points out. */
+export interface Mark {
+  time: number;
+  isGood: boolean;
+}
+
 const colours = ['--accent', '--second', '--good', '--muted', '--fifth', '--sixth'];
 const redraws = matchMedia('(prefers-color-scheme: dark)');
 
@@ -22,8 +28,24 @@ function colour(of: Element, property: string): string {
   return found;
 }
 
-function optionsOf(box: HTMLElement, lines: Line[]): uPlot.Options {
-  const [text, grid] = [colour(box, '--muted'), colour(box, '--line')];
+function optionsOf(box: HTMLElement, lines: Line[], marks: () => Mark[]): uPlot.Options {
+  const [text, grid, good, bad] = [colour(box, '--muted'), colour(box, '--line'), colour(box, '--good'), colour(box, '--bad')];
+  /** A line from top to bottom at each mark; broken where it is a good one, so that it takes no colours to tell them apart. */
+  const drawMarks = ({ ctx, bbox, valToPos }: uPlot) => {
+    ctx.save();
+    ctx.lineWidth = 2 * devicePixelRatio;
+    for (const mark of marks()) {
+      const x = Math.round(valToPos(mark.time, 'x', true));
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = mark.isGood ? good : bad;
+      ctx.setLineDash(mark.isGood ? [4 * devicePixelRatio, 4 * devicePixelRatio] : []);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
+  };
   const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui, sans-serif' };
   return {
     width: box.clientWidth,
@@ -31,23 +53,26 @@ function optionsOf(box: HTMLElement, lines: Line[]): uPlot.Options {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, low, high) => (low === high ? [low - 1, high + 1] : [Math.min(0, low) === low ? low : Math.max(0, low - (high - low) * 0.1), high + (high - low) * 0.1]) } },
+    hooks: { draw: [drawMarks] },
     axes: [{ ...axis, space: 70 }, { ...axis, size: 64 }],
     series: [{}, ...lines.map((line, i) => ({ label: line.name, stroke: colour(box, colours[i % colours.length]), width: 2, spanGaps: false, points: { show: false } }))],
   };
 }
 
 /** Lines over the last ten minutes. Whoever does not see them reads the caption, which has the latest values. */
-export function Chart({ title, times, lines }: { title: string; times: number[]; lines: Line[] }) {
+export function Chart({ title, times, lines, marks = [] }: { title: string; times: number[]; lines: Line[]; marks?: Mark[] }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef<uPlot.AlignedData>([[]]);
   latest.current = [times, ...lines.map((line) => line.values)] as uPlot.AlignedData;
+  const marked = useRef(marks);
+  marked.current = marks;
   const names = lines.map((line) => line.name).join(' ');
 
   useEffect(() => {
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(box.current!, lines), latest.current, box.current!);
+      plot.current = new uPlot(optionsOf(box.current!, lines, () => marked.current), latest.current, box.current!);
     };
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: box.current!.clientWidth, height: 150 }));

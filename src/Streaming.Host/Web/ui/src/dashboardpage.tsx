@@ -8,6 +8,7 @@ import { Models } from './models';
 import { ConfirmDialog, operate } from './operate';
 import { watch, type LiveFrame, type Ranked, type Sample } from './stream';
 import { useUsable } from './usable';
+import { VersionSteps, versionSteps, type VersionStep } from './versions';
 import { Weights } from './weights';
 import { duration, number, percent } from './words';
 
@@ -44,7 +45,7 @@ export function DashboardPage() {
       {frame ? (
         <>
           <Tiles frame={frame} />
-          <Charts samples={samples.current} />
+          <Charts samples={samples.current} steps={versionSteps(samples.current, frame.status.deep)} />
           <div class="halves">
             <Intake frame={frame} changed={changed} />
             <Models frame={frame} changed={changed} />
@@ -92,7 +93,7 @@ function Tiles({ frame }: { frame: LiveFrame }) {
   );
 }
 
-function Charts({ samples }: { samples: Sample[] }) {
+function Charts({ samples, steps }: { samples: Sample[]; steps: VersionStep[] }) {
   const times = samples.map((s) => s.at_ms / 1000);
   const last = samples.at(-1);
   const models = [...new Set(samples.flatMap((s) => Object.keys(s.auc)))].sort();
@@ -114,9 +115,11 @@ function Charts({ samples }: { samples: Sample[] }) {
       />
       <Chart
         title="AUC, each prediction before its label" times={times}
-        lines={models.map((model) => ({ name: model, values: samples.map((s) => s.auc[model] ?? null), now: number(last?.auc[model]) }))}
+        lines={models.map((model) => ({ name: model, values: samples.map((s) => s.auc[model] ?? null), now: `${last?.versions[model] ? `version ${last.versions[model]} ` : ''}${number(last?.auc[model])}` }))}
+        marks={steps.map((step) => ({ time: step.atMs / 1000, isGood: step.what === 'in force' }))}
       />
       <Chart title="Lag, offsets" times={times} lines={[{ name: 'behind', values: samples.map((s) => s.lag_offsets), now: number(last?.lag_offsets) }]} />
+      <VersionSteps steps={steps} />
     </section>
   );
 }

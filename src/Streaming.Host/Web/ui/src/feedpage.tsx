@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api';
+import { ArmPicker, otherThan, useChoices } from './arms';
 import { Beside } from './beside';
 import { Card } from './card';
 import { titleNow, useItems } from './items';
@@ -29,11 +30,18 @@ export function FeedPage() {
   const asked = new URLSearchParams(location.search);
   const [user, setUser] = useState(asked.get('user') ?? localStorage.getItem(userName) ?? `guest-${api.randomId(3)}`);
   const [surface, setSurface] = useState(asked.get('surface') ?? '');
-  const { shown, reasons, said, problem, busy, done, look, more, act } = useFeed(user, surface);
+  const [arm, setArm] = useState(asked.get('arm') ?? '');
+  const [beside, setBeside] = useState(asked.get('beside'));
+  const choices = useChoices(user, surface);
+  const { shown, reasons, said, problem, busy, done, look, more, act } = useFeed(user, surface, arm);
   const heading = useRef<HTMLHeadingElement>(null);
   const { box, arrive } = useArrival<HTMLOListElement>();
   const feed = shown?.feed;
-  const items = useItems([...(feed?.items ?? []).map((e) => e.item), ...[...reasons.values()].flatMap((r) => r.because?.item ?? [])]);
+  // Until somebody chooses, an arm that differs from the first list's; while that is on its way, what was there.
+  const second = useRef<string | null>(null);
+  if (beside) second.current = beside;
+  else if (choices !== undefined && (feed || problem)) second.current = feed && choices?.length ? otherThan(feed.arm, choices) : 'popular';
+  const items = useItems([...(feed?.items ?? []).map((e) => e.item), ...[...(reasons?.values() ?? [])].flatMap((r) => r.because?.item ?? [])]);
   useEffect(() => remember(user), [user]);
   useUsable(!!feed);
 
@@ -58,6 +66,7 @@ export function FeedPage() {
         <section aria-labelledby="yours" aria-busy={busy}>
           <div class="heading">
             <h2 id="yours" tabIndex={-1} ref={heading}>{user}'s list</h2>
+            {arm || choices === null || choices?.length ? <ArmPicker value={arm} first={{ value: '', label: 'of their own arm' }} choices={choices ?? []} onPick={setArm} /> : null}
             <button type="button" class="quiet" onClick={() => void look(feed ?? null)}>Look again</button>
           </div>
           <p class="facts">{feed ? factsOf(feed) : problem ? 'There is no list to show; look again in a moment.' : 'Loading.'}</p>
@@ -65,8 +74,8 @@ export function FeedPage() {
             <ol class="list" data-version={feed.list_version} ref={box}>
               {feed.items.map((entry, place) => (
                 <Card
-                  key={entry.item} entry={entry} place={place} item={items.get(entry.item)} change={shown.changes.of.get(entry.item)} explained={reasons.get(entry.item)}
-                  explain={feed.source === 'own' ? () => api.explainItem(user, entry.item, surface) : undefined} act={(type) => void actOn(type, entry, place)}
+                  key={entry.item} entry={entry} place={place} item={items.get(entry.item)} change={shown.changes.of.get(entry.item)} explained={reasons && reasons.get(entry.item)}
+                  explain={feed.source === 'own' ? () => api.explainItem(user, entry.item, surface, arm) : undefined} act={(type) => void actOn(type, entry, place)}
                 />
               ))}
             </ol>
@@ -74,7 +83,10 @@ export function FeedPage() {
           {feed && feed.items.length < feed.total ? <p class="buttons"><button type="button" class="quiet" aria-disabled={busy} onClick={() => void showMore()}>Show more</button></p> : null}
           {shown?.changes.gone.length ? <p class="facts">Left the list: {shown.changes.gone.map(titleNow).join(', ')}.</p> : null}
         </section>
-        <Beside user={user} surface={surface} mine={feed?.items ?? []} version={feed?.list_version ?? 0} />
+        <Beside
+          user={user} surface={surface} mine={feed?.items ?? []} version={feed?.list_version ?? 0}
+          arm={second.current} choices={choices ?? []} onPick={setBeside}
+        />
       </div>
       {done.length ? (
         <section aria-labelledby="done">

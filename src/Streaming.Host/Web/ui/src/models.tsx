@@ -18,7 +18,7 @@ function Head({ of }: { of: Deep['head'] }) {
   return of.is_served ? <small> head serves: {figures}</small> : <strong class="bad"> base serves: {figures}</strong>;
 }
 
-/** Versions and figures of all models; deep ones can be served as they were. */
+/** Versions and figures of all models; deep ones that rank can be served as they were. */
 export function Models({ frame, changed }: { frame: LiveFrame; changed: () => void }) {
   const { answer, again } = usePolled<{ definitions: { rollbacks?: string[] } }>('/v1/experiments', 10_000);
   const [problem, setProblem] = useState('');
@@ -75,7 +75,7 @@ export function Models({ frame, changed }: { frame: LiveFrame; changed: () => vo
                     {deep.size ? <td>{worker ? `${worker.promotions} passed, ${worker.rollbacks} not` : ''}</td> : null}
                     {deep.size ? (
                       <td>
-                        {worker && name !== 'two_tower' && worker.serving > 0 ? (
+                        {worker?.ranks && worker.serving > 0 ? (
                           <button type="button" class="quiet" onClick={() => void step(worker)} aria-label={held.has(name) ? `Newest ${name}` : `Roll back ${name}`}>{held.has(name) ? 'Newest' : 'Roll back'}</button>
                         ) : null}
                       </td>

@@ -11,6 +11,8 @@ export interface Sample {
   hit_share: number | null;
   lag_offsets: number;
   auc: Record<string, number | null>;
+  /** Of the deep models, that lists are made with. */
+  versions: Record<string, number>;
 }
 
 export interface Ranked {
@@ -23,6 +25,7 @@ export interface Ranked {
 export interface Deep {
   name: string;
   serving: number;
+  ranks: boolean;
   applied: number;
   examples: number;
   auc: number | null;

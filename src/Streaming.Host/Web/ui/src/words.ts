@@ -14,10 +14,15 @@ const channels: Record<string, string> = {
 /** A past action in words: "opened". */
 export const actionWord = (action: string) => done[action] ?? action;
 
-/** Why, in one line. */
-export function reason(explained: Explained | undefined, channel: string, title: (id: string) => string): string {
-  const because = explained?.because;
-  if (because?.item) return `because you ${actionWord(because.action)} ${title(because.item)}`;
+/** Leaving out what was done with any one item changes nothing at all. */
+const changesNothing = (of: Explained) => of.events.every((o) => o.drop === 0 && o.rank_without === of.rank_now && o.channel_without === of.channel_now);
+
+/** Why, in one line; empty while that is not known yet. Null where it will not be: then the channel has to do. */
+export function reason(explained: Explained | null | undefined, channel: string, title: (id: string) => string): string {
+  if (explained === undefined) return '';
+  if (explained?.because) return `because you ${actionWord(explained.because.action)} ${explained.because.item ? title(explained.because.item) : 'an item that is gone'}`;
+  // No reason: the node's bound of one is a hundredth of the score.
+  if (explained?.events.length) return changesNothing(explained) ? 'leaving out any recent action changes nothing' : 'leaving out any recent action costs it neither its place nor 1 % of its score';
   return `because ${channels[channel] ?? `the channel ${channel} found it`}`;
 }
 
