@@ -187,7 +187,8 @@ public sealed class TempFolder : IDisposable
     public static void Copy(string from, string to)
     {
         Directory.CreateDirectory(to);
-        foreach (var file in Directory.EnumerateFiles(from).Where(f => System.IO.Path.GetFileName(f) != "in-use"))
+        // The node goes on meanwhile. Of a log's partition the commits come first: a crash leaves none of what is not in the segments.
+        foreach (var file in Directory.EnumerateFiles(from).Where(f => System.IO.Path.GetFileName(f) != "in-use").OrderBy(f => System.IO.Path.GetFileName(f) != "commits"))
         {
             using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             using var target = File.Create(System.IO.Path.Combine(to, System.IO.Path.GetFileName(file)));

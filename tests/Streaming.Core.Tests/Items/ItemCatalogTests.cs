@@ -128,12 +128,13 @@ public sealed class ItemCatalogTests
         {
             ExcludedCategories = ["barred"], MatchedAttributes = ["region"], Surfaces = new() { ["home"] = new SurfaceRule { RequiredCategories = ["news"] } },
         });
+        const long At = 1_700_000_000_000;
         static ItemChange Of(string id, string category, string? region = null, string tag = "blue") => new(id, new Item(id)
         {
             Categories = [category], Tags = [tag], Attributes = region is null ? [] : [new("region", region), new("colour", tag)],
-        }, 1);
+        }, At);
         var catalog = new ItemCatalog(rules);
-        catalog.AddStub("stub", 1);
+        catalog.AddStub("stub", At);
         foreach (var id in (string[])["barred", "required", "region", "same"]) catalog.Apply(Of(id, "sport", "nl"));
         catalog.Pass(100);
         catalog.Apply(Of("barred", "barred", "nl"));
@@ -159,7 +160,7 @@ public sealed class ItemCatalogTests
         CatalogCodec.Load(loaded, new CheckpointReader(file, 1, "the catalogue"));
         ruled.All(id => Is(loaded, id, 120) && !Is(loaded, id, 121)).ShouldBeTrue();
         loaded.All.Select(i => i.Id).ShouldBe(catalog.All.Select(i => i.Id));
-        loaded.Apply(new ItemChange("region", null, 2));
+        loaded.Apply(new ItemChange("region", null, At));
         Is(loaded, "region", 0).ShouldBeFalse();
         // Where no filter is set nothing is kept.
         var free = new ItemCatalog(new ListingRules(new FeedsSettings()));
